@@ -1,0 +1,83 @@
+//! Rows as the caller sees them: keys, ordered properties, typed values.
+
+mod read;
+mod value;
+mod write;
+
+pub(crate) use read::Row;
+pub use value::Value;
+pub(crate) use write::check_property_name;
+
+use crate::{Etag, Invalid, key};
+
+/// A row, or for a merge the part of it that changes.
+///
+/// Nothing is checked until it is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entity {
+    /// `PartitionKey`.
+    pub partition: String,
+    /// `RowKey`, unique in its partition.
+    pub row: String,
+    properties: Vec<(String, Value)>,
+}
+
+impl Entity {
+    /// An entity without properties.
+    #[must_use]
+    pub fn new(partition: impl Into<String>, row: impl Into<String>) -> Entity {
+        Entity {
+            partition: partition.into(),
+            row: row.into(),
+            properties: Vec::new(),
+        }
+    }
+
+    /// The same with one property more; one of that name is replaced in its place.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Entity {
+        self.set(name, value);
+        self
+    }
+
+    /// Sets a property; one of that name is replaced in its place.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+        let (name, value) = (name.into(), value.into());
+        match self.properties.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => self.properties.push((name, value)),
+        }
+    }
+
+    /// The property of this name. A property that the service holds as null is absent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.properties
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value)
+    }
+
+    /// All properties, in the order in which they were set or sent.
+    pub fn properties(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.properties.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Appends the entity as JSON, with the type of each value that JSON cannot tell.
+    pub(crate) fn write_json(&self, out: &mut Vec<u8>) -> Result<(), Invalid> {
+        key::check_keys(&self.partition, &self.row)?;
+        write::entity(self, out)
+    }
+}
+
+/// A row as the store holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// Its version, for the next merge or delete.
+    pub etag: Etag,
+    /// Its keys and properties.
+    pub entity: Entity,
+    /// When the service last changed it, by the service's clock, as RFC 3339 text in UTC. Absent if a query
+    /// selects other properties only.
+    pub timestamp: Option<String>,
+}

@@ -1,0 +1,13 @@
+//! The whole client over real connections: against scripted answers, which pin what the service says, and
+//! against Azurite, which has to be installed (`npm ci` in `local/azurite`).
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may end where something unexpected happens"
+)]
+
+mod azurite;
+mod odd_answers;
+mod reads;
+mod script;
+mod writes;

@@ -1,0 +1,251 @@
+/** The page: link events go into the store, and once per animation frame the store's state is painted. */
+import { clockOffset, narrowClock, type ClockRange } from "./core/clock";
+import { columnsOf, type Column } from "./core/columns";
+import type { Fleet } from "./core/fleet";
+import { census, type Census } from "./core/freshness";
+import { History } from "./core/history";
+import type { Query, SortKey } from "./core/order";
+import { Rate } from "./core/rate";
+import { firstOf, NOTHING_SELECTED, selectionOf, toggle, type Selection } from "./core/selection";
+import { Store } from "./core/store";
+import { readMessage } from "./core/wire";
+import { Link, type Listener, type Ports } from "./link/link";
+import type { Snapshot } from "./link/snapshot";
+import { readView, writeView } from "./view/address";
+import { Announcer } from "./view/announcer";
+import { Arrangement } from "./view/arrangement";
+import { Chart } from "./view/chart";
+import { Controls } from "./view/controls";
+import { byId, setText } from "./view/dom";
+import type { Frame } from "./view/frame";
+import { Header } from "./view/header";
+import { Reading } from "./view/reading";
+import { DeviceTable } from "./view/table";
+import { ThemeSwitch } from "./view/theme";
+import { describeLink, type Place } from "./view/words";
+
+/** Ages tick, countdowns count. */
+const TICK = 1_000;
+
+/** The page as it was when somebody paused it. */
+interface Pause {
+  readonly fleet: Fleet;
+  readonly now: number;
+}
+
+export class App {
+  private readonly store = new Store((fleet) => this.changed(fleet));
+  private readonly history = new History();
+  private readonly rate = new Rate(Date.now());
+  private readonly arrangement = new Arrangement();
+  private readonly reading = new Reading();
+  private readonly link: Link;
+  private readonly views: readonly { paint(frame: Frame): void }[];
+  private readonly chart: Chart;
+  private readonly theme: ThemeSwitch;
+  private readonly opened = Date.now();
+  private clock: ClockRange | null = null;
+  private lastMessage: number | null = null;
+  private heardAt: number | null = null;
+  private contradictions = 0;
+  private applied = 0;
+  private pause: Pause | null = null;
+  private scheduled = false;
+  private columns: readonly Column[] = [];
+  private counted: { readonly slots: Fleet["slots"]; readonly at: number; readonly census: Census } | null = null;
+  private query: Query;
+  private measurement: string | null;
+  private selection: Selection;
+  private chosen: boolean;
+  private span = 300_000;
+
+  constructor(ports: Ports, private readonly place: () => Place) {
+    const view = readView(location.hash);
+    this.query = view.query;
+    this.measurement = view.measurement;
+    this.chosen = view.selected !== null;
+    this.selection = view.selected === null ? NOTHING_SELECTED : selectionOf(view.selected);
+    this.link = new Link(ports, this.listener());
+    this.chart = new Chart({ toggle: (id) => this.toggle(id), moved: () => this.invalidate() });
+    this.theme = new ThemeSwitch(() => this.redraw());
+    this.views = this.makeViews();
+    this.listen();
+  }
+
+  start(): void {
+    setInterval(() => this.tick(), TICK);
+    this.link.start();
+    this.invalidate();
+  }
+
+  private makeViews(): readonly { paint(frame: Frame): void }[] {
+    const table = new DeviceTable({
+      sort: (key) => this.sortBy(key),
+      toggle: (id) => this.toggle(id),
+      moved: () => this.invalidate(),
+    });
+    const controls = new Controls({
+      measure: (name) => this.set(() => (this.measurement = name)),
+      span: (milliseconds) => this.set(() => (this.span = milliseconds)),
+      filter: (text) => this.set(() => (this.query = { ...this.query, text })),
+      fresh: (freshness) => this.set(() => (this.query = { ...this.query, freshness })),
+    });
+    return [new Header(), controls, table, this.chart, new Announcer()];
+  }
+
+  private listen(): void {
+    byId("pause", HTMLButtonElement).addEventListener("click", () => this.togglePause());
+    byId("notice-retry", HTMLButtonElement).addEventListener("click", () => this.link.retryNow());
+    // The network is back, or somebody looks at the page again: no reason to wait out the pause.
+    window.addEventListener("online", () => this.link.retryNow());
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.link.retryNow();
+    });
+  }
+
+  private listener(): Listener {
+    return {
+      changed: () => this.invalidate(),
+      buffer: () => this.store.dispatch({ kind: "buffer" }),
+      message: (argument) => this.message(argument),
+      snapshot: (snapshot) => this.snapshot(snapshot),
+      release: () => this.store.dispatch({ kind: "release" }),
+    };
+  }
+
+  private message(argument: unknown): void {
+    const at = this.serviceTime();
+    const { devices, malformed } = readMessage(argument);
+    if (devices.length > 0) this.lastMessage = this.heardAt = at;
+    this.store.dispatch({ kind: "messages", devices, malformed, at });
+    this.invalidate();
+  }
+
+  private snapshot({ devices, measurements, malformed, clock }: Snapshot): void {
+    if (clock !== null) this.clock = narrowClock(this.clock, clock);
+    this.heardAt = this.serviceTime();
+    this.store.dispatch({ kind: "snapshot", devices, measurements, malformed });
+    this.invalidate();
+  }
+
+  private changed(fleet: Fleet): void {
+    for (const slot of fleet.touched) {
+      const row = fleet.rows[slot];
+      if (row !== undefined) this.history.record(row.device);
+    }
+    this.history.retain(fleet.slots);
+    this.rate.add(fleet.tally.applied - this.applied, Date.now());
+    this.applied = fleet.tally.applied;
+    if (fleet.contradictions > this.contradictions) this.link.reload();
+    this.contradictions = fleet.contradictions;
+  }
+
+  private tick(): void {
+    // No animation frames in the background: what came in is applied here.
+    if (document.hidden) this.store.flush();
+    this.invalidate();
+  }
+
+  private invalidate(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => {
+      this.scheduled = false;
+      this.store.flush();
+      this.paint();
+    });
+  }
+
+  private paint(): void {
+    const frame = this.frame();
+    for (const view of this.views) view.paint(frame);
+    setText(byId("clock-note", HTMLSpanElement), clockNote(this.clock));
+  }
+
+  private frame(): Frame {
+    const { fleet, now } = this.pause ?? { fleet: this.store.fleet, now: this.serviceTime() };
+    const reading = this.pause !== null || this.reading.now();
+    const link = describeLink(this.link.state, this.place(), Date.now());
+    const judgedAt = link.name === "live" ? now : (this.heardAt ?? now);
+    const order = this.arrangement.listed(fleet, this.query, judgedAt, reading);
+    this.columns = columnsOf(fleet);
+    this.selectFirst(order);
+    return {
+      fleet, order, now, judgedAt, link,
+      until: this.pause?.now ?? Infinity,
+      columns: this.columns,
+      census: this.census(fleet, judgedAt),
+      held: reading,
+      query: this.query,
+      chosen: this.columns.find(({ name }) => name === this.measurement) ?? this.columns[0] ?? null,
+      span: this.span,
+      selection: this.selection,
+      history: this.history,
+      perSecond: this.rate.perSecond(Date.now()),
+      lastMessage: this.lastMessage,
+      heardAt: this.heardAt,
+      opened: this.opened + clockOffset(this.clock),
+      waiting: this.pause === null ? null : this.store.fleet.tally.applied - this.pause.fleet.tally.applied,
+      palette: this.theme.palette,
+    };
+  }
+
+  /** Counting ten thousand devices takes a moment, and the figure is read by people: twice a second. */
+  private census(fleet: Fleet, now: number): Census {
+    if (this.counted?.slots !== fleet.slots || Math.abs(now - this.counted.at) >= TICK / 2) {
+      this.counted = { slots: fleet.slots, at: now, census: census(fleet.rows, now) };
+    }
+    return this.counted.census;
+  }
+
+  /** Until somebody chooses, the first devices of the list are in the chart. */
+  private selectFirst(order: readonly string[]): void {
+    if (this.chosen || order.length === 0) return;
+    const first = firstOf(order);
+    const size = (selection: Selection): number => selection.filter((id) => id !== null).length;
+    if (size(first) > size(this.selection)) this.selection = first;
+  }
+
+  private toggle(id: string): void {
+    this.chosen = true;
+    this.set(() => (this.selection = toggle(this.selection, id)));
+  }
+
+  private sortBy(key: SortKey): void {
+    const { sort } = this.query;
+    const direction = sort.key === key && sort.direction === "ascending" ? "descending" : "ascending";
+    this.set(() => (this.query = { ...this.query, sort: { key, direction } }));
+  }
+
+  private togglePause(): void {
+    this.store.flush();
+    this.set(() => (this.pause = this.pause === null ? { fleet: this.store.fleet, now: this.serviceTime() } : null));
+  }
+
+  private set(change: () => void): void {
+    change();
+    const selected = this.chosen ? this.selection.filter((id) => id !== null) : null;
+    const hash = writeView({ query: this.query, measurement: this.measurement, selected });
+    history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);
+    this.redraw();
+  }
+
+  private redraw(): void {
+    this.chart.refresh();
+    this.invalidate();
+  }
+
+  private serviceTime(): number {
+    return Date.now() + clockOffset(this.clock);
+  }
+}
+
+/** Worth saying only when the two clocks visibly disagree. */
+const VISIBLE_OFFSET = 2_000;
+
+function clockNote(clock: ClockRange | null): string {
+  const offset = clockOffset(clock);
+  if (Math.abs(offset) < VISIBLE_OFFSET) return "";
+  const seconds = Math.round(Math.abs(offset) / 1000);
+  return `This machine's clock is ${seconds} s ${offset > 0 ? "behind" : "ahead of"} the service's; ages allow for it`;
+}

@@ -1,0 +1,238 @@
+/**
+ * The state of all devices, as a pure reducer: live messages and snapshots in, the next state out.
+ *
+ * A live state replaces a row only when its version is newer; equal and older ones are repeats and are dropped. While
+ * a snapshot is on its way, live states wait in a buffer and are applied on top of it, so that nothing is lost between
+ * the two. The snapshot itself is the store's truth and replaces what was shown before.
+ */
+import type { Device, Measurement } from "./wire";
+
+/** One device on the page. A row object is never changed, only replaced: whoever kept it can compare by identity. */
+export interface Row {
+  readonly device: Device;
+  /** Usual time between two reports in milliseconds, learnt from live messages; `null` until two were seen. */
+  readonly interval: number | null;
+}
+
+/** How the values of one measurement look across all devices, for choosing columns and decimals. */
+export interface Trait {
+  readonly largest: number;
+  readonly fractional: boolean;
+}
+
+/** What became of the device states received since the page was opened. */
+export interface Tally {
+  readonly applied: number;
+  /** Repeats and states that a newer one had overtaken. */
+  readonly dropped: number;
+  readonly malformed: number;
+}
+
+export interface Fleet {
+  readonly rows: readonly Row[];
+  /** Device id to index in `rows`. A new map exactly when the set of devices changed. */
+  readonly slots: ReadonlyMap<string, number>;
+  /** The service's catalogue; `null` until a snapshot brought it. */
+  readonly measurements: readonly Measurement[] | null;
+  readonly traits: ReadonlyMap<string, Trait>;
+  /** The newest live state of each device while a snapshot is awaited; `null` otherwise. */
+  readonly buffer: ReadonlyMap<string, Device> | null;
+  readonly tally: Tally;
+  /** Live states with an older version but a later report: the store has been started anew behind the page. */
+  readonly contradictions: number;
+  /** Indices of the rows that the last action changed. */
+  readonly touched: readonly number[];
+}
+
+export type FleetAction =
+  /** Live messages start, or a snapshot is asked for: hold them back. */
+  | { readonly kind: "buffer" }
+  | { readonly kind: "messages"; readonly devices: readonly Device[]; readonly malformed: number; readonly at: number }
+  | { readonly kind: "snapshot"; readonly devices: readonly Device[]; readonly measurements: readonly Measurement[]; readonly malformed: number }
+  /** No snapshot will come: apply what was held back. */
+  | { readonly kind: "release" };
+
+export const EMPTY_FLEET: Fleet = {
+  rows: [],
+  slots: new Map(),
+  measurements: null,
+  traits: new Map(),
+  buffer: null,
+  tally: { applied: 0, dropped: 0, malformed: 0 },
+  contradictions: 0,
+  touched: [],
+};
+
+export function reduceFleet(fleet: Fleet, action: FleetAction): Fleet {
+  switch (action.kind) {
+    case "buffer":
+      return { ...fleet, buffer: fleet.buffer ?? new Map(), touched: [] };
+    case "messages":
+      return receive(fleet, action.devices.map((device) => dated(device, action.at)), action.malformed);
+    case "snapshot":
+      return replaceAll(fleet, action.devices, action.measurements, action.malformed);
+    case "release":
+      return applyLive({ ...fleet, buffer: null }, [...(fleet.buffer?.values() ?? [])]);
+  }
+}
+
+/** The predecessor's messages carry no time; when they arrived is the best that is known. */
+function dated(device: Device, at: number): Device {
+  return device.reportedAt === null ? { ...device, reportedAt: at } : device;
+}
+
+function receive(fleet: Fleet, devices: readonly Device[], malformed: number): Fleet {
+  const counted = withTally(fleet, { malformed });
+  return fleet.buffer === null ? applyLive(counted, devices) : hold(counted, fleet.buffer, devices);
+}
+
+function hold(fleet: Fleet, held: ReadonlyMap<string, Device>, devices: readonly Device[]): Fleet {
+  const buffer = new Map(held);
+  let dropped = 0;
+  for (const device of devices) {
+    const waiting = buffer.get(device.id);
+    if (waiting !== undefined) dropped += 1;
+    if (waiting === undefined || device.version > waiting.version) buffer.set(device.id, device);
+  }
+  return withTally({ ...fleet, buffer, touched: [] }, { dropped });
+}
+
+function applyLive(fleet: Fleet, devices: readonly Device[]): Fleet {
+  const draft = new Draft(fleet);
+  for (const device of devices) draft.apply(device);
+  return draft.finish();
+}
+
+/** The next fleet under construction. Copies the index only if a device is new, so that a message costs little. */
+class Draft {
+  private readonly rows: Row[];
+  private readonly touched = new Set<number>();
+  private slots: Map<string, number> | null = null;
+  private dropped = 0;
+  private applied = 0;
+  private contradictions = 0;
+
+  constructor(private readonly fleet: Fleet) {
+    this.rows = fleet.rows.slice();
+  }
+
+  apply(device: Device): void {
+    const slot = (this.slots ?? this.fleet.slots).get(device.id);
+    const row = slot === undefined ? undefined : this.rows[slot];
+    if (slot === undefined || row === undefined) return this.add(device);
+    if (device.version > row.device.version) return this.replace(slot, row, device);
+    this.dropped += 1;
+    if (device.version < row.device.version && isLater(device, row.device)) this.contradictions += 1;
+  }
+
+  finish(): Fleet {
+    const touched = [...this.touched];
+    const fleet = withTally(this.fleet, { applied: this.applied, dropped: this.dropped });
+    if (touched.length === 0) return { ...fleet, touched, contradictions: fleet.contradictions + this.contradictions };
+    return {
+      ...fleet,
+      rows: this.rows,
+      slots: this.slots ?? fleet.slots,
+      traits: widen(fleet.traits, touched.map((slot) => this.rows[slot])),
+      contradictions: fleet.contradictions + this.contradictions,
+      touched,
+    };
+  }
+
+  private add(device: Device): void {
+    this.slots ??= new Map(this.fleet.slots);
+    this.slots.set(device.id, this.rows.length);
+    this.accept(this.rows.length, { device, interval: null });
+  }
+
+  private replace(slot: number, row: Row, device: Device): void {
+    this.accept(slot, { device, interval: learnInterval(row, device) });
+  }
+
+  private accept(slot: number, row: Row): void {
+    this.rows[slot] = row;
+    this.touched.add(slot);
+    this.applied += 1;
+  }
+}
+
+function replaceAll(fleet: Fleet, devices: readonly Device[], measurements: readonly Measurement[], malformed: number): Fleet {
+  const rows = [...newestById(devices).values()].map((device) => keepOrReplace(fleet, device));
+  const sameDevices = rows.length === fleet.rows.length && rows.every((row, slot) => fleet.rows[slot]?.device.id === row.device.id);
+  const touched = rows.flatMap((row, slot) => (fleet.rows[slot] === row ? [] : [slot]));
+  const replaced: Fleet = {
+    ...withTally(fleet, { malformed }),
+    rows,
+    slots: sameDevices ? fleet.slots : new Map(rows.map((row, slot) => [row.device.id, slot])),
+    measurements: measurements.length > 0 ? measurements : fleet.measurements,
+    traits: widen(new Map(), rows),
+    buffer: null,
+    touched,
+  };
+  const applied = applyLive(replaced, [...(fleet.buffer?.values() ?? [])]);
+  return { ...applied, touched: [...new Set([...touched, ...applied.touched])] };
+}
+
+/** A device that moved between two pages of a snapshot is listed twice. */
+function newestById(devices: readonly Device[]): Map<string, Device> {
+  const newest = new Map<string, Device>();
+  for (const device of devices) {
+    const known = newest.get(device.id);
+    if (known === undefined || device.version > known.version) newest.set(device.id, device);
+  }
+  return newest;
+}
+
+/**
+ * What a snapshot makes of one device. A lower version with a later report is a store that was started anew, and wins;
+ * a lower version with an earlier report is a reply that was overtaken on its way, and loses.
+ */
+function keepOrReplace(fleet: Fleet, device: Device): Row {
+  const slot = fleet.slots.get(device.id);
+  const row = slot === undefined ? undefined : fleet.rows[slot];
+  if (row === undefined) return { device, interval: null };
+  if (device.version > row.device.version || isLater(device, row.device)) return { device, interval: row.interval };
+  return row;
+}
+
+function isLater(device: Device, than: Device): boolean {
+  return device.reportedAt !== null && than.reportedAt !== null && device.reportedAt > than.reportedAt;
+}
+
+/** Weight of the newest gap: about the last five reports decide, so a changed rhythm is learnt soon. */
+const NEWEST_GAP = 0.3;
+/** A longer gap than this many usual ones is an outage, not a rhythm, and counts only as much as this. */
+const LONGEST_GAP = 4;
+
+function learnInterval(row: Row, device: Device): number | null {
+  if (device.reportedAt === null || row.device.reportedAt === null) return row.interval;
+  const gap = device.reportedAt - row.device.reportedAt;
+  if (gap <= 0) return row.interval;
+  if (row.interval === null) return gap;
+  return row.interval + NEWEST_GAP * (Math.min(gap, LONGEST_GAP * row.interval) - row.interval);
+}
+
+function widen(traits: ReadonlyMap<string, Trait>, rows: readonly (Row | undefined)[]): ReadonlyMap<string, Trait> {
+  let next: Map<string, Trait> | null = null;
+  for (const row of rows) {
+    for (const [name, value] of Object.entries(row?.device.values ?? {})) {
+      const known = (next ?? traits).get(name);
+      const largest = Math.max(known?.largest ?? 0, Math.abs(value));
+      const fractional = known?.fractional === true || !Number.isInteger(value);
+      if (known?.largest === largest && known.fractional === fractional) continue;
+      next ??= new Map(traits);
+      next.set(name, { largest, fractional });
+    }
+  }
+  return next ?? traits;
+}
+
+function withTally(fleet: Fleet, more: Partial<Tally>): Fleet {
+  const { applied = 0, dropped = 0, malformed = 0 } = more;
+  if (applied + dropped + malformed === 0) return fleet;
+  const { tally } = fleet;
+  return {
+    ...fleet,
+    tally: { applied: tally.applied + applied, dropped: tally.dropped + dropped, malformed: tally.malformed + malformed },
+  };
+}

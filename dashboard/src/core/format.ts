@@ -1,0 +1,51 @@
+/** Numbers and times as people read them. Pure; English; no locale of the machine, so that every screen says the same. */
+
+/** Shown where there is no value. */
+export const MISSING = "–";
+
+/** A measured value; `–` when there is none, a true minus sign before negative ones, never `−0.0`. */
+export function formatValue(value: number | null | undefined, decimals: number): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return MISSING;
+  const digits = Math.abs(value).toFixed(decimals);
+  return value < 0 && Number(digits) !== 0 ? `−${digits}` : digits;
+}
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** How long ago, in the largest unit that fits: `0 s`, `59 s`, `4 min`, `3 h`, `2 d`. A negative age is the clocks' fault. */
+export function formatAge(milliseconds: number | null): string {
+  if (milliseconds === null) return MISSING;
+  const age = Math.max(0, milliseconds);
+  if (age < MINUTE) return `${Math.floor(age / SECOND)} s`;
+  if (age < HOUR) return `${Math.floor(age / MINUTE)} min`;
+  if (age < 2 * DAY) return `${Math.floor(age / HOUR)} h`;
+  return `${Math.floor(age / DAY)} d`;
+}
+
+/** Updates per second: one decimal while it means something. */
+export function formatRate(perSecond: number): string {
+  return perSecond >= 100 || perSecond === 0 ? Math.round(perSecond).toString() : perSecond.toFixed(1);
+}
+
+/** The time of day on this machine's wall, `14:03:07`. */
+export function formatClock(milliseconds: number): string {
+  const time = new Date(milliseconds);
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":");
+}
+
+/** Whole numbers with thin spaces between thousands, for running text. */
+export function formatWhole(value: number): string {
+  return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+/** `1 device`, `2 devices`. */
+export function plural(count: number, noun: string): string {
+  return `${formatWhole(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function twoDigits(part: number): string {
+  return part.toString().padStart(2, "0");
+}

@@ -1,0 +1,57 @@
+/** Holds the fleet and takes actions in order; messages that follow each other are applied together, once per paint. */
+import { EMPTY_FLEET, reduceFleet, type Fleet, type FleetAction } from "./fleet";
+
+/** More waiting device states than this are applied at once, for instance in a page that is in the background. */
+const MOST_WAITING = 5_000;
+
+export class Store {
+  private current: Fleet = EMPTY_FLEET;
+  private queue: FleetAction[] = [];
+  private waiting = 0;
+
+  /** `changed` is told after every action that was applied. */
+  constructor(private readonly changed: (fleet: Fleet) => void) {}
+
+  get fleet(): Fleet {
+    return this.current;
+  }
+
+  dispatch(action: FleetAction): void {
+    this.queue.push(action);
+    this.waiting += "devices" in action ? action.devices.length : 0;
+    if (this.waiting > MOST_WAITING) this.flush();
+  }
+
+  flush(): void {
+    const { queue } = this;
+    this.queue = [];
+    this.waiting = 0;
+    for (const action of joined(queue)) {
+      this.current = reduceFleet(this.current, action);
+      this.changed(this.current);
+    }
+  }
+}
+
+/** The same actions, with neighbouring messages made into one. */
+function joined(actions: readonly FleetAction[]): readonly FleetAction[] {
+  const result: FleetAction[] = [];
+  let run: Extract<FleetAction, { kind: "messages" }>[] = [];
+  const close = (): void => {
+    const last = run.at(-1);
+    if (last === undefined) return;
+    const malformed = run.reduce((sum, action) => sum + action.malformed, 0);
+    result.push({ ...last, devices: run.flatMap(({ devices }) => devices), malformed });
+    run = [];
+  };
+  for (const action of actions) {
+    if (action.kind === "messages") {
+      run.push(action);
+      continue;
+    }
+    close();
+    result.push(action);
+  }
+  close();
+  return result;
+}

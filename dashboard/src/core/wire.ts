@@ -1,0 +1,141 @@
+/**
+ * What the service sends, read from `unknown` into types. The only module that knows the names on the wire, the
+ * predecessor's (`DeviceId`, `Celsius`, `hPa`, …) included. It never throws: what it cannot read, it counts.
+ */
+
+/** One device's state as the service last told it. Times are milliseconds since 1970, by the service's clock. */
+export interface Device {
+  readonly id: string;
+  /** The place it stands in; empty when none is known. */
+  readonly area: string;
+  /** Measurements by name. A missing one is absent; 0 is a value. */
+  readonly values: Readonly<Record<string, number>>;
+  /** Valid readings ever counted. */
+  readonly count: number | null;
+  /** Grows with every change of the state; decides which of two states is the newer one. */
+  readonly version: number;
+  readonly reportedAt: number | null;
+  readonly changedAt: number | null;
+}
+
+/** One entry of the service's catalogue. */
+export interface Measurement {
+  readonly name: string;
+  /** As people read it, e.g. `°C`; empty for a plain number. */
+  readonly unit: string;
+  readonly min: number | null;
+  readonly max: number | null;
+}
+
+/** Device states that could be read, and how many entries could not. */
+export interface Batch {
+  readonly devices: readonly Device[];
+  readonly malformed: number;
+}
+
+/** One reply of `getdevicestate`. */
+export interface SnapshotPage extends Batch {
+  readonly measurements: readonly Measurement[];
+  /** Where the next page starts; `null` on the last one. */
+  readonly continuation: string | null;
+}
+
+/** Reads the argument of a `newMessage`: an array of device states or a single one. */
+export function readMessage(argument: unknown): Batch {
+  return readDevices(Array.isArray(argument) ? argument : [argument]);
+}
+
+/** Reads a snapshot reply; `null` when it is none. The predecessor's bare array of rows is one. */
+export function readSnapshotPage(body: unknown): SnapshotPage | null {
+  if (Array.isArray(body)) return { ...readDevices(body), measurements: [], continuation: null };
+  if (!isRecord(body) || !Array.isArray(body["devices"])) return null;
+  const measurements = Array.isArray(body["measurements"]) ? body["measurements"] : [];
+  return {
+    ...readDevices(body["devices"]),
+    measurements: measurements.flatMap((entry: unknown) => readMeasurement(entry) ?? []),
+    continuation: text(body["continuation"]) || null,
+  };
+}
+
+/** Members that describe the state and are no measurements. */
+const RESERVED: ReadonlySet<string> = new Set(["deviceId", "geo", "count", "version", "reportedAt", "changedAt"]);
+
+/** The predecessor's numeric members that are no measurements. */
+const OLD_RESERVED: ReadonlySet<string> = new Set(["count", "Count", "Id", "messageId", "Schema", "schema"]);
+
+/** The predecessor's names of measurements. */
+const OLD_NAMES: ReadonlyMap<string, string> = new Map([
+  ["Celsius", "temperature"],
+  ["HPa", "pressure"],
+  ["Humidity", "humidity"],
+  ["Light", "light"],
+  ["Pressure", "pressure"],
+  ["Temperature", "temperature"],
+  ["hPa", "pressure"],
+]);
+
+function readDevices(entries: readonly unknown[]): Batch {
+  const devices: Device[] = [];
+  for (const entry of entries) {
+    const device = readDevice(entry);
+    if (device !== null) devices.push(device);
+  }
+  return { devices, malformed: entries.length - devices.length };
+}
+
+function readDevice(entry: unknown): Device | null {
+  if (!isRecord(entry)) return null;
+  const id = text(entry["deviceId"] ?? entry["DeviceId"]);
+  const count = whole(entry["count"] ?? entry["Count"]);
+  // The predecessor has no version; its count grows with every change of the row, which is the same promise.
+  const version = "version" in entry ? whole(entry["version"]) : count;
+  if (id === "" || version === null) return null;
+  return {
+    id,
+    area: text(entry["geo"] ?? entry["Geo"]),
+    values: readValues(entry),
+    count,
+    version,
+    reportedAt: instant(entry["reportedAt"]),
+    changedAt: instant(entry["changedAt"]),
+  };
+}
+
+/** A catalogue may name a measurement `Pressure`: the old names are only old where there is no version. */
+function readValues(entry: Record<string, unknown>): Record<string, number> {
+  const old = !("version" in entry);
+  const reserved = old ? OLD_RESERVED : RESERVED;
+  const values: Record<string, number> = {};
+  for (const [key, value] of Object.entries(entry)) {
+    if (typeof value !== "number" || !Number.isFinite(value) || reserved.has(key)) continue;
+    values[old ? (OLD_NAMES.get(key) ?? key) : key] = value;
+  }
+  return values;
+}
+
+function readMeasurement(entry: unknown): Measurement | null {
+  if (!isRecord(entry)) return null;
+  const name = text(entry["name"]);
+  if (name === "") return null;
+  return { name, unit: text(entry["unit"]), min: finite(entry["min"]), max: finite(entry["max"]) };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value.trim() : "";
+}
+
+function finite(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
+
+function whole(value: unknown): number | null {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : null;
+}
+
+function instant(value: unknown): number | null {
+  return typeof value === "string" ? finite(Date.parse(value)) : null;
+}

@@ -1,0 +1,46 @@
+/** The view's settings in the page's address (`#q=…&sort=-age`), so that a view can be sent to somebody. Pure. */
+import { DEFAULT_SORT, type Query, type SortKey } from "../core/order";
+
+/** What is worth keeping; absent members are as they are without it. */
+export interface View {
+  readonly query: Query;
+  readonly measurement: string | null;
+  /** `null`: nobody has chosen. */
+  readonly selected: readonly string[] | null;
+}
+
+export function readView(hash: string): View {
+  const fields = new URLSearchParams(hash.replace(/^#/, ""));
+  const freshness = fields.get("show");
+  const selected = fields.getAll("in");
+  return {
+    query: {
+      text: fields.get("q") ?? "",
+      freshness: freshness === "live" || freshness === "late" || freshness === "silent" ? freshness : "all",
+      sort: readSort(fields.get("sort") ?? ""),
+    },
+    measurement: fields.get("of"),
+    selected: selected.length > 0 ? selected : null,
+  };
+}
+
+export function writeView({ query, measurement, selected }: View): string {
+  const fields = new URLSearchParams();
+  if (query.text !== "") fields.set("q", query.text);
+  if (query.freshness !== "all") fields.set("show", query.freshness);
+  const { key, direction } = query.sort;
+  if (key !== DEFAULT_SORT.key || direction !== DEFAULT_SORT.direction) fields.set("sort", direction === "descending" ? `-${key}` : key);
+  if (measurement !== null) fields.set("of", measurement);
+  for (const id of selected ?? []) fields.append("in", id);
+  const text = fields.toString();
+  return text === "" ? "" : `#${text}`;
+}
+
+const SORT_KEYS: readonly SortKey[] = ["device", "area", "count", "age", "steady"];
+
+function readSort(text: string): Query["sort"] {
+  const direction = text.startsWith("-") ? "descending" : "ascending";
+  const name = text.replace(/^-/, "");
+  const key = name.startsWith("value:") ? (name as SortKey) : SORT_KEYS.find((known) => known === name);
+  return key === undefined ? DEFAULT_SORT : { key, direction };
+}

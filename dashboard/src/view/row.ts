@@ -1,0 +1,72 @@
+/** One row of the device table: keeps what it drew last and touches only the cells that say something else now. */
+import type { Row } from "../core/fleet";
+import { freshnessOf } from "../core/freshness";
+import { placeOf } from "../core/selection";
+import { make, setAttribute, setText } from "./dom";
+import { DEVICE, TREND, type Field } from "./fields";
+import type { Frame } from "./frame";
+import { drawSpark, lastValues, SPARK_HEIGHT, SPARK_WIDTH } from "./spark";
+
+export class RowView {
+  readonly element = make("tr");
+  readonly checkbox = make("input", { type: "checkbox", tabindex: "-1" });
+  private readonly name = make("span", { class: "device-name" });
+  private readonly spark = make("canvas", { class: "spark", width: "0", height: "0", "aria-hidden": "true" });
+  private readonly cells: { readonly field: Field; readonly cell: HTMLElement }[] = [];
+  private device = "";
+  /** What the sparkline shows. */
+  private drawn = "";
+
+  constructor(fields: readonly Field[]) {
+    this.spark.style.width = `${SPARK_WIDTH}px`;
+    this.spark.style.height = `${SPARK_HEIGHT}px`;
+    for (const field of fields) this.element.append(this.cell(field));
+  }
+
+  get id(): string {
+    return this.device;
+  }
+
+  paint(row: Row, index: number, frame: Frame): void {
+    if (row.device.id !== this.device) this.become(row.device.id);
+    setAttribute(this.element, "aria-rowindex", `${index + 2}`);
+    setAttribute(this.element, "data-freshness", freshnessOf(row, frame.judgedAt));
+    this.paintPlace(placeOf(frame.selection, row.device.id));
+    for (const { field, cell } of this.cells) if (field.text !== null) setText(cell, field.text(row, frame));
+    this.paintSpark(frame);
+  }
+
+  private become(id: string): void {
+    this.device = id;
+    this.drawn = "";
+    this.element.dataset["device"] = id;
+    this.checkbox.setAttribute("aria-label", `${id} in the chart`);
+    this.name.title = id;
+    setText(this.name, id);
+  }
+
+  private paintPlace(place: number): void {
+    if (this.checkbox.checked !== place >= 0) this.checkbox.checked = place >= 0;
+    setAttribute(this.element, "data-place", place >= 0 ? `${place}` : "");
+  }
+
+  private paintSpark({ history, chosen, palette, until }: Frame): void {
+    const series = history.of(this.device);
+    const last = series?.indexAt(until) ?? -1;
+    const key = `${chosen?.name ?? ""} ${series?.ordinal(last) ?? 0} ${palette.muted} ${window.devicePixelRatio}`;
+    if (key === this.drawn) return;
+    this.drawn = key;
+    drawSpark(this.spark, lastValues(series, chosen?.name, last), palette);
+  }
+
+  private cell(field: Field): HTMLElement {
+    if (field.field === DEVICE.field) {
+      const label = make("label", {}, this.checkbox, make("span", { class: "mark", "aria-hidden": "true" }), this.name);
+      return make("th", { scope: "row", "data-field": field.field }, label);
+    }
+    const cell = make("td", { "data-field": field.field, class: field.align });
+    if (field.field === TREND.field) cell.append(this.spark);
+    this.cells.push({ field, cell });
+    return cell;
+  }
+}

@@ -1,0 +1,213 @@
+import { describe, expect, it } from "vitest";
+import { clockOffset, narrowClock } from "../src/core/clock";
+import { columnsOf } from "../src/core/columns";
+import { EMPTY_FLEET, reduceFleet, type Fleet, type Row } from "../src/core/fleet";
+import { formatAge, formatClock, formatRate, formatValue, formatWhole, MISSING, plural } from "../src/core/format";
+import { census, freshnessOf } from "../src/core/freshness";
+import { arrange, DEFAULT_SORT, hold, rank, type Query, type SortKey } from "../src/core/order";
+import { Rate } from "../src/core/rate";
+import { firstOf, NOTHING_SELECTED, PLACES, toggle } from "../src/core/selection";
+import { Store } from "../src/core/store";
+import type { Device, Measurement } from "../src/core/wire";
+
+function device(id: string, more: Partial<Device> = {}): Device {
+  return { id, area: "", values: {}, count: 1, version: 1, reportedAt: null, changedAt: null, ...more };
+}
+
+function fleetOf(devices: readonly Device[], measurements: readonly Measurement[] = []): Fleet {
+  return reduceFleet(EMPTY_FLEET, { kind: "snapshot", devices, measurements, malformed: 0 });
+}
+
+describe("numbers and times", () => {
+  it.each([[0, 1, "0.0"], [21.456, 1, "21.5"], [-3.25, 2, "−3.25"], [-0.01, 1, "0.0"], [1013, 0, "1013"], [null, 1, MISSING], [undefined, 1, MISSING], [NaN, 1, MISSING]])(
+    "%s with %s decimals is %s", (value, decimals, text) => expect(formatValue(value, decimals)).toBe(text));
+
+  it.each([[null, MISSING], [-500, "0 s"], [999, "0 s"], [59_999, "59 s"], [60_000, "1 min"], [3_599_999, "59 min"], [3_600_000, "1 h"], [47 * 3_600_000, "47 h"], [48 * 3_600_000, "2 d"]])(
+    "an age of %s ms is %s", (age, text) => expect(formatAge(age)).toBe(text));
+
+  it("say rates, clocks and counts as people do", () => {
+    expect([0, 0.2, 99.94, 149.6].map(formatRate)).toEqual(["0", "0.2", "99.9", "150"]);
+    expect(formatClock(new Date(2026, 10, 21, 4, 5, 6).getTime())).toBe("04:05:06");
+    expect([7, 1234, 1234567].map(formatWhole)).toEqual(["7", "1\u202f234", "1\u202f234\u202f567"]);
+    expect([plural(1, "device"), plural(0, "device")]).toEqual(["1 device", "0 devices"]);
+  });
+});
+
+describe("the measurement columns", () => {
+  const measurement = (name: string, unit: string, min: number | null, max: number | null): Measurement => ({ name, unit, min, max });
+  const catalogue = [
+    measurement("pressure", "hPa", 600, 1600), measurement("temperature", "°C", -40, 80),
+    measurement("light", "", null, null), measurement("latitude", "°", -90, 90), measurement("windSpeed", "m/s", 0, 8),
+  ];
+
+  it("are those that any device has, in the catalogue's order", () => {
+    const fleet = fleetOf([device("a", { values: { temperature: 20.5 } }), device("b", { values: { pressure: 1000.5, schema: 2 } })], catalogue);
+    expect(columnsOf(fleet).map(({ name, label, unit }) => [name, label, unit])).toEqual([["pressure", "Pressure", "hPa"], ["temperature", "Temperature", "°C"]]);
+  });
+
+  it("have decimals that suit the range and the values", () => {
+    const values = { pressure: 1013.25, temperature: 21.456, light: 300, latitude: -33.86, windSpeed: 3.21 };
+    const decimals = Object.fromEntries(columnsOf(fleetOf([device("a", { values })], catalogue)).map(({ name, decimals }) => [name, decimals]));
+    expect(decimals).toEqual({ pressure: 1, temperature: 1, light: 0, latitude: 4, windSpeed: 2 });
+  });
+
+  it("follow the values while there is no catalogue", () => {
+    const fleet = fleetOf([device("a", { values: { zeta: 1, wind_speed: 2, temperature: 1 } })]);
+    expect(columnsOf(fleet).map(({ label }) => label)).toEqual(["Temperature", "Wind speed", "Zeta"]);
+  });
+});
+
+describe("freshness", () => {
+  const row = (reportedAt: number | null, interval: number | null): Row => ({ device: device("a", { reportedAt }), interval });
+  const SECOND = 1000;
+
+  it("decays with the time since the last report, by the device's own rhythm", () => {
+    const at = (age: number): string => freshnessOf(row(0, 10 * SECOND), age * SECOND);
+    expect([0, 35, 36, 120, 121].map(at)).toEqual(["live", "live", "late", "late", "silent"]);
+  });
+
+  it("is patient with a device whose rhythm is not known", () => {
+    const at = (minutes: number): string => freshnessOf(row(0, null), minutes * 60 * SECOND);
+    expect([14, 16, 49, 51].map(at)).toEqual(["live", "late", "late", "silent"]);
+  });
+
+  it("raises no alarm for a clock that is a little off, or a report from the future", () => {
+    expect(freshnessOf(row(0, 100), 5_000)).toBe("live");
+    expect(freshnessOf(row(9_000, 1000), 0)).toBe("live");
+  });
+
+  it("is counted, unknown ones too", () => {
+    expect(census([row(0, 1000), row(null, null), row(-60_000, 1000)], 0)).toEqual({ live: 1, late: 0, silent: 1, unknown: 1 });
+  });
+});
+
+describe("the service's clock", () => {
+  const reading = (date: number, sent: number, received: number) => ({ date: new Date(date).toUTCString(), sent, received });
+
+  it("is found from the Date header to half a second", () => {
+    const range = narrowClock(null, reading(100_000, 40_000, 40_100));
+    expect(Math.abs(clockOffset(range) - 60_449)).toBeLessThan(600);
+  });
+
+  it("is found better with every reply", () => {
+    // The service is 5,300 ms ahead; its header says whole seconds.
+    let range = narrowClock(null, reading(105_000, 100_000, 100_020));
+    range = narrowClock(range, reading(108_000, 103_650, 103_670));
+    range = narrowClock(range, reading(112_000, 106_720, 106_740));
+    expect(Math.abs(clockOffset(range) - 5_300)).toBeLessThan(60);
+  });
+
+  it("is believed anew after a clock was set", () => {
+    const before = narrowClock(null, reading(100_000, 100_000, 100_010));
+    expect(clockOffset(narrowClock(before, reading(900_000, 200_000, 200_010)))).toBeGreaterThan(699_000);
+  });
+
+  it("stays unknown without a readable header", () => {
+    expect(clockOffset(narrowClock(null, { date: "soon", sent: 0, received: 1 }))).toBe(0);
+  });
+});
+
+describe("the rate", () => {
+  it("is the mean of the last five seconds", () => {
+    const rate = new Rate(0);
+    for (let now = 0; now < 10_000; now += 100) rate.add(3, now);
+    expect(rate.perSecond(9_999)).toBeCloseTo(30, 0);
+    expect(rate.perSecond(16_000)).toBe(0);
+  });
+
+  it("is not low because the page is young", () => {
+    const rate = new Rate(0);
+    for (let now = 0; now < 2_000; now += 100) rate.add(1, now);
+    expect(rate.perSecond(2_000)).toBeCloseTo(10, 0);
+  });
+
+  it("survives a clock that goes back", () => {
+    const rate = new Rate(50_000);
+    rate.add(5, 50_000);
+    expect(rate.perSecond(10_000)).toBeGreaterThanOrEqual(0);
+  });
+});
+
+describe("the order", () => {
+  const fleet = fleetOf([
+    device("sensor-10", { area: "Perth", values: { t: 0 }, reportedAt: 3 }),
+    device("sensor-2", { area: "Sydney", values: {}, count: 9, reportedAt: 1 }),
+    device("Sensor-1", { area: "Perth", values: { t: -5 }, count: null, reportedAt: 2 }),
+  ]);
+  const query = (more: Partial<Query> = {}): Query => ({ text: "", freshness: "all", sort: DEFAULT_SORT, ...more });
+  const listed = (asked: Query): readonly string[] => arrange(fleet, asked, rank(fleet.rows), 10);
+  const by = (key: SortKey, direction: "ascending" | "descending"): readonly string[] => listed(query({ sort: { key, direction } }));
+
+  it("counts numbers in names as people do", () => {
+    expect(listed(query())).toEqual(["Sensor-1", "sensor-2", "sensor-10"]);
+  });
+
+  it("puts missing values last in both directions, and zero among the values", () => {
+    expect(by("value:t", "ascending")).toEqual(["Sensor-1", "sensor-10", "sensor-2"]);
+    expect(by("value:t", "descending")).toEqual(["sensor-10", "Sensor-1", "sensor-2"]);
+    expect(by("count", "descending")).toEqual(["sensor-2", "sensor-10", "Sensor-1"]);
+  });
+
+  it("sorts equal ones by device, and ages from the youngest", () => {
+    expect(by("area", "ascending")).toEqual(["Sensor-1", "sensor-10", "sensor-2"]);
+    expect(by("age", "ascending")).toEqual(["sensor-10", "Sensor-1", "sensor-2"]);
+  });
+
+  it("lists what has all words in its name or area", () => {
+    expect(listed(query({ text: " PERTH 10 " }))).toEqual(["sensor-10"]);
+    expect(listed(query({ text: "nowhere" }))).toEqual([]);
+  });
+
+  it("lists by freshness", () => {
+    expect(arrange(fleet, query({ freshness: "silent" }), rank(fleet.rows), 1e9)).toHaveLength(3);
+    expect(listed(query({ freshness: "silent" }))).toEqual([]);
+  });
+
+  it("keeps its place while somebody reads: new ones come last, gone ones leave", () => {
+    expect(hold(["sensor-2", "gone", "Sensor-1"], fleet, query(), 0)).toEqual(["sensor-2", "Sensor-1", "sensor-10"]);
+  });
+});
+
+describe("the selection", () => {
+  it("gives each device a place and frees it again", () => {
+    const one = toggle(toggle(NOTHING_SELECTED, "a"), "b");
+    expect(toggle(toggle(one, "a"), "c").slice(0, 2)).toEqual(["c", "b"]);
+  });
+
+  it("has no more places than can be told apart", () => {
+    const ids = ["a", "b", "c", "d", "e", "f", "g"];
+    const full = ids.reduce(toggle, NOTHING_SELECTED);
+    expect(full).toHaveLength(PLACES);
+    expect(full.at(-1)).toBe("g");
+  });
+
+  it("starts with the first few devices", () => {
+    expect(firstOf(["a", "b", "c", "d", "e"]).filter(Boolean)).toEqual(["a", "b", "c", "d"]);
+  });
+});
+
+describe("the store", () => {
+  it("applies messages that follow each other together, and keeps the order of everything", () => {
+    const seen: number[] = [];
+    const store = new Store((fleet) => seen.push(fleet.touched.length));
+    const message = (id: string) => store.dispatch({ kind: "messages", devices: [device(id)], malformed: 0, at: 0 });
+    store.dispatch({ kind: "snapshot", devices: [], measurements: [], malformed: 0 });
+    message("a");
+    message("b");
+    store.dispatch({ kind: "buffer" });
+    message("c");
+    expect(store.fleet.rows).toHaveLength(0);
+    store.flush();
+    expect(seen).toEqual([0, 2, 0, 0]);
+    expect([store.fleet.rows.length, store.fleet.buffer?.size]).toEqual([2, 1]);
+  });
+
+  it("does not let messages pile up when nothing is painted", () => {
+    const store = new Store(() => undefined);
+    for (let batch = 0; batch < 60; batch += 1) {
+      const devices = Array.from({ length: 100 }, (_, index) => device(`d-${index}`, { version: batch + 1 }));
+      store.dispatch({ kind: "messages", devices, malformed: 0, at: 0 });
+    }
+    expect(store.fleet.rows).toHaveLength(100);
+  });
+});

@@ -1,0 +1,161 @@
+import { describe, expect, it } from "vitest";
+import { EMPTY_FLEET, reduceFleet, type Fleet, type FleetAction } from "../src/core/fleet";
+import type { Device, Measurement } from "../src/core/wire";
+
+const CATALOGUE: readonly Measurement[] = [{ name: "temperature", unit: "°C", min: -40, max: 80 }];
+
+function device(id: string, version: number, more: Partial<Device> = {}): Device {
+  return { id, area: "", values: { temperature: version }, count: version, version, reportedAt: version * 1000, changedAt: null, ...more };
+}
+
+const messages = (...devices: Device[]): FleetAction => ({ kind: "messages", devices, malformed: 0, at: 99_000 });
+const snapshot = (...devices: Device[]): FleetAction => ({ kind: "snapshot", devices, measurements: CATALOGUE, malformed: 0 });
+const BUFFER: FleetAction = { kind: "buffer" };
+const RELEASE: FleetAction = { kind: "release" };
+
+function play(...actions: FleetAction[]): Fleet {
+  return actions.reduce(reduceFleet, EMPTY_FLEET);
+}
+
+function versions(fleet: Fleet): Record<string, number> {
+  return Object.fromEntries(fleet.rows.map((row) => [row.device.id, row.device.version]));
+}
+
+describe("live messages", () => {
+  it("add a device that was unknown", () => {
+    expect(versions(play(messages(device("a", 3))))).toEqual({ a: 3 });
+  });
+
+  it("replace a row when their version is newer", () => {
+    const fleet = play(messages(device("a", 3)), messages(device("a", 4)));
+    expect(versions(fleet)).toEqual({ a: 4 });
+    expect(fleet.touched).toEqual([0]);
+  });
+
+  it("are dropped when they repeat", () => {
+    const before = play(messages(device("a", 3)));
+    const after = reduceFleet(before, messages(device("a", 3, { values: { temperature: 99 } })));
+    expect(after.rows).toBe(before.rows);
+    expect(after.touched).toEqual([]);
+    expect(after.tally).toEqual({ applied: 1, dropped: 1, malformed: 0 });
+  });
+
+  it("are dropped when a newer one has overtaken them", () => {
+    const fleet = play(messages(device("a", 5), device("a", 3), device("a", 4)));
+    expect(versions(fleet)).toEqual({ a: 5 });
+    expect(fleet.tally).toMatchObject({ applied: 1, dropped: 2 });
+  });
+
+  it("end in the same rows in whatever order they come", () => {
+    const all = [device("a", 1), device("b", 2), device("a", 3), device("b", 1), device("a", 2)];
+    for (let turn = 0; turn < all.length; turn += 1) {
+      const order = [...all.slice(turn), ...all.slice(0, turn)];
+      expect(versions(play(...order.map((one) => messages(one))))).toEqual({ a: 3, b: 2 });
+    }
+  });
+
+  it("without a time count as reported when they arrived", () => {
+    expect(play(messages(device("a", 1, { reportedAt: null }))).rows[0]?.device.reportedAt).toBe(99_000);
+  });
+
+  it("that could not be read are counted", () => {
+    expect(play({ kind: "messages", devices: [], malformed: 2, at: 0 }).tally.malformed).toBe(2);
+  });
+
+  it("leave the previous state as it was", () => {
+    const before = play(messages(device("a", 1)));
+    const rows = [...before.rows];
+    reduceFleet(before, messages(device("a", 2), device("b", 1)));
+    expect(before.rows).toEqual(rows);
+    expect([...before.slots.keys()]).toEqual(["a"]);
+  });
+
+  it("keep the index of devices when no device is new", () => {
+    const before = play(messages(device("a", 1)));
+    expect(reduceFleet(before, messages(device("a", 2))).slots).toBe(before.slots);
+    expect(reduceFleet(before, messages(device("b", 2))).slots).not.toBe(before.slots);
+  });
+});
+
+describe("a snapshot and the live messages around it", () => {
+  it("applies held messages on top, when they are newer", () => {
+    expect(versions(play(BUFFER, messages(device("a", 5), device("b", 1)), snapshot(device("a", 4), device("b", 2))))).toEqual({ a: 5, b: 2 });
+  });
+
+  it("shows nothing of the held messages before the snapshot", () => {
+    const fleet = play(BUFFER, messages(device("a", 5)));
+    expect(fleet.rows).toEqual([]);
+    expect(play(BUFFER, messages(device("a", 5)), snapshot()).rows).toHaveLength(1);
+  });
+
+  it("holds no more than one state of each device", () => {
+    const fleet = play(BUFFER, messages(device("a", 2)), messages(device("a", 9), device("a", 4)));
+    expect(fleet.buffer?.size).toBe(1);
+    expect(versions(reduceFleet(fleet, snapshot()))).toEqual({ a: 9 });
+  });
+
+  it("keeps what is held when buffering is asked for twice", () => {
+    expect(versions(play(BUFFER, messages(device("a", 2)), BUFFER, snapshot()))).toEqual({ a: 2 });
+  });
+
+  it("applies held messages when no snapshot comes", () => {
+    const fleet = play(snapshot(device("a", 1)), BUFFER, messages(device("a", 2)), RELEASE);
+    expect(versions(fleet)).toEqual({ a: 2 });
+    expect(fleet.buffer).toBeNull();
+  });
+
+  it("removes devices that the service no longer has, but not those it has just told of", () => {
+    const fleet = play(snapshot(device("a", 1), device("b", 1)), BUFFER, messages(device("c", 1)), snapshot(device("b", 1)));
+    expect(versions(fleet)).toEqual({ b: 1, c: 1 });
+  });
+
+  it("does not take a row back to a reply that was overtaken", () => {
+    expect(versions(play(messages(device("a", 5)), snapshot(device("a", 4))))).toEqual({ a: 5 });
+  });
+
+  it("follows a store that was started anew", () => {
+    const fleet = play(messages(device("a", 500)), snapshot(device("a", 1, { reportedAt: 900_000 })));
+    expect(versions(fleet)).toEqual({ a: 1 });
+  });
+
+  it("leaves unchanged rows untouched", () => {
+    const before = play(snapshot(device("a", 1), device("b", 1)));
+    const after = reduceFleet(before, snapshot(device("a", 1), device("b", 2)));
+    expect(after.rows[0]).toBe(before.rows[0]);
+    expect(after.touched).toEqual([1]);
+    expect(after.slots).toBe(before.slots);
+  });
+
+  it("lists a device once that is on two of its pages", () => {
+    expect(versions(play(snapshot(device("a", 1), device("a", 2))))).toEqual({ a: 2 });
+  });
+
+  it("keeps the catalogue when a later reply has none", () => {
+    const fleet = play(snapshot(), { kind: "snapshot", devices: [], measurements: [], malformed: 0 });
+    expect(fleet.measurements).toEqual(CATALOGUE);
+  });
+});
+
+describe("what the reducer learns", () => {
+  it("tells a store started anew from a message that was late", () => {
+    const row = messages(device("a", 50));
+    expect(play(row, messages(device("a", 49))).contradictions).toBe(0);
+    expect(play(row, messages(device("a", 1, { reportedAt: 60_000 }))).contradictions).toBe(1);
+  });
+
+  it("learns how often a device reports from live messages", () => {
+    const steady = [1, 2, 3, 4].map((version) => messages(device("a", version, { reportedAt: version * 10_000 })));
+    expect(play(...steady).rows[0]?.interval).toBe(10_000);
+  });
+
+  it("does not mistake an outage for a rhythm", () => {
+    const outage = messages(device("a", 3, { reportedAt: 3_600_000 }));
+    const fleet = play(messages(device("a", 1, { reportedAt: 10_000 })), messages(device("a", 2, { reportedAt: 20_000 })), outage);
+    expect(fleet.rows[0]?.interval).toBeLessThan(20_001);
+  });
+
+  it("notes the size and the kind of values for the columns", () => {
+    const fleet = play(messages(device("a", 1, { values: { rpm: -300, angle: 0.5 } })), messages(device("b", 1, { values: { rpm: 20 } })));
+    expect(Object.fromEntries(fleet.traits)).toEqual({ rpm: { largest: 300, fractional: false }, angle: { largest: 0.5, fractional: true } });
+  });
+});

@@ -1,0 +1,183 @@
+import { describe, expect, it } from "vitest";
+import { EMPTY_FLEET, reduceFleet, type Fleet } from "../src/core/fleet";
+import { Series } from "../src/core/history";
+import { DEFAULT_SORT, type Query } from "../src/core/order";
+import type { Cause } from "../src/link/cause";
+import { IDLE, type LinkState } from "../src/link/machine";
+import { readView, writeView } from "../src/view/address";
+import { summaryOf } from "../src/view/announcer";
+import { Arrangement } from "../src/view/arrangement";
+import { pointsOf, valueAt, type Line } from "../src/view/lines";
+import { niceAxis, scale, tickDecimals, timeTicks, valueTicks } from "../src/view/scale";
+import { lastValues, SPARK_SAMPLES, sparkPoints } from "../src/view/spark";
+import { visibleSlice } from "../src/view/window";
+import { describeLink, OFFLINE_AFTER, type Place } from "../src/view/words";
+
+const HERE: Place = { base: "http://x/api", foreign: false, network: true };
+
+describe("the words for the link", () => {
+  const link = (more: Partial<LinkState>): LinkState => ({ ...IDLE, ...more });
+  const waiting = { kind: "waiting", retryAt: 10_000 } as const;
+  const cause: Cause = { kind: "unreachable", step: "negotiate" };
+
+  it("tell the four states apart", () => {
+    const name = (more: Partial<LinkState>): string => describeLink(link(more), HERE, 0).name;
+    expect(name({ phase: { kind: "opening" } })).toBe("connecting");
+    expect(name({ phase: { kind: "live", since: 0, loadedAt: 0, reloading: true } })).toBe("live");
+    expect(name({ phase: waiting, failures: 1, everLive: true, cause })).toBe("reconnecting");
+    expect(name({ phase: waiting, failures: 1, everLive: false, cause })).toBe("connecting");
+    expect(name({ phase: waiting, failures: OFFLINE_AFTER, everLive: true, cause })).toBe("offline");
+  });
+
+  it("count down to the next try, never to zero", () => {
+    const detail = (now: number): string => describeLink(link({ phase: waiting, failures: 1, cause }), HERE, now).detail;
+    expect([0, 9_001, 9_999, 11_000].map(detail)).toEqual(["next try in 10 s", "next try in 1 s", "next try in 1 s", "next try in 1 s"]);
+  });
+
+  it("say what is wrong and what to do", () => {
+    const problem = (broken: Cause, place: Partial<Place> = {}): string => {
+      const words = describeLink(link({ phase: waiting, failures: 2, cause: broken }), { ...HERE, ...place }, 0).problem;
+      return `${words?.what} ${words?.advice}`;
+    };
+    expect(problem(cause)).toMatch(/No answer from http:\/\/x\/api\/negotiate\. .*cargo dev up/);
+    expect(problem(cause, { foreign: true })).toMatch(/CORS/);
+    expect(problem(cause, { network: false })).toMatch(/no network/);
+    expect(problem({ kind: "status", step: "snapshot", status: 404 })).toMatch(/Status 404 from http:\/\/x\/api\/getdevicestate.*\?api=/);
+    expect(problem({ kind: "status", step: "push", status: 401 })).toMatch(/SignalR service.*connection string/);
+    expect(problem({ kind: "address" })).toMatch(/not an http/);
+  });
+
+  it("do not alarm for a connection that ended a moment ago", () => {
+    const words = describeLink(link({ phase: waiting, failures: 1, everLive: true, cause: { kind: "closed" } }), HERE, 9_500);
+    expect([words.problem, words.detail]).toEqual([null, "connection ended · next try in 1 s"]);
+  });
+
+  it("are summed up for those who listen", () => {
+    const live = describeLink(link({ phase: { kind: "live", since: 0, loadedAt: 0, reloading: false } }), HERE, 0);
+    expect(summaryOf({ link: live, fleet: EMPTY_FLEET, census: { live: 0, late: 2, silent: 0, unknown: 0 } })).toBe("Link live, 0 devices, 2 late.");
+  });
+});
+
+describe("a sparkline", () => {
+  it("fills from the right and keeps its pace", () => {
+    const points = sparkPoints([1, 2], 86, 10);
+    expect(points).toEqual([[84, 10], [86, 0]]);
+  });
+
+  it("draws no more samples than fit", () => {
+    const points = sparkPoints(Array.from({ length: 500 }, (_, index) => index), 86, 10);
+    expect([points.length, points[0]?.[0], points.at(-1)?.[1]]).toEqual([SPARK_SAMPLES, 0, 0]);
+  });
+
+  it("lies in the middle when nothing changes, and leaves holes out", () => {
+    expect(sparkPoints([5, NaN, 5], 86, 10).map(([, y]) => y)).toEqual([5, 5]);
+    expect(sparkPoints([], 86, 10)).toEqual([]);
+  });
+
+  it("ends where it is told to", () => {
+    const series = new Series();
+    for (let time = 1; time <= 100; time += 1) series.push(time, { t: time }, 200);
+    expect(lastValues(series, "t", 79).at(-1)).toBe(80);
+    expect(lastValues(series, "t", 79)).toHaveLength(SPARK_SAMPLES);
+    expect(lastValues(undefined, "t", -1)).toEqual([]);
+  });
+});
+
+describe("the rows in the document", () => {
+  const view = { height: 560, rowHeight: 28 };
+
+  it("are those in sight and a few more", () => {
+    expect(visibleSlice(10_000, { ...view, scrollTop: 0 })).toEqual({ from: 0, to: 28 });
+    const { from, to } = visibleSlice(10_000, { ...view, scrollTop: 28_000 });
+    expect([from <= 1000, to >= 1020, to - from < 50]).toEqual([true, true, true]);
+  });
+
+  it("stay within a list that became shorter than the scroll position", () => {
+    expect(visibleSlice(5, { ...view, scrollTop: 99_999 })).toEqual({ from: 0, to: 5 });
+    expect(visibleSlice(0, { ...view, scrollTop: 0 })).toEqual({ from: 0, to: 0 });
+  });
+});
+
+describe("the chart", () => {
+  const series = new Series();
+  for (const [time, value] of [[0, 1], [10, 2], [100, 3], [110, NaN], [120, 4]] as const) series.push(time, { t: value }, 100);
+  const line: Line = { id: "a", place: 0, series, longestPause: 50 };
+
+  it("lifts the pen where the device was silent", () => {
+    expect(pointsOf(line, "t", { low: 0, high: Infinity }).map(({ time, apart }) => [time, apart])).toEqual([[0, true], [10, false], [100, true], [120, false]]);
+  });
+
+  it("enters from the left edge and ends where it is told to", () => {
+    expect(pointsOf(line, "t", { low: 50, high: 115 }).map(({ time }) => time)).toEqual([10, 100]);
+  });
+
+  it("has a value for each moment but not across a gap", () => {
+    expect([-1, 5, 55, 61, 100].map((time) => valueAt(line, "t", time))).toEqual([null, 1, 2, null, 3]);
+  });
+
+  it("has an axis of whole steps around the values", () => {
+    const axis = niceAxis(19.8, 26.5, 4);
+    expect(valueTicks(axis)).toEqual([18, 20, 22, 24, 26, 28]);
+    expect(tickDecimals(axis.step)).toBe(0);
+    expect(tickDecimals(niceAxis(20.01, 20.05, 4).step)).toBe(2);
+    const flat = niceAxis(0, 0, 4);
+    expect([flat.low < 0, flat.high > 0]).toEqual([true, true]);
+  });
+
+  it("maps values to pixels, upside down where wanted", () => {
+    expect(scale({ low: 0, high: 10 }, 100, 0)(2.5)).toBe(75);
+    expect(scale({ low: 3, high: 3 }, 0, 10)(3)).toBe(0);
+  });
+
+  it("has few time ticks, on whole seconds or minutes", () => {
+    expect(timeTicks({ low: 1_500, high: 31_500 }, 4)).toEqual([10_000, 20_000, 30_000]);
+    expect(timeTicks({ low: 0, high: 1_800_000 }, 5)).toEqual([0, 600_000, 1_200_000, 1_800_000]);
+  });
+});
+
+describe("the order of the table", () => {
+  const fleet = (...pairs: readonly (readonly [string, number])[]): Fleet => reduceFleet(EMPTY_FLEET, {
+    kind: "messages", malformed: 0, at: 0,
+    devices: pairs.map(([id, t], index) => ({ id, area: "", values: { t }, count: 1, version: index + 1, reportedAt: 0, changedAt: null })),
+  });
+  const byValue: Query = { text: "", freshness: "all", sort: { key: "value:t", direction: "ascending" } };
+  const before = fleet(["a", 1], ["b", 2]);
+  const after: Fleet = { ...fleet(["a", 9], ["b", 2]), slots: before.slots };
+
+  it("does not change under the eyes of a reader", () => {
+    const arrangement = new Arrangement();
+    expect(arrangement.listed(before, byValue, 0, false)).toEqual(["a", "b"]);
+    expect(arrangement.listed(after, byValue, 60_000, true)).toEqual(["a", "b"]);
+    expect(arrangement.listed(after, byValue, 60_000, false)).toEqual(["b", "a"]);
+  });
+
+  it("follows moving values now and then only", () => {
+    const arrangement = new Arrangement();
+    arrangement.listed(before, byValue, 0, false);
+    expect(arrangement.listed(after, byValue, 1_000, false)).toEqual(["a", "b"]);
+    expect(arrangement.listed(after, byValue, 2_000, false)).toEqual(["b", "a"]);
+  });
+
+  it("changes at once when somebody asks for another one, and takes in new devices", () => {
+    const arrangement = new Arrangement();
+    arrangement.listed(before, byValue, 0, true);
+    expect(arrangement.listed(before, { ...byValue, sort: { key: "value:t", direction: "descending" } }, 1, true)).toEqual(["b", "a"]);
+    expect(arrangement.listed(fleet(["a", 1], ["b", 2], ["c", 9]), byValue, 2, false)).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("the view in the page's address", () => {
+  it("comes back as it was written", () => {
+    const view = {
+      query: { text: "north & south", freshness: "late", sort: { key: "value:temperature", direction: "descending" } },
+      measurement: "pressure", selected: ["a,b", "c d"],
+    } as const;
+    expect(readView(writeView(view))).toEqual(view);
+  });
+
+  it("is nothing when nothing was chosen, and survives nonsense", () => {
+    const plain = { query: { text: "", freshness: "all", sort: DEFAULT_SORT }, measurement: null, selected: null } as const;
+    expect(writeView(plain)).toBe("");
+    expect(readView("#sort=-sideways&show=everything&%%%")).toEqual(plain);
+  });
+});

@@ -1,0 +1,26 @@
+/** Build, development server and test settings of the dashboard. */
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  // Relative addresses, so that the built page can be served from any folder.
+  base: "./",
+  build: {
+    // Fonts and images stay files: a content security policy need not allow `data:` for them.
+    assetsInlineLimit: 0,
+    rollupOptions: {
+      onwarn(warning, warn) {
+        // A misplaced comment in the SignalR client; without consequence.
+        if (warning.code !== "INVALID_ANNOTATION") warn(warning);
+      },
+    },
+    target: "es2023",
+  },
+  server: {
+    // `npm run dev` talks to the handler that `cargo dev up` started.
+    proxy: { "/api": "http://127.0.0.1:7071" },
+  },
+  test: {
+    environment: "node",
+    include: ["test/**/*.test.ts"],
+  },
+});

@@ -1,0 +1,67 @@
+//! The commands of `cargo dev`, one file each, and how they end when a signal arrives.
+
+mod bench;
+mod doctor;
+mod package;
+mod send;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{signals::Signals, workspace::Workspace};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo dev",
+    bin_name = "cargo dev",
+    about = "Run, test and package fieldcast",
+    version
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start everything on this machine: hub, SignalR, Functions host, handler, dashboard and a simulated fleet
+    Up(up::Up),
+    /// Send one reading as a device would, to the local hub or to a real IoT Hub
+    Send(send::Send),
+    /// Set up what the tests need, check the dashboard, then run every test of the workspace
+    Test(test::Test),
+    /// Build the static handler and lay out the Functions app, as a folder and as a zip
+    Package(package::Package),
+    /// Measure the handler's start time and size against their budgets
+    Bench(bench::Bench),
+    /// Say what is installed, what is missing and how to get it
+    Doctor(doctor::Doctor),
+}
+
+/// `up` stops its parts in order when a signal arrives; every other command is simply dropped, which ends the
+/// programs it started.
+pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::find();
+    let mut signals = Signals::listen()?;
+    if let Command::Up(options) = command {
+        return up::run(options, &workspace, &mut signals).await;
+    }
+    tokio::select! {
+        outcome = run_to_the_end(command, &workspace) => outcome,
+        code = signals.next() => Ok(code),
+    }
+}
+
+async fn run_to_the_end(command: Command, workspace: &Workspace) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up(_) => unreachable!("run hands `up` its signals"),
+        Command::Send(options) => send::run(options, workspace).await,
+        Command::Test(options) => test::run(options, workspace).await,
+        Command::Package(options) => package::run(options, workspace).await,
+        Command::Bench(options) => bench::run(options, workspace).await,
+        Command::Doctor(options) => doctor::run(options, workspace).await,
+    }
+}

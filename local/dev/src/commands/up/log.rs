@@ -1,0 +1,136 @@
+//! The lines of the host and the handler: all to a file, what needs attention to the terminal too.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use fieldcast_functions_host::LogSink;
+use tokio::task::JoinHandle;
+
+use crate::workspace::shown;
+
+/// How late a line may be.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// The log of one run. The terminal sees nothing of it while the stack starts, since what goes wrong then is told in
+/// one line of its own, and nothing while it stops, since what ends on purpose is no news.
+pub(super) struct Log {
+    writer: Arc<Writer>,
+    task: JoinHandle<()>,
+}
+
+struct Writer {
+    lines: Arc<Mutex<Vec<String>>>,
+    file: Mutex<BufWriter<File>>,
+    shows: AtomicBool,
+}
+
+impl Log {
+    /// Starts the log; that of the last run is overwritten.
+    pub(super) fn open(path: &Path) -> Result<Log> {
+        let file = File::create(path).with_context(|| format!("{} cannot be written", shown(path)))?;
+        let file = Mutex::new(BufWriter::new(file));
+        let writer = Arc::new(Writer {
+            lines: Arc::default(),
+            file,
+            shows: AtomicBool::new(false),
+        });
+        let task = tokio::spawn(write_now_and_then(Arc::clone(&writer)));
+        Ok(Log { writer, task })
+    }
+
+    /// Where the host is to put its lines.
+    pub(super) fn sink(&self) -> LogSink {
+        LogSink::Collect(Arc::clone(&self.writer.lines))
+    }
+
+    /// Whether the terminal sees warnings and errors from here on.
+    pub(super) fn show(&self, shows: bool) {
+        self.writer.write();
+        self.writer.shows.store(shows, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.writer.write();
+    }
+}
+
+async fn write_now_and_then(writer: Arc<Writer>) {
+    let mut every = tokio::time::interval(INTERVAL);
+    loop {
+        every.tick().await;
+        writer.write();
+    }
+}
+
+impl Writer {
+    fn write(&self) {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner));
+        for line in &new {
+            if self.shows.load(Ordering::Relaxed) && needs_attention(line) {
+                eprintln!("{line}");
+            }
+            // A full disk must not end the stack; the terminal still shows what matters.
+            let _ = writeln!(file, "{line}");
+        }
+        let _ = file.flush();
+    }
+}
+
+/// The host marks its own lines with a level; what the handler printed starts with a level of its own.
+fn needs_attention(line: &str) -> bool {
+    let Some((head, rest)) = line.split_once('[') else {
+        return false;
+    };
+    let message = rest
+        .split_once("] ")
+        .map_or(rest, |(_source, message)| message)
+        .trim_start();
+    let of_host = head.contains(" warn ") || head.contains(" error ");
+    of_host || message.starts_with("WARN ") || message.starts_with("ERROR ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_warnings_and_errors_are_shown() {
+        assert!(needs_attention("03:00:00.123 warn  [host] the handler ended"));
+        assert!(needs_attention("03:00:00.123 error [handler] panicked"));
+        assert!(needs_attention(
+            "03:00:00.123 info  [handler]  WARN a push failed"
+        ));
+        assert!(!needs_attention("03:00:00.123 info  [handler]  INFO listening"));
+        assert!(!needs_attention("nothing of ours"));
+    }
+
+    #[tokio::test]
+    async fn every_line_reaches_the_file() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("log.txt");
+        let log = Log::open(&path)?;
+        let LogSink::Collect(lines) = log.sink() else {
+            anyhow::bail!("a list was expected")
+        };
+        lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(["one".to_owned(), "two".to_owned()]);
+        drop(log);
+        assert_eq!(std::fs::read_to_string(&path)?, "one\ntwo\n");
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! The `cargo dev` command: everything a developer runs by hand or in CI, on the boundary to the terminal.
+
+mod commands;
+
+mod arguments;
+mod browser;
+mod connection;
+mod device;
+mod elf;
+mod fleet;
+mod lock;
+mod npm;
+mod ports;
+mod process;
+mod sas;
+mod settings;
+mod signals;
+mod stage;
+mod text;
+mod toolchain;
+mod workspace;
+mod zipfile;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use tokio::runtime::Runtime;
+
+fn main() -> ExitCode {
+    let cli = match commands::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return arguments::refused(&error),
+    };
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("no threads can be started")),
+    };
+    let code = runtime
+        .block_on(commands::run(cli.command))
+        .unwrap_or_else(|error| failed(&error));
+    // A read from the terminal or a wait for a lock may still be under way; the end of the process ends it.
+    runtime.shutdown_background();
+    code
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("{}", text::one_line(error));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,204 @@
+//! Node and npm: is Node new enough, are a folder's packages installed, is the dashboard built.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use anyhow::{Context, Result, bail};
+use tokio::process::Command;
+
+use crate::{
+    process::{self, Output},
+    workspace::{Workspace, shown},
+};
+
+/// The oldest Node that Vite 7 runs on, major and minor; Azurite is content with less.
+const OLDEST_NODE: (u32, u32) = (20, 19);
+/// What to do about Node or npm.
+pub(crate) const REMEDY: &str =
+    "install Node.js 20.19 or newer with npm, from https://nodejs.org or your package manager";
+
+/// Fails unless Node is new enough and npm is there.
+pub(crate) async fn require_node() -> Result<()> {
+    let Some(version) = version_of("node").await else {
+        bail!("Node.js is not installed: {REMEDY}");
+    };
+    if !new_enough(&version) {
+        bail!("Node.js {version} is too old: {REMEDY}");
+    }
+    if version_of("npm").await.is_none() {
+        bail!("npm is not installed: {REMEDY}");
+    }
+    Ok(())
+}
+
+/// The version that `program --version` prints, without a leading `v`.
+pub(crate) async fn version_of(program: &str) -> Option<String> {
+    let mut ask = Command::new(program);
+    ask.arg("--version");
+    let words = process::captured(ask).await?;
+    Some(words.trim_start_matches('v').to_owned())
+}
+
+pub(crate) fn new_enough(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    version >= OLDEST_NODE
+}
+
+/// Runs `npm ci` in `folder` when its lock file is not the one that was installed last.
+pub(crate) async fn install(folder: &Path) -> Result<()> {
+    if installed(folder) {
+        return Ok(());
+    }
+    require_node().await?;
+    let _turn = Turn::take(folder).await?;
+    if installed(folder) {
+        return Ok(());
+    }
+    println!("installing the npm packages of {}", shown(folder));
+    let mut ci = npm(folder);
+    ci.args(["ci", "--no-audit", "--no-fund"]);
+    process::run(
+        ci,
+        Output::OnlyOnFailure,
+        &format!("`npm ci` in {}", shown(folder)),
+    )
+    .await
+}
+
+/// npm writes its own lock file into `node_modules` last, so one younger than the folder's means a finished
+/// installation of just that.
+pub(crate) fn installed(folder: &Path) -> bool {
+    let wanted = modified(&folder.join("package-lock.json"));
+    let installed = modified(&folder.join("node_modules/.package-lock.json"));
+    matches!((wanted, installed), (Ok(wanted), Ok(installed)) if wanted <= installed)
+}
+
+/// Runs a script of `folder`'s package.json with its output shown.
+pub(crate) async fn script(folder: &Path, name: &str) -> Result<()> {
+    let mut script = npm(folder);
+    script.args(["run", "--silent", name]);
+    process::run(
+        script,
+        Output::Shown,
+        &format!("`npm run {name}` in {}", shown(folder)),
+    )
+    .await
+}
+
+fn npm(folder: &Path) -> Command {
+    let mut npm = Command::new("npm");
+    npm.current_dir(folder);
+    npm
+}
+
+/// Builds the dashboard when its sources are newer than its output; answers with the folder to serve.
+pub(crate) async fn dashboard(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.dashboard();
+    let output = folder.join("dist");
+    if built(&folder) {
+        return Ok(output);
+    }
+    install(&folder).await?;
+    let _turn = Turn::take(&folder).await?;
+    if !built(&folder) {
+        println!("building the dashboard");
+        let mut build = npm(&folder);
+        build.args(["run", "--silent", "build"]);
+        process::run(build, Output::OnlyOnFailure, "building the dashboard").await?;
+    }
+    Ok(output)
+}
+
+fn built(dashboard: &Path) -> bool {
+    let Ok(output) = modified(&dashboard.join("dist/index.html")) else {
+        return false;
+    };
+    newest_source(dashboard).is_some_and(|source| source <= output)
+}
+
+/// When the newest file below `folder` changed, its packages and output aside.
+fn newest_source(folder: &Path) -> Option<SystemTime> {
+    const NOT_SOURCES: [&str; 2] = ["node_modules", "dist"];
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    let sources = entries.filter(|entry| !NOT_SOURCES.iter().any(|name| entry.file_name() == *name));
+    let times = sources.filter_map(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => newest_source(&entry.path()),
+        _ => modified(&entry.path()).ok(),
+    });
+    times.max()
+}
+
+fn modified(path: &Path) -> std::io::Result<SystemTime> {
+    fs::metadata(path)?.modified()
+}
+
+/// Held while a folder's packages or output are written, so that two commands at once do not write the same files.
+struct Turn {
+    _lock: File,
+}
+
+impl Turn {
+    async fn take(folder: &Path) -> Result<Turn> {
+        let path = folder.join("package.json");
+        let lock = File::open(&path).with_context(|| format!("{} cannot be read", shown(&path)))?;
+        let waiting = tokio::task::spawn_blocking(move || lock.lock().map(|()| Turn { _lock: lock }));
+        waiting
+            .await?
+            .with_context(|| format!("{} cannot be locked", shown(&path)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_node_that_vite_needs_or_newer_is_accepted() {
+        assert!(new_enough("20.19.0"));
+        assert!(new_enough("24.1.3"));
+        assert!(!new_enough("20.18.9"));
+        assert!(!new_enough("18.20.1"));
+        assert!(!new_enough("nonsense"));
+    }
+
+    #[test]
+    fn a_dashboard_is_built_again_when_a_source_is_newer() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let dashboard = folder.path();
+        fs::create_dir_all(dashboard.join("src/deep"))?;
+        fs::create_dir_all(dashboard.join("dist"))?;
+        fs::write(dashboard.join("src/deep/a.ts"), "")?;
+        assert!(!built(dashboard));
+
+        fs::write(dashboard.join("dist/index.html"), "")?;
+        assert!(built(dashboard));
+
+        touch_later(&dashboard.join("src/deep/a.ts"))?;
+        assert!(!built(dashboard));
+        Ok(())
+    }
+
+    #[test]
+    fn packages_count_as_installed_until_the_lock_file_changes() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        fs::create_dir(folder.path().join("node_modules"))?;
+        fs::write(folder.path().join("package-lock.json"), "")?;
+        assert!(!installed(folder.path()));
+
+        fs::write(folder.path().join("node_modules/.package-lock.json"), "")?;
+        assert!(installed(folder.path()));
+
+        touch_later(&folder.path().join("package-lock.json"))?;
+        assert!(!installed(folder.path()));
+        Ok(())
+    }
+
+    fn touch_later(file: &Path) -> Result<()> {
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        Ok(File::options().write(true).open(file)?.set_modified(later)?)
+    }
+}

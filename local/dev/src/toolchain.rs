@@ -1,0 +1,105 @@
+//! Building the handler with the cargo that runs this command.
+
+use std::{io::IsTerminal, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::{process, workspace::Workspace};
+
+#[derive(Clone, Copy)]
+pub(crate) enum Profile {
+    Debug,
+    Release,
+}
+
+/// Builds the handler for this machine and answers where it is.
+pub(crate) async fn handler(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
+    let mut build = build_command(workspace);
+    if let Profile::Release = profile {
+        build.arg("--release");
+    }
+    built(build).await
+}
+
+/// Builds the handler as it is deployed: optimised and static, so that it runs on any Linux, with or without a C
+/// library. Its own target folder keeps the different flags from invalidating the other builds.
+pub(crate) async fn static_handler(workspace: &Workspace) -> Result<PathBuf> {
+    let triple = gnu_triple()?;
+    let mut build = build_command(workspace);
+    build.args(["--release", "--target", triple, "--target-dir"]);
+    build.arg(target_folder(workspace).await?.join("package"));
+    build.env_remove("CARGO_ENCODED_RUSTFLAGS");
+    build.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    built(build).await
+}
+
+fn gnu_triple() -> Result<&'static str> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => Ok("x86_64-unknown-linux-gnu"),
+        ("linux", "aarch64") => Ok("aarch64-unknown-linux-gnu"),
+        (system, machine) => bail!(
+            "the package holds a Linux program, which this machine ({system} on {machine}) cannot build: run this on Linux, \
+             for example in WSL or a container"
+        ),
+    }
+}
+
+pub(crate) fn cargo(workspace: &Workspace) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.current_dir(&workspace.root);
+    command
+}
+
+fn build_command(workspace: &Workspace) -> Command {
+    let mut build = cargo(workspace);
+    build.args(["build", "--package", "fieldcast", "--bin", "fieldcast"]);
+    build.args(["--message-format", "json-render-diagnostics"]);
+    if !std::io::stderr().is_terminal() {
+        build.arg("--quiet");
+    }
+    build
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    executable: Option<PathBuf>,
+}
+
+async fn built(build: Command) -> Result<PathBuf> {
+    let messages = process::printed(build).await.context("cargo could not be run")?;
+    let Some(messages) = messages else {
+        bail!("the handler did not build: cargo's own words are above");
+    };
+    let mut executables = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Artifact>(line).ok()?.executable);
+    executables
+        .next_back()
+        .context("cargo built the handler but did not say where it is")
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    target_directory: PathBuf,
+}
+
+/// The folder that holds cargo's output, wherever the user's configuration puts it.
+pub(crate) async fn target_folder(workspace: &Workspace) -> Result<PathBuf> {
+    let mut ask = cargo(workspace);
+    ask.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    let answer = process::captured(ask).await.context("`cargo metadata` failed")?;
+    let metadata: Metadata =
+        serde_json::from_str(&answer).context("`cargo metadata` gave no target folder")?;
+    Ok(metadata.target_directory)
+}
+
+/// The file that the shell would run for `program`.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}

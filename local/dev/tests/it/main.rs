@@ -1,0 +1,13 @@
+//! The `cargo dev` command as its users run it: the built program, its words, its exit code, its processes.
+
+mod app;
+mod http;
+mod program;
+mod running;
+
+mod arguments;
+mod doctor;
+mod package;
+mod send;
+mod test;
+mod up;

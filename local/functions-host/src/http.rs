@@ -1,0 +1,136 @@
+//! The HTTP side of the host: CORS, then the admin route, function routes, and static files.
+
+mod admin;
+pub(crate) mod call;
+pub(crate) mod cors;
+pub(crate) mod files;
+mod output;
+pub(crate) mod query;
+pub(crate) mod template;
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, Method, Response, StatusCode, header},
+};
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    app::{function::http::HttpTrigger, retry::RetryPolicy},
+    events::EventFunction,
+    invoke::Invoker,
+};
+use cors::Cors;
+use files::Files;
+use query::Query;
+use template::Parameters;
+
+/// One function with an HTTP trigger.
+pub(crate) struct HttpFunction {
+    pub(crate) name: String,
+    pub(crate) trigger: HttpTrigger,
+    pub(crate) retry: Option<RetryPolicy>,
+}
+
+/// Everything that answers HTTP.
+pub(crate) struct Site {
+    functions: Vec<HttpFunction>,
+    events: Vec<Arc<EventFunction>>,
+    invoker: Arc<Invoker>,
+    keys: Vec<String>,
+    cors: Cors,
+    files: Option<Files>,
+}
+
+impl Site {
+    pub(crate) fn new(
+        mut functions: Vec<HttpFunction>,
+        events: Vec<Arc<EventFunction>>,
+        invoker: Arc<Invoker>,
+        keys: Vec<String>,
+        cors: Cors,
+        files: Option<Files>,
+    ) -> Site {
+        functions.sort_by_key(|function| function.trigger.route.precedence());
+        Site { functions, events, invoker, keys, cors, files }
+    }
+
+    async fn answer(&self, request: Request) -> Response<Body> {
+        if let Some(name) = request.uri().path().strip_prefix("/admin/functions/") {
+            let name = name.to_owned();
+            return self.admin(&name, request).await;
+        }
+        if let Some((function, parameters)) = self.find(request.method(), request.uri().path()) {
+            return self.call(function, parameters, request).await;
+        }
+        self.serve_file(request.method(), request.uri().path()).await
+    }
+
+    /// The most specific function whose route and methods fit. Another method is no match: the host says 404.
+    fn find(&self, method: &Method, path: &str) -> Option<(&HttpFunction, Parameters)> {
+        let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let parts: Vec<String> =
+            if path.is_empty() { Vec::new() } else { path.split('/').map(decode).collect() };
+        self.functions.iter().find_map(|function| {
+            let allowed = function.trigger.methods.as_ref();
+            let fits = allowed.is_none_or(|methods| methods.contains(method));
+            fits.then(|| function.trigger.route.matches(&parts))
+                .flatten()
+                .map(|parameters| (function, parameters))
+        })
+    }
+
+    async fn serve_file(&self, method: &Method, path: &str) -> Response<Body> {
+        if *method != Method::GET && *method != Method::HEAD {
+            return status(StatusCode::NOT_FOUND);
+        }
+        match &self.files {
+            Some(files) => files.get(path).await.unwrap_or_else(|| status(StatusCode::NOT_FOUND)),
+            None if path == "/" => text("The local Functions host is running.\n"),
+            None => status(StatusCode::NOT_FOUND),
+        }
+    }
+
+    /// Whether a key opens the functions: the header first, then `code`.
+    fn has_key(&self, request: &Request) -> bool {
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let header = request.headers().get("x-functions-key").and_then(|value| value.to_str().ok());
+        header.or(query.get("code")).is_some_and(|given| self.keys.iter().any(|key| key == given))
+    }
+}
+
+/// Answers every request of the host's port.
+pub(crate) async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
+    if cors::is_preflight(request.method(), request.headers()) {
+        let mut response = status(StatusCode::NO_CONTENT);
+        response.headers_mut().extend(site.cors.grant_preflight(request.headers()));
+        return response;
+    }
+    let grant = site.cors.grant(request.headers());
+    let mut response = site.answer(request).await;
+    for (name, value) in grant {
+        if name == header::VARY {
+            response.headers_mut().append(name, value);
+        } else {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+fn text(text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
+}

@@ -1,0 +1,58 @@
+//! `POST /admin/functions/{name}` with `{"input": …}`: a manual run of an Event Hub function.
+
+use std::sync::Arc;
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::Request,
+    http::{Method, Response, StatusCode, header, uri::Authority},
+};
+use serde_json::Value;
+
+use super::{Site, status, text};
+use crate::wire::is_loopback;
+
+/// A run takes one event; IoT Hub messages are at most 256 KB.
+const INPUT_LIMIT: usize = 1024 * 1024;
+
+impl Site {
+    pub(super) async fn admin(&self, name: &str, request: Request) -> Response<Body> {
+        let Some(function) = self.events.iter().find(|function| function.name.eq_ignore_ascii_case(name))
+        else {
+            return status(StatusCode::NOT_FOUND);
+        };
+        if request.method() != Method::POST {
+            return status(StatusCode::NOT_FOUND);
+        }
+        if !comes_from_this_machine(&request) {
+            return status(StatusCode::FORBIDDEN);
+        }
+        let Some(input) = read_input(request).await else {
+            let mut response = text("expected a JSON object with the member \"input\"\n");
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            return response;
+        };
+        let function = Arc::clone(function);
+        // The run ends with the handler at the latest; its outcome is in the log.
+        tokio::spawn(async move { drop(function.run_manually(input).await) });
+        status(StatusCode::ACCEPTED)
+    }
+}
+
+/// There is no master key here. A page of another site cannot get past this: its browser asks first before it
+/// sends JSON, and a name that merely resolves to this machine shows in `Host`.
+fn comes_from_this_machine(request: &Request) -> bool {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let host: Result<Authority, _> = text(header::HOST).parse();
+    text(header::CONTENT_TYPE).starts_with("application/json") && host.is_ok_and(|host| is_loopback(&host))
+}
+
+/// The event's body: a text as it is, anything else as JSON.
+async fn read_input(request: Request) -> Option<Vec<u8>> {
+    let body = to_bytes(request.into_body(), INPUT_LIMIT).await.ok()?;
+    let value: Value = serde_json::from_slice(&body).ok()?;
+    match value.get("input")? {
+        Value::String(text) => Some(text.clone().into_bytes()),
+        other => Some(other.to_string().into_bytes()),
+    }
+}

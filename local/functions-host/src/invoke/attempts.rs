@@ -1,0 +1,52 @@
+//! One execution and its retries: counts attempts, pauses between them, and says when to give up.
+
+use std::{fmt::Display, time::Duration};
+
+use super::Failure;
+use crate::{app::retry::RetryPolicy, envelope::RetryContext, status::StatusBoard};
+
+/// The state of one execution under an optional retry policy.
+pub(crate) struct Attempts<'a> {
+    policy: Option<&'a RetryPolicy>,
+    retries: u32,
+    last_failure: Option<String>,
+}
+
+impl<'a> Attempts<'a> {
+    pub(crate) fn new(policy: Option<&'a RetryPolicy>) -> Attempts<'a> {
+        Attempts { policy, retries: 0, last_failure: None }
+    }
+
+    /// What the handler is told about this attempt; nothing without a policy.
+    pub(crate) fn context(&self) -> Option<RetryContext> {
+        self.policy.map(|policy| RetryContext {
+            retry_count: self.retries,
+            max_retry_count: policy.max_retry_count(),
+            exception: self.last_failure.clone(),
+        })
+    }
+
+    /// Pauses until the next attempt is due, or gives the failure back when there is none.
+    pub(crate) async fn pause_after(
+        &mut self,
+        failure: Failure,
+        status: &StatusBoard,
+        announce: impl FnOnce(&dyn Display),
+    ) -> Result<(), Failure> {
+        let pause = self.next_pause(&failure, rand::random()).ok_or_else(|| failure.clone())?;
+        announce(&format_args!("retry {} follows in {pause:?}", self.retries));
+        tokio::time::sleep(pause).await;
+        status.update(|status| status.retries += 1);
+        Ok(())
+    }
+
+    fn next_pause(&mut self, failure: &Failure, jitter: f64) -> Option<Duration> {
+        if *failure == Failure::HostStopped {
+            return None;
+        }
+        let pause = self.policy?.pause_before(self.retries.saturating_add(1), jitter)?;
+        self.retries = self.retries.saturating_add(1);
+        self.last_failure = Some(failure.to_string());
+        Some(pause)
+    }
+}

@@ -1,0 +1,87 @@
+//! What a host has done so far, as counters that tests and the development command watch.
+
+use tokio::sync::watch;
+
+/// Counters since the start of the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostStatus {
+    /// Function executions that were begun; every retry counts again.
+    pub invocations: u64,
+    /// Executions that failed: no answer, a bad answer, a time-out, an input that could not be bound.
+    pub failures: u64,
+    /// Executions that were begun because an earlier one failed.
+    pub retries: u64,
+    /// Times the handler process was started.
+    pub handler_starts: u64,
+    /// One entry per function and partition, once the event source has named its partitions.
+    pub partitions: Vec<PartitionStatus>,
+}
+
+/// How far one function has read one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartitionStatus {
+    /// The function that reads.
+    pub function: String,
+    /// The partition it reads.
+    pub partition: String,
+    /// The stored checkpoint: the sequence number a restarted host would read first. `None` before the first.
+    pub checkpoint: Option<u64>,
+    /// The sequence number that is read next; everything before it is done, well or badly.
+    pub position: u64,
+    /// Batches that are done.
+    pub batches: u64,
+}
+
+impl HostStatus {
+    /// The first entry for a partition, whichever function reads it.
+    #[must_use]
+    pub fn partition(&self, id: &str) -> Option<&PartitionStatus> {
+        self.partitions.iter().find(|entry| entry.partition == id)
+    }
+}
+
+/// The writable side of [`HostStatus`]; clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusBoard(watch::Sender<HostStatus>);
+
+impl StatusBoard {
+    pub(crate) fn new() -> StatusBoard {
+        StatusBoard(watch::Sender::new(HostStatus::default()))
+    }
+
+    pub(crate) fn read(&self) -> HostStatus {
+        self.0.borrow().clone()
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<HostStatus> {
+        self.0.subscribe()
+    }
+
+    pub(crate) fn update(&self, change: impl FnOnce(&mut HostStatus)) {
+        self.0.send_modify(change);
+    }
+
+    pub(crate) fn update_partition(
+        &self,
+        function: &str,
+        partition: &str,
+        change: impl FnOnce(&mut PartitionStatus),
+    ) {
+        self.update(|status| {
+            let known = |entry: &PartitionStatus| entry.function == function && entry.partition == partition;
+            let index = status.partitions.iter().position(known).unwrap_or_else(|| {
+                status.partitions.push(PartitionStatus {
+                    function: function.to_owned(),
+                    partition: partition.to_owned(),
+                    checkpoint: None,
+                    position: 0,
+                    batches: 0,
+                });
+                status.partitions.len() - 1
+            });
+            change(&mut status.partitions[index]);
+        });
+    }
+}

@@ -1,0 +1,71 @@
+//! Refusals on HTTP, shaped as a hub's: status, `iothub-errorcode` header, and a JSON body with `Message` and
+//! `ExceptionMessage` (seen in issues of the Azure IoT SDKs).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::refusal::Refusal;
+
+/// A refusal on its way out.
+#[derive(Debug)]
+pub(super) struct Answer(Refusal);
+
+impl<R: Into<Refusal>> From<R> for Answer {
+    fn from(refusal: R) -> Self {
+        Answer(refusal.into())
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Body {
+    message: String,
+    exception_message: String,
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let (status, code) = status_and_code(&self.0);
+        let body = Body {
+            message: format!("ErrorCode:{code};{}", self.0),
+            exception_message: tracking_id(Timestamp::now()),
+        };
+        let json = serde_json::to_vec(&body).expect("two strings become JSON");
+        let headers = [(CONTENT_TYPE, "application/json; charset=utf-8")];
+        let mut response = (status, headers, [("iothub-errorcode", code)], json).into_response();
+        if let Refusal::Throttled { seconds } = self.0 {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// Names out of Microsoft docs, "Understand and resolve Azure IoT Hub errors" and `IotHubServiceErrorCode`.
+fn status_and_code(refusal: &Refusal) -> (StatusCode, &'static str) {
+    match refusal {
+        Refusal::Version(_) => (StatusCode::BAD_REQUEST, "InvalidProtocolVersion"),
+        Refusal::Argument(_) => (StatusCode::BAD_REQUEST, "ArgumentInvalid"),
+        Refusal::Format(_) => (StatusCode::BAD_REQUEST, "IotHubFormatError"),
+        Refusal::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "IotHubUnauthorizedAccess"),
+        Refusal::UnknownDevice(_) => (StatusCode::NOT_FOUND, "DeviceNotFound"),
+        Refusal::NoRoute(_) | Refusal::NoPartition(_) => (StatusCode::NOT_FOUND, "ResourceNotFound"),
+        Refusal::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "InvalidOperation"),
+        Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "MessageTooLarge"),
+        Refusal::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "ThrottlingException"),
+        Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        Refusal::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "ServerError"),
+        Refusal::Injected(status) => (*status, "InjectedFault"),
+    }
+}
+
+/// The form of a hub's tracking ids; here the hexadecimal part just counts.
+fn tracking_id(now: Timestamp) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("Tracking ID:{count:032x}-G:0-TimeStamp:{}", now.strftime("%m/%d/%Y %H:%M:%S"))
+}

@@ -1,0 +1,91 @@
+//! The events of one write: numbered, timed and laid out one behind the other. Pure: the time is given.
+
+use std::ops::Range;
+
+use jiff::Timestamp;
+
+use crate::message::Draft;
+use crate::partition::record;
+
+/// Where the next event of a partition goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Position {
+    /// Its sequence number.
+    pub(super) sequence: u64,
+    /// Its offset: the bytes of all records before it, trimmed ones included.
+    pub(super) offset: u64,
+    /// The time it gets at the least: enqueued times never go back within a partition, clocks may.
+    pub(super) enqueued: Timestamp,
+}
+
+/// Records to be written in one go.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) bytes: Vec<u8>,
+    /// The records within `bytes`.
+    pub(super) records: Vec<Range<usize>>,
+    /// The position of the first record.
+    pub(super) first: Position,
+    /// The position after the last record.
+    pub(super) next: Position,
+}
+
+impl Block {
+    /// Lays out `drafts` from `first` on, at the time `now`.
+    pub(super) fn new<'a>(first: Position, now: Timestamp, drafts: impl Iterator<Item = &'a Draft>) -> Block {
+        let mut next = Position { enqueued: first.enqueued.max(now), ..first };
+        let (mut bytes, mut records) = (Vec::new(), Vec::new());
+        for draft in drafts {
+            let start = bytes.len();
+            record::write(&mut bytes, &next, draft);
+            records.push(start..bytes.len());
+            next.sequence += 1;
+            next.offset += (bytes.len() - start) as u64;
+        }
+        Block { bytes, records, first, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::door::{Scope, Sender};
+    use crate::identity::DeviceId;
+    use crate::message::Message;
+
+    fn draft() -> Draft {
+        let sender = Sender {
+            device: DeviceId::parse("d").expect("valid"),
+            scope: Scope::Device,
+            generation: "1".to_owned(),
+        };
+        Message::default().stamp(&sender, Timestamp::UNIX_EPOCH)
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("in range")
+    }
+
+    #[test]
+    fn events_are_numbered_and_offset_by_their_size() {
+        let drafts = [draft(), draft(), draft()];
+        let block = Block::new(Position::default(), at(1), drafts.iter());
+        assert_eq!(block.records.len(), 3);
+        assert_eq!(block.next.sequence, 3);
+        assert_eq!(block.next.offset, block.bytes.len() as u64);
+        for (number, range) in (0..).zip(&block.records) {
+            let json = record::check(&block.bytes[range.clone()]).expect("whole");
+            let position = record::position(json).expect("readable");
+            assert_eq!((position.sequence, position.offset), (number, range.start as u64));
+        }
+    }
+
+    #[test]
+    fn enqueued_time_stands_still_when_the_clock_goes_back() {
+        let drafts = [draft()];
+        let first = Block::new(Position::default(), at(100), drafts.iter());
+        let second = Block::new(first.next, at(50), drafts.iter());
+        let json = record::check(&second.bytes).expect("whole");
+        assert_eq!(record::position(json).map(|position| position.enqueued), Some(at(100)));
+    }
+}

@@ -1,0 +1,161 @@
+//! Fault injection and stepped mode: what a test makes the service do wrong, or later.
+
+use crate::service::now;
+use crate::world::World;
+use axum::http::StatusCode;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Switches for tests. Scripted faults meet REST calls in the order they were scripted, one each, before
+/// any other check; health checks are REST calls too.
+pub struct Faults {
+    plan: Mutex<Plan>,
+    world: Arc<Mutex<World>>,
+}
+
+#[derive(Default)]
+struct Plan {
+    rest: VecDeque<RestFault>,
+    delay: Duration,
+    refused_clients: Option<StatusCode>,
+}
+
+/// What happens to one REST call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RestFault {
+    /// Answered with the status; no effect.
+    Fail {
+        status: StatusCode,
+        retry_after: Option<Duration>,
+    },
+    /// No effect, and the socket closes without an answer.
+    DropBefore,
+    /// The call takes effect, and the socket closes without an answer.
+    DropAfter,
+}
+
+impl Faults {
+    pub(crate) fn new(world: Arc<Mutex<World>>) -> Faults {
+        Faults {
+            plan: Mutex::default(),
+            world,
+        }
+    }
+
+    /// The next `count` REST calls are answered with `status` and have no effect.
+    ///
+    /// # Panics
+    /// `status` is no HTTP status.
+    pub fn fail_next(&self, count: usize, status: u16) {
+        self.script(
+            count,
+            RestFault::Fail {
+                status: http_status(status),
+                retry_after: None,
+            },
+        );
+    }
+
+    /// As [`Faults::fail_next`], with a `Retry-After` header in whole seconds.
+    ///
+    /// # Panics
+    /// `status` is no HTTP status.
+    pub fn fail_next_with_retry_after(&self, count: usize, status: u16, retry_after: Duration) {
+        let status = http_status(status);
+        self.script(
+            count,
+            RestFault::Fail {
+                status,
+                retry_after: Some(retry_after),
+            },
+        );
+    }
+
+    /// The next `count` REST calls have no effect; their sockets close without an answer.
+    pub fn drop_next_before_effect(&self, count: usize) {
+        self.script(count, RestFault::DropBefore);
+    }
+
+    /// The next `count` REST calls take effect; their sockets close without an answer.
+    pub fn drop_next_after_effect(&self, count: usize) {
+        self.script(count, RestFault::DropAfter);
+    }
+
+    /// Every REST reply waits this long after the call took effect. Zero ends it.
+    pub fn delay_replies(&self, delay: Duration) {
+        self.plan().delay = delay;
+    }
+
+    /// Negotiations and new connections are answered with `status`, e.g. 429 for a used-up quota.
+    /// Connected clients stay.
+    ///
+    /// # Panics
+    /// `status` is no HTTP status.
+    pub fn refuse_clients(&self, status: u16) {
+        self.plan().refused_clients = Some(http_status(status));
+    }
+
+    /// Ends [`Faults::refuse_clients`].
+    pub fn accept_clients(&self) {
+        self.plan().refused_clients = None;
+    }
+
+    /// Drops the sockets of all clients, in or after their handshake, without a close message.
+    pub fn cut_clients(&self) {
+        self.world().cut_clients();
+    }
+
+    /// Stepped mode: from now on sends are accepted and answered, but held. [`Counts::sends_held`] tells
+    /// how many. Who receives a send is decided when it is released.
+    ///
+    /// [`Counts::sends_held`]: crate::Counts::sends_held
+    pub fn hold_sends(&self) {
+        self.world().hold_sends();
+    }
+
+    /// Delivers the oldest `count` held sends in their order; returns how many there were.
+    pub fn release_sends(&self, count: usize) -> usize {
+        self.world().release(count, now())
+    }
+
+    /// Delivers all held sends and ends stepped mode.
+    pub fn release_all_sends(&self) {
+        self.world().release_all(now());
+    }
+
+    /// Ends every fault that has not happened yet. Held sends stay held.
+    pub fn clear(&self) {
+        *self.plan() = Plan::default();
+    }
+
+    pub(crate) fn next_rest(&self) -> Option<RestFault> {
+        self.plan().rest.pop_front()
+    }
+
+    pub(crate) fn delay(&self) -> Duration {
+        self.plan().delay
+    }
+
+    pub(crate) fn refused_clients(&self) -> Option<StatusCode> {
+        self.plan().refused_clients
+    }
+
+    fn script(&self, count: usize, fault: RestFault) {
+        self.plan().rest.extend(std::iter::repeat_n(fault, count));
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().expect("nothing panics while it holds the plan")
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world
+            .lock()
+            .expect("nothing panics while it holds the world")
+    }
+}
+
+fn http_status(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).expect("faults are given an HTTP status")
+}

@@ -1,0 +1,37 @@
+//! Stand-in for Azure SignalR Service on one loopback listener: REST calls in, SignalR clients out.
+//!
+//! It is held to what the service itself does, not to its official emulator: audiences and expiry of tokens
+//! are checked, success codes are the service's, arguments are passed on byte for byte. It shares no code
+//! with the client under test.
+//!
+//! Built: the v1 and 2022-06-01 REST operations, and clients that speak the JSON hub protocol over
+//! WebSockets. Deliberate differences from the service:
+//!
+//! - A client's call is answered with an error that says that no upstream is configured. The service's
+//!   documentation contradicts itself here, and its emulator never answers.
+//! - A request from a web page that is not on this machine (by its `Origin`) gets 403: the development key is
+//!   public, so any site could sign tokens against a service on its visitor's laptop.
+//! - A close by REST allows automatic reconnection, as the official emulator does; the service's own reply is
+//!   not documented.
+//!
+//! The service logs nothing, so it cannot log tokens or keys; refusals say their reason in the reply.
+
+mod service;
+
+mod client;
+mod connection;
+mod counts;
+mod faults;
+mod listener;
+mod names;
+mod origin;
+mod outbox;
+mod rest;
+mod token;
+mod transport;
+mod wire;
+mod world;
+
+pub use counts::Counts;
+pub use faults::Faults;
+pub use service::{DEVELOPMENT_KEY, Service, ServiceConfig, ServiceError, Timings};

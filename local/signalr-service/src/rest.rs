@@ -1,0 +1,213 @@
+//! The REST boundary: one HTTP request to one operation on the world, with the scripted faults around it.
+
+use crate::faults::RestFault;
+use crate::listener::Scissors;
+use crate::service::{Shared, now};
+use crate::token::audience::{Requested, check_rest};
+use crate::token::{Claims, TokenError};
+use crate::wire::hub_protocol::{close, invocation};
+use crate::wire::options::{self, Options};
+use crate::wire::route::{self, Operation, Route, RouteRefusal};
+use crate::wire::{Frame, reply, send_body};
+use crate::world::{Send, Target};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// The largest body of a send that the service documents.
+const LARGEST_BODY: usize = 1024 * 1024;
+
+/// How much of a body over the limit is still read, so that the caller sees the answer and not a reset.
+const LARGEST_DRAIN: usize = 16 * LARGEST_BODY;
+
+pub(crate) async fn handle(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    request: Request,
+) -> Response {
+    shared.tally.add(|counts| counts.rest_calls += 1);
+    let response = match shared.faults.next_rest() {
+        None => answer(&shared, request).await.unwrap_or_else(|refusal| refusal),
+        Some(RestFault::Fail { status, retry_after }) => failed(status, retry_after),
+        Some(RestFault::DropBefore) => {
+            scissors.cut();
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+        Some(RestFault::DropAfter) => {
+            let response = answer(&shared, request).await.unwrap_or_else(|refusal| refusal);
+            scissors.cut();
+            response
+        }
+    };
+    tokio::time::sleep(shared.faults.delay()).await;
+    response
+}
+
+async fn answer(shared: &Shared, request: Request) -> Result<Response, Response> {
+    let (parts, body) = request.into_parts();
+    let call = match route::parse(&parts.method, parts.uri.path()).map_err(refused_route)? {
+        Route::Health => return Ok(StatusCode::OK.into_response()),
+        Route::Call(call) => call,
+    };
+    authorize(shared, &parts).map_err(|error| unauthorized(shared, &error))?;
+    let query = parts.uri.query().unwrap_or_default();
+    let options = options::read(&call, query).map_err(|error| reply::bad_request(&error.to_string()))?;
+    let done = match &call.operation {
+        Operation::Send(target) => {
+            let frame = read_message(&parts.headers, body).await?;
+            send(shared, options, target.clone(), frame);
+            true
+        }
+        operation => apply(shared, options, operation.clone()),
+    };
+    Ok(if done {
+        reply::done(call.api, &call.operation)
+    } else {
+        reply::missing(&call.operation)
+    })
+}
+
+fn refused_route(refusal: RouteRefusal) -> Response {
+    match refusal {
+        RouteRefusal::NotFound => {
+            reply::refused(StatusCode::NOT_FOUND, "NotFound", "no operation has this path")
+        }
+        RouteRefusal::Method(allowed) => reply::method_not_allowed(&allowed),
+        RouteRefusal::BadPart(part) => reply::bad_request(&format!("the {part} in the path is invalid")),
+    }
+}
+
+fn authorize(shared: &Shared, parts: &Parts) -> Result<Claims, TokenError> {
+    let token = bearer(&parts.headers).ok_or(TokenError::Missing)?;
+    let claims = shared.keys.verify(token, SystemTime::now())?;
+    let requested = Requested {
+        host: text(&parts.headers, HOST),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+    };
+    check_rest(&claims, requested)?;
+    Ok(claims)
+}
+
+/// The token of an `Authorization: Bearer` header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = text(headers, AUTHORIZATION).split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
+
+pub(crate) fn unauthorized(shared: &Shared, error: &TokenError) -> Response {
+    shared.tally.add(|counts| counts.unauthorized += 1);
+    reply::unauthorized(error)
+}
+
+/// A header's value, empty when it is missing or no text.
+pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> &str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+async fn read_message(headers: &HeaderMap, body: Body) -> Result<Frame, Response> {
+    let media_type = text(headers, CONTENT_TYPE)
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(reply::refused(
+            status,
+            "UnsupportedMediaType",
+            "the body must be application/json",
+        ));
+    }
+    let bytes = read_body(body).await?;
+    let message = send_body::parse(&bytes).map_err(|error| reply::bad_request(&error.to_string()))?;
+    Ok(invocation(&message.target, &message.arguments))
+}
+
+async fn read_body(body: Body) -> Result<Vec<u8>, Response> {
+    let mut chunks = body.into_data_stream();
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| reply::bad_request("the body ended early"))?;
+        length += chunk.len();
+        if length <= LARGEST_BODY {
+            bytes.extend_from_slice(&chunk);
+        } else if length > LARGEST_DRAIN {
+            break;
+        }
+    }
+    if length > LARGEST_BODY {
+        let message = "the body is larger than 1 MB";
+        return Err(reply::refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "PayloadTooLarge",
+            message,
+        ));
+    }
+    Ok(bytes)
+}
+
+fn send(shared: &Shared, options: Options, to: Target, frame: Frame) {
+    let Options { hub, excluded, .. } = options;
+    let excluded = match to {
+        Target::All | Target::Group(_) => excluded,
+        Target::User(_) | Target::Connection(_) => HashSet::new(),
+    };
+    shared.world().send(
+        Send {
+            hub,
+            to,
+            excluded,
+            frame,
+        },
+        now(),
+    );
+}
+
+/// Carries out what needs no body. `false` when what it is about does not exist.
+fn apply(shared: &Shared, options: Options, operation: Operation) -> bool {
+    let mut world = shared.world();
+    let Options {
+        hub,
+        excluded,
+        reason,
+        stay,
+    } = options;
+    match operation {
+        Operation::Send(_) => unreachable!("sends have a body and are carried out by `send`"),
+        Operation::Close(whom) => {
+            let farewell = close(reason.as_deref());
+            let one = matches!(whom, Target::Connection(_));
+            let excluded = if one { HashSet::new() } else { excluded };
+            let closed = world.close(&hub, &whom, &excluded, &farewell, now());
+            !one || closed > 0
+        }
+        Operation::Exists(subject) => world.exists(&hub, &subject, now()),
+        Operation::Join(member, group) => world.join(&hub, member, group, stay, now()),
+        Operation::Leave(member, group) => world.leave(&hub, &member, &group),
+        Operation::LeaveAll(member) => {
+            world.leave_all(&hub, &member);
+            true
+        }
+    }
+}
+
+fn failed(status: StatusCode, retry_after: Option<Duration>) -> Response {
+    let mut response = reply::refused(status, "InjectedFault", "this failure was injected for a test");
+    if let Some(wait) = retry_after {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+    }
+    response
+}

@@ -1,0 +1,132 @@
+//! Access tokens: the checks Azure SignalR Service makes on the JSON Web Tokens (RFC 7519) of REST callers and
+//! clients. The official emulator checks only the signature; wrong tokens then show up in the cloud.
+
+pub(crate) mod audience;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Sha256, Sha512};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The keys a token may be signed with. The text of a key is used as it is, although it looks like base64.
+/// No `Debug`: keys are never printed.
+pub(crate) struct Keys(Vec<String>);
+
+/// The check that failed, in the words of the challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TokenError {
+    #[error("The access token is missing")]
+    Missing,
+    #[error("The token is malformed")]
+    Malformed,
+    #[error("The algorithm is not supported")]
+    Algorithm,
+    #[error("The signature is invalid")]
+    Signature,
+    #[error("The token has no expiration")]
+    NoExpiration,
+    #[error("The token is expired")]
+    Expired,
+    #[error("The audience is invalid")]
+    Audience,
+}
+
+/// What a valid token says. The caller has to check the audience.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Claims {
+    pub(crate) audiences: Vec<String>,
+    pub(crate) user: Option<String>,
+}
+
+impl Keys {
+    pub(crate) fn new(keys: Vec<String>) -> Keys {
+        Keys(keys)
+    }
+
+    pub(crate) fn first(&self) -> &str {
+        self.0.first().expect("a service starts with at least one key")
+    }
+
+    /// Checks algorithm, signature and expiry. Not-before and issuer are not checked, as in the service;
+    /// there is no leeway for clocks, which on one machine agree.
+    pub(crate) fn verify(&self, token: &str, now: SystemTime) -> Result<Claims, TokenError> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+        let header: Header = decode(header)?;
+        let signature = BASE64_URL_SAFE_NO_PAD
+            .decode(signature)
+            .map_err(|_| TokenError::Malformed)?;
+        let fits = |key: &String| match header.alg.as_str() {
+            "HS256" => Ok(is_signed::<Hmac<Sha256>>(key, signed, &signature)),
+            "HS512" => Ok(is_signed::<Hmac<Sha512>>(key, signed, &signature)),
+            _ => Err(TokenError::Algorithm),
+        };
+        let mut matches = self.0.iter().map(fits);
+        if !matches.try_fold(false, |found, fit| fit.map(|fit| found || fit))? {
+            return Err(TokenError::Signature);
+        }
+        let payload: Payload = decode(payload)?;
+        payload.into_claims(now)
+    }
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    aud: Option<Value>,
+    exp: Option<f64>,
+    #[serde(rename = "asrs.s.uid")]
+    uid: Option<Value>,
+    nameid: Option<Value>,
+    sub: Option<Value>,
+}
+
+impl Payload {
+    fn into_claims(self, now: SystemTime) -> Result<Claims, TokenError> {
+        let expires = self.exp.ok_or(TokenError::NoExpiration)?;
+        let now = now
+            .duration_since(UNIX_EPOCH)
+            .map_or(0.0, |passed| passed.as_secs_f64());
+        if expires <= now {
+            return Err(TokenError::Expired);
+        }
+        let user = [self.uid, self.nameid, self.sub]
+            .into_iter()
+            .find_map(|claim| texts(claim).into_iter().next());
+        Ok(Claims {
+            audiences: texts(self.aud),
+            user: user.filter(|user| !user.is_empty()),
+        })
+    }
+}
+
+/// A claim's values: a claim that occurs more often is an array.
+fn texts(claim: Option<Value>) -> Vec<String> {
+    match claim {
+        Some(Value::String(text)) => vec![text],
+        Some(Value::Array(values)) => values.into_iter().flat_map(|value| texts(Some(value))).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
+    let json = BASE64_URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| TokenError::Malformed)?;
+    serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)
+}
+
+fn is_signed<M: Mac + KeyInit>(key: &str, signed: &str, signature: &[u8]) -> bool {
+    let mac = <M as KeyInit>::new_from_slice(key.as_bytes()).expect("an HMAC key has any length");
+    mac.chain_update(signed).verify_slice(signature).is_ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Token checks against tokens made elsewhere (Python's hmac, cross-checked with Node's crypto).
+
+use super::*;
+use std::time::Duration;
+
+const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
+const HS256: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhdWQiOiJodHRwczovL2V4YW1wbGUuc2VydmljZS5zaWduYWxyLm5ldC9hcGkvaHVicy9jaGF0LzpzZW5kIiwiaWF0IjoxNzAwMDAwMDAwLCJuYmYiOjE3MDAwMDAwMDAsImV4cCI6MTcwMDAwMzYwMH0.YiF84Lph5vPitL9aEO68AB0wwDiyqAnHbRfRmNeZQFQ";
+const HS512: &str = "eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9.eyJhdWQiOiJodHRwczovL2V4YW1wbGUuc2VydmljZS5zaWduYWxyLm5ldC9hcGkvaHVicy9jaGF0LzpzZW5kIiwiaWF0IjoxNzAwMDAwMDAwLCJuYmYiOjE3MDAwMDAwMDAsImV4cCI6MTcwMDAwMzYwMH0.h3XX1Y2VdkvMj5PSexrZLt_SJ_1LHHFid6jlbhwG1z8NLKwS__obV9dHp5P5tidfuJ5eZPCHtS93mdMLbXogUg";
+const ALICE: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhc3JzLnMudWlkIjoiYWxpY2UiLCJyb2xlIjpbImFkbWluIiwib3BzIl0sImFzcnMudS5pc3MiOiJtZSIsIm5iZiI6MTcwMDAwMDAwMCwiZXhwIjoxNzAwMDAzNjAwLCJpYXQiOjE3MDAwMDAwMDAsImF1ZCI6Imh0dHBzOi8vZXhhbXBsZS5zZXJ2aWNlLnNpZ25hbHIubmV0L2NsaWVudC8_aHViPWNoYXQifQ.nUYg3FOPJYhSFpPGbXtk2cM-qhCtCztOCkjeWJY6FFU";
+
+fn verify(token: &str, second: u64) -> Result<Claims, TokenError> {
+    let keys = Keys::new(vec!["another key".into(), KEY.into()]);
+    keys.verify(token, UNIX_EPOCH + Duration::from_secs(second))
+}
+
+/// Signs `payload` with the known key.
+fn signed(header: &str, payload: &str) -> String {
+    let text = format!(
+        "{}.{}",
+        BASE64_URL_SAFE_NO_PAD.encode(header),
+        BASE64_URL_SAFE_NO_PAD.encode(payload)
+    );
+    let mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes())
+        .unwrap()
+        .chain_update(&text);
+    format!(
+        "{text}.{}",
+        BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    )
+}
+
+#[test]
+fn known_tokens_are_taken_until_they_expire() {
+    for token in [HS256, HS512] {
+        let claims = verify(token, 1_700_003_599).unwrap();
+        assert_eq!(
+            claims.audiences,
+            ["https://example.service.signalr.net/api/hubs/chat/:send"]
+        );
+        assert_eq!(verify(token, 1_700_003_600), Err(TokenError::Expired));
+    }
+    assert_eq!(
+        verify(ALICE, 1_700_000_000).unwrap().user.as_deref(),
+        Some("alice")
+    );
+}
+
+#[test]
+fn a_token_of_another_key_or_with_changed_text_is_refused() {
+    let keys = Keys::new(vec!["another key".into()]);
+    assert_eq!(keys.verify(HS256, UNIX_EPOCH), Err(TokenError::Signature));
+    let (text, _) = ALICE.rsplit_once('.').unwrap();
+    let (_, signature) = HS256.rsplit_once('.').unwrap();
+    assert_eq!(
+        verify(&format!("{text}.{signature}"), 0),
+        Err(TokenError::Signature)
+    );
+    assert_eq!(verify(&format!("{text}."), 0), Err(TokenError::Signature));
+}
+
+#[test]
+fn only_the_two_hmac_algorithms_are_taken() {
+    for alg in ["none", "None", "hs256", "HS384", "RS256", ""] {
+        let header = format!(r#"{{"alg":"{alg}"}}"#);
+        let token = signed(&header, r#"{"exp":9}"#);
+        assert_eq!(verify(&token, 0), Err(TokenError::Algorithm), "{alg}");
+    }
+    let unsigned = signed(r#"{"alg":"none"}"#, r#"{"exp":9}"#);
+    let unsigned = &unsigned[..=unsigned.rfind('.').unwrap()];
+    assert_eq!(verify(unsigned, 0), Err(TokenError::Algorithm));
+}
+
+#[test]
+fn an_expiry_is_required() {
+    assert_eq!(
+        verify(&signed(r#"{"alg":"HS256"}"#, r#"{"aud":"a"}"#), 0),
+        Err(TokenError::NoExpiration)
+    );
+}
+
+#[test]
+fn the_user_is_the_first_of_three_claims() {
+    let user = |claims: &str| {
+        let payload = format!(r#"{{"exp":9{claims}}}"#);
+        verify(&signed(r#"{"alg":"HS256"}"#, &payload), 0).unwrap().user
+    };
+    assert_eq!(user(""), None);
+    assert_eq!(user(r#","sub":"s""#).as_deref(), Some("s"));
+    assert_eq!(user(r#","sub":["s","t"],"asrs.u.sub":"u""#).as_deref(), Some("s"));
+    assert_eq!(user(r#","sub":"s","nameid":"n""#).as_deref(), Some("n"));
+    assert_eq!(
+        user(r#","nameid":"n","sub":"s","asrs.s.uid":"u""#).as_deref(),
+        Some("u")
+    );
+}
+
+#[test]
+fn what_is_no_token_is_malformed() {
+    for bad in ["", "a", "a.b", "a.b.c", "....", &HS256[1..], &format!("{HS256}=")] {
+        assert_eq!(verify(bad, 0), Err(TokenError::Malformed), "{bad:.30}");
+    }
+}

@@ -1,0 +1,73 @@
+//! The reply to `POST /client/negotiate`, as ASP.NET Core's transport protocol describes it.
+
+use crate::names::{ConnectionId, ConnectionToken};
+use crate::transport::Transport;
+use serde_json::{Value, json};
+
+/// The two shapes of the reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// The connection id is also what claims the connection.
+    Zero,
+    /// A secret token claims the connection.
+    One,
+}
+
+impl Version {
+    /// The shape for the client's `negotiateVersion`; newer clients get the newest one known. `None` when it
+    /// is no number.
+    pub(crate) fn for_client(wanted: Option<&str>) -> Option<Version> {
+        match wanted.unwrap_or("0").parse::<i32>() {
+            Ok(..1) => Some(Version::Zero),
+            Ok(_) => Some(Version::One),
+            Err(_) => None,
+        }
+    }
+}
+
+pub(crate) fn reply(version: Version, id: &ConnectionId, token: &ConnectionToken) -> Value {
+    let transports: Vec<Value> = Transport::OFFERED.into_iter().map(transport).collect();
+    match version {
+        Version::Zero => json!({
+            "negotiateVersion": 0,
+            "connectionId": *id.0,
+            "availableTransports": transports,
+        }),
+        Version::One => json!({
+            "negotiateVersion": 1,
+            "connectionId": *id.0,
+            "connectionToken": token.0,
+            "availableTransports": transports,
+        }),
+    }
+}
+
+/// Clients show the text; the status of this reply is 200.
+pub(crate) fn refusal(text: &str) -> Value {
+    json!({ "error": text })
+}
+
+fn transport(transport: Transport) -> Value {
+    match transport {
+        Transport::WebSockets => json!({ "transport": "WebSockets", "transferFormats": ["Text"] }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_chosen_as_asp_net_core_does() {
+        for (wanted, version) in [
+            (None, Some(Version::Zero)),
+            (Some("0"), Some(Version::Zero)),
+            (Some("1"), Some(Version::One)),
+            (Some("7"), Some(Version::One)),
+            (Some("one"), None),
+            (Some(""), None),
+        ] {
+            assert_eq!(Version::for_client(wanted), version, "{wanted:?}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What the service knows: hubs, connections, groups, users, accepted sends. Pure state: it reads no clock
+//! and does no I/O; frames leave it through the clients' [`Outbox`]es.
+
+mod arrivals;
+mod hub;
+mod remembered;
+
+pub(crate) use arrivals::{ClaimRefusal, Standing};
+
+use crate::counts::{Counts, Tally};
+use crate::names::{ConnectionId, ConnectionToken, GroupName, HubName, UserId};
+use crate::outbox::Outbox;
+use crate::wire::Frame;
+use arrivals::Arrivals;
+use hub::{Hub, Reached};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Who a send or a close is for. Nobody being there is no error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    All,
+    Group(GroupName),
+    User(UserId),
+    Connection(ConnectionId),
+}
+
+/// Who may be in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Member {
+    Connection(ConnectionId),
+    User(UserId),
+}
+
+/// What can be asked to exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Connection(ConnectionId),
+    User(UserId),
+    /// Exists while it has a connection in it.
+    Group(GroupName),
+    UserInGroup(UserId, GroupName),
+}
+
+/// How long a user stays in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// As long as the service remembers: a year, and the user's newest 100 such groups.
+    Default,
+    /// Only the connections that are there now, for as long as they last.
+    PresentConnections,
+    For(Duration),
+}
+
+/// A connection that completed its handshake.
+pub(crate) struct Opening {
+    pub(crate) hub: HubName,
+    pub(crate) id: ConnectionId,
+    pub(crate) user: Option<UserId>,
+    pub(crate) outbox: Arc<Outbox>,
+}
+
+/// A message accepted for delivery.
+pub(crate) struct Send {
+    pub(crate) hub: HubName,
+    pub(crate) to: Target,
+    pub(crate) excluded: HashSet<ConnectionId>,
+    pub(crate) frame: Frame,
+}
+
+pub(crate) struct World {
+    hubs: HashMap<HubName, Hub>,
+    arrivals: Arrivals,
+    /// `Some` while sends are held, oldest first.
+    held: Option<VecDeque<Send>>,
+    tally: Tally,
+}
+
+impl World {
+    pub(crate) fn new(tally: Tally) -> World {
+        World {
+            hubs: HashMap::new(),
+            arrivals: Arrivals::default(),
+            held: None,
+            tally,
+        }
+    }
+
+    /// Notes a negotiated connection, to be claimed before `until`.
+    pub(crate) fn negotiated(
+        &mut self,
+        hub: HubName,
+        token: ConnectionToken,
+        id: ConnectionId,
+        now: Instant,
+        until: Instant,
+    ) {
+        self.arrivals.negotiated(hub, token, id, now, until);
+    }
+
+    /// A client comes back with the token it negotiated. The claim holds until [`World::gone`].
+    pub(crate) fn claim(
+        &mut self,
+        hub: &HubName,
+        token: &ConnectionToken,
+        outbox: Arc<Outbox>,
+        now: Instant,
+    ) -> Result<ConnectionId, ClaimRefusal> {
+        self.arrivals.claim(hub, token, outbox, now)
+    }
+
+    /// A client comes without having negotiated.
+    pub(crate) fn arrived(
+        &mut self,
+        hub: HubName,
+        token: ConnectionToken,
+        id: ConnectionId,
+        outbox: Arc<Outbox>,
+    ) {
+        self.arrivals.arrived(hub, token, id, outbox);
+    }
+
+    /// Whether `token` is negotiated or in use at `hub`, for transports that are not offered.
+    pub(crate) fn standing(&self, hub: &HubName, token: &ConnectionToken, now: Instant) -> Option<Standing> {
+        self.arrivals.standing(hub, token, now)
+    }
+
+    /// From here on the connection receives.
+    pub(crate) fn open(&mut self, opening: Opening, now: Instant) {
+        let Opening {
+            hub,
+            id,
+            user,
+            outbox,
+        } = opening;
+        self.hubs.entry(hub).or_default().open(id, user, outbox, now);
+        self.tally.add(|counts| {
+            counts.clients += 1;
+            counts.clients_ever += 1;
+        });
+    }
+
+    /// The connection's transport is gone. Harmless when it never opened or was closed before.
+    pub(crate) fn gone(&mut self, hub: &HubName, token: &ConnectionToken, id: &ConnectionId) {
+        self.arrivals.gone(token);
+        let Some(known) = self.hubs.get_mut(hub) else {
+            return;
+        };
+        if known.remove(id).is_some() {
+            self.tally.add(|counts| counts.clients -= 1);
+        }
+        if known.is_empty() {
+            self.hubs.remove(hub);
+        }
+    }
+
+    /// Accepts a send: delivers it, or keeps it while sends are held.
+    pub(crate) fn send(&mut self, send: Send, now: Instant) {
+        self.tally.add(|counts| counts.sends_accepted += 1);
+        match &mut self.held {
+            Some(held) => {
+                held.push_back(send);
+                self.tally.add(|counts| counts.sends_held += 1);
+            }
+            None => self.deliver(&send, now),
+        }
+    }
+
+    pub(crate) fn hold_sends(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Delivers the oldest `count` held sends, in the order they were accepted, to who is there now.
+    pub(crate) fn release(&mut self, count: usize, now: Instant) -> usize {
+        let Some(held) = &mut self.held else { return 0 };
+        let count = count.min(held.len());
+        let released: Vec<Send> = held.drain(..count).collect();
+        self.tally.add(|counts| counts.sends_held -= count as u64);
+        for send in &released {
+            self.deliver(send, now);
+        }
+        count
+    }
+
+    /// Delivers what is held and ends the holding.
+    pub(crate) fn release_all(&mut self, now: Instant) {
+        self.release(usize::MAX, now);
+        self.held = None;
+    }
+
+    /// Sends `farewell` to the target's connections and ends them after it. Returns how many there were.
+    pub(crate) fn close(
+        &mut self,
+        hub: &HubName,
+        whom: &Target,
+        excluded: &HashSet<ConnectionId>,
+        farewell: &Frame,
+        now: Instant,
+    ) -> usize {
+        let Some(hub) = self.hubs.get_mut(hub) else {
+            return 0;
+        };
+        let leaving: Vec<ConnectionId> = hub
+            .recipients(whom, now)
+            .into_iter()
+            .filter(|id| !excluded.contains(id))
+            .collect();
+        for id in &leaving {
+            let outbox = hub.remove(id).expect("recipients are connected");
+            outbox.push(farewell.clone());
+            outbox.close();
+        }
+        self.tally.add(|counts| counts.clients -= leaving.len() as u64);
+        leaving.len()
+    }
+
+    /// Drops every client, in or after its handshake, without a word.
+    pub(crate) fn cut_clients(&mut self) {
+        self.arrivals.cut();
+    }
+
+    pub(crate) fn exists(&mut self, hub: &HubName, subject: &Subject, now: Instant) -> bool {
+        self.hubs.get_mut(hub).is_some_and(|hub| hub.exists(subject, now))
+    }
+
+    /// `false` when the connection is unknown. A user need not be connected: the service remembers.
+    pub(crate) fn join(
+        &mut self,
+        hub: &HubName,
+        member: Member,
+        group: GroupName,
+        stay: Stay,
+        now: Instant,
+    ) -> bool {
+        match member {
+            Member::Connection(id) => self
+                .hubs
+                .get_mut(hub)
+                .is_some_and(|hub| hub.join_connection(id, group)),
+            Member::User(user) => {
+                self.hubs
+                    .entry(hub.clone())
+                    .or_default()
+                    .join_user(user, group, stay, now);
+                true
+            }
+        }
+    }
+
+    /// `false` when the connection is unknown; a member that is not in the group is no error.
+    pub(crate) fn leave(&mut self, hub: &HubName, member: &Member, group: &GroupName) -> bool {
+        match (member, self.hubs.get_mut(hub)) {
+            (Member::Connection(id), hub) => hub.is_some_and(|hub| hub.leave_connection(id, group)),
+            (Member::User(user), Some(hub)) => {
+                hub.leave_user(user, group);
+                true
+            }
+            (Member::User(_), None) => true,
+        }
+    }
+
+    pub(crate) fn leave_all(&mut self, hub: &HubName, member: &Member) {
+        let Some(hub) = self.hubs.get_mut(hub) else { return };
+        match member {
+            Member::Connection(id) => hub.leave_all_connection(id),
+            Member::User(user) => hub.leave_all_user(user),
+        }
+    }
+
+    fn deliver(&mut self, send: &Send, now: Instant) {
+        let Some(hub) = self.hubs.get_mut(&send.hub) else {
+            return;
+        };
+        let Reached { queued, overflowed } = hub.deliver(&send.to, &send.excluded, &send.frame, now);
+        self.tally.add(|counts: &mut Counts| {
+            counts.messages_delivered += queued;
+            counts.clients_too_slow += overflowed;
+        });
+    }
+}

@@ -1,0 +1,233 @@
+//! One hub: who is connected, as which user, in which groups.
+//!
+//! Invariants: `users` and `groups` name only connections that are in `connections` and are never empty;
+//! a connection's own set of groups holds every group that lists it.
+
+use super::remembered::Remembered;
+use super::{Stay, Subject, Target};
+use crate::names::{ConnectionId, GroupName, UserId};
+use crate::outbox::{Outbox, Pushed};
+use crate::wire::Frame;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+#[derive(Default)]
+pub(crate) struct Hub {
+    connections: HashMap<ConnectionId, Connection>,
+    users: HashMap<UserId, HashSet<ConnectionId>>,
+    groups: HashMap<GroupName, HashMap<ConnectionId, Until>>,
+    remembered: Remembered,
+}
+
+struct Connection {
+    user: Option<UserId>,
+    groups: HashSet<GroupName>,
+    outbox: Arc<Outbox>,
+}
+
+/// When a connection's place in a group ends by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Disconnect,
+    At(Instant),
+}
+
+/// How far a delivery got.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reached {
+    pub(crate) queued: u64,
+    pub(crate) overflowed: u64,
+}
+
+impl Hub {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.connections.is_empty() && self.remembered.is_empty()
+    }
+
+    pub(crate) fn open(&mut self, id: ConnectionId, user: Option<UserId>, outbox: Arc<Outbox>, now: Instant) {
+        if let Some(user) = &user {
+            self.users.entry(user.clone()).or_default().insert(id.clone());
+        }
+        let memberships = user
+            .as_ref()
+            .map(|user| self.remembered.of(user, now))
+            .unwrap_or_default();
+        self.connections.insert(
+            id.clone(),
+            Connection {
+                user,
+                groups: HashSet::new(),
+                outbox,
+            },
+        );
+        for (group, until) in memberships {
+            self.enter(&id, group, Until::At(until));
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: &ConnectionId) -> Option<Arc<Outbox>> {
+        let connection = self.connections.remove(id)?;
+        for group in &connection.groups {
+            self.strike(id, group);
+        }
+        if let Some(user) = connection.user
+            && let Some(ids) = self.users.get_mut(&user)
+        {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.users.remove(&user);
+            }
+        }
+        Some(connection.outbox)
+    }
+
+    pub(crate) fn recipients(&mut self, target: &Target, now: Instant) -> Vec<ConnectionId> {
+        match target {
+            Target::All => self.connections.keys().cloned().collect(),
+            Target::Group(group) => self.members(group, now).collect(),
+            Target::User(user) => self.users.get(user).into_iter().flatten().cloned().collect(),
+            Target::Connection(id) => self
+                .connections
+                .contains_key(id)
+                .then(|| id.clone())
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    pub(crate) fn deliver(
+        &mut self,
+        target: &Target,
+        excluded: &HashSet<ConnectionId>,
+        frame: &Frame,
+        now: Instant,
+    ) -> Reached {
+        let mut reached = Reached::default();
+        for id in self.recipients(target, now) {
+            if excluded.contains(&id) {
+                continue;
+            }
+            match self.connections[&id].outbox.push(frame.clone()) {
+                Pushed::Queued => reached.queued += 1,
+                Pushed::Overflow => reached.overflowed += 1,
+                Pushed::Ended => {}
+            }
+        }
+        reached
+    }
+
+    pub(crate) fn exists(&mut self, subject: &Subject, now: Instant) -> bool {
+        match subject {
+            Subject::Connection(id) => self.connections.contains_key(id),
+            Subject::User(user) => self.users.contains_key(user),
+            Subject::Group(group) => self.members(group, now).next().is_some(),
+            Subject::UserInGroup(user, group) => {
+                let present = self.users.get(user).cloned().unwrap_or_default();
+                self.members(group, now).any(|id| present.contains(&id))
+                    || self.remembered.holds(user, group, now)
+            }
+        }
+    }
+
+    pub(crate) fn join_connection(&mut self, id: ConnectionId, group: GroupName) -> bool {
+        let known = self.connections.contains_key(&id);
+        if known {
+            self.enter(&id, group, Until::Disconnect);
+        }
+        known
+    }
+
+    pub(crate) fn join_user(&mut self, user: UserId, group: GroupName, stay: Stay, now: Instant) {
+        let until = match stay {
+            Stay::PresentConnections => {
+                self.remembered.forget(&user, &group);
+                Until::Disconnect
+            }
+            Stay::Default => Until::At(self.remembered.keep_by_default(&user, &group, now)),
+            Stay::For(time) => Until::At(self.remembered.keep_for(&user, &group, now, time)),
+        };
+        for id in self.users.get(&user).cloned().unwrap_or_default() {
+            self.enter(&id, group.clone(), until);
+        }
+    }
+
+    pub(crate) fn leave_connection(&mut self, id: &ConnectionId, group: &GroupName) -> bool {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return false;
+        };
+        connection.groups.remove(group);
+        self.strike(id, group);
+        true
+    }
+
+    pub(crate) fn leave_user(&mut self, user: &UserId, group: &GroupName) {
+        self.remembered.forget(user, group);
+        for id in self.users.get(user).cloned().unwrap_or_default() {
+            self.leave_connection(&id, group);
+        }
+    }
+
+    pub(crate) fn leave_all_connection(&mut self, id: &ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        for group in std::mem::take(&mut connection.groups) {
+            self.strike(id, &group);
+        }
+    }
+
+    pub(crate) fn leave_all_user(&mut self, user: &UserId) {
+        self.remembered.forget_all(user);
+        for id in self.users.get(user).cloned().unwrap_or_default() {
+            self.leave_all_connection(&id);
+        }
+    }
+
+    /// A place that lasts as long as the connection outlives every timed one; between timed ones the
+    /// newest call decides.
+    fn enter(&mut self, id: &ConnectionId, group: GroupName, until: Until) {
+        let connection = self
+            .connections
+            .get_mut(id)
+            .expect("only connected ids enter a group");
+        connection.groups.insert(group.clone());
+        let place = self
+            .groups
+            .entry(group)
+            .or_default()
+            .entry(id.clone())
+            .or_insert(until);
+        if *place != Until::Disconnect {
+            *place = until;
+        }
+    }
+
+    /// The connections in a group, after those whose time is up have left it.
+    fn members(&mut self, group: &GroupName, now: Instant) -> impl Iterator<Item = ConnectionId> + use<> {
+        let Some(members) = self.groups.get_mut(group) else {
+            return Vec::new().into_iter();
+        };
+        members.retain(|_, until| match until {
+            Until::Disconnect => true,
+            Until::At(end) => now < *end,
+        });
+        let ids: Vec<ConnectionId> = members.keys().cloned().collect();
+        if ids.is_empty() {
+            self.groups.remove(group);
+        }
+        ids.into_iter()
+    }
+
+    fn strike(&mut self, id: &ConnectionId, group: &GroupName) {
+        if let Some(members) = self.groups.get_mut(group) {
+            members.remove(id);
+            if members.is_empty() {
+                self.groups.remove(group);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

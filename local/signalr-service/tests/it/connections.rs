@@ -1,0 +1,158 @@
+//! The hub protocol over a WebSocket: handshake, periods, calls, and clients that break it.
+
+use crate::raw::{End, RawClient};
+use crate::support::Stand;
+use fieldcast_signalr_service::Timings;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+async fn connected(stand: &Stand) -> RawClient {
+    let (url, token) = stand.client_access("chat", None);
+    RawClient::connect(&url, &token).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_refused_handshake_says_why_and_ends() {
+    let stand = Stand::start().await;
+    for (request, error) in [
+        (
+            r#"{"protocol":"cbor","version":1}"#,
+            "The protocol 'cbor' is not supported.",
+        ),
+        (
+            r#"{"protocol":"json","version":9}"#,
+            "The server does not support version 9 of the 'json' protocol.",
+        ),
+        (
+            "hello",
+            "An unexpected error occurred during connection handshake.",
+        ),
+    ] {
+        let mut client = connected(&stand).await;
+        client.say(&format!("{request}\u{1e}")).await;
+        assert_eq!(client.hear_json().await, json!({ "error": error }));
+        assert_eq!(client.end().await, End::Closed(1000));
+    }
+    assert_eq!(stand.service.counts().clients_ever, 0);
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_without_handshake_is_let_go() {
+    let stand = Stand::with(Timings {
+        handshake: Duration::from_millis(50),
+        ..Timings::default()
+    })
+    .await;
+    let mut client = connected(&stand).await;
+    assert_eq!(
+        client.hear_json().await,
+        json!({ "error": "Handshake was canceled." })
+    );
+    assert_eq!(client.end().await, End::Closed(1000));
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_the_handshake_and_nothing_lost_after_it() {
+    let stand = Stand::start().await;
+    let mut client = connected(&stand).await;
+    stand.send("/api/v1/hubs/chat", &json!(["early"])).await;
+    client.shake_hands().await;
+    stand.send("/api/v1/hubs/chat", &json!(["on time"])).await;
+    client.expect(&["on time"]).await;
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn messages_may_share_a_frame_with_the_handshake_and_each_other() {
+    let stand = Stand::start().await;
+    let mut client = connected(&stand).await;
+    let call = |id: u8, kind: u8| {
+        format!("{{\"target\":\"save\",\"arguments\":[],\"invocationId\":\"{id}\",\"type\":{kind}}}\u{1e}")
+    };
+    let hello = "{\"protocol\":\"json\",\"version\":1}\u{1e}{\"type\":6}\u{1e}{\"type\":77,\"x\":[]}\u{1e}";
+    client
+        .say(&format!("{hello}{}{}{{\"type\":6", call(0, 1), call(1, 4)))
+        .await;
+    client.say("}\u{1e}").await;
+    assert_eq!(client.hear().await, "{}");
+    for id in ["0", "1"] {
+        let completion = client.hear_json().await;
+        assert_eq!(
+            (&completion["type"], &completion["invocationId"]),
+            (&json!(3), &json!(id))
+        );
+        assert_eq!(
+            completion["error"],
+            "No upstream is configured, so nothing can answer the call of 'save'."
+        );
+    }
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_without_id_is_not_answered() {
+    let stand = Stand::start().await;
+    let mut client = stand.client("chat", None).await;
+    client
+        .say("{\"type\":1,\"target\":\"save\",\"arguments\":[]}\u{1e}")
+        .await;
+    client
+        .say("{\"type\":1,\"target\":\"save\",\"arguments\":[],\"invocationId\":\"7\"}\u{1e}")
+        .await;
+    assert_eq!(client.hear_json().await["invocationId"], "7");
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_the_protocol_is_closed_with_an_error() {
+    let stand = Stand::start().await;
+    for broken in ["not json\u{1e}", "{}\u{1e}", "{\"type\":1}\u{1e}", "\u{1e}"] {
+        let mut client = stand.client("chat", None).await;
+        client.say(broken).await;
+        let close = client.hear_json().await;
+        assert_eq!(
+            (&close["type"], &close["error"]),
+            (&json!(7), &json!("Connection closed with an error."))
+        );
+        assert_eq!(client.end().await, End::Closed(1000));
+    }
+    stand.counts_when(|counts| counts.clients == 0).await;
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_says_goodbye_is_gone_at_once() {
+    let stand = Stand::start().await;
+    let mut client = stand.client("chat", None).await;
+    client.say("{\"type\":7}\u{1e}").await;
+    assert_eq!(client.end().await, End::Closed(1000));
+    stand.counts_when(|counts| counts.clients == 0).await;
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn silence_is_filled_with_pings_until_the_client_is_silent_too_long() {
+    let timings = Timings {
+        ping: Duration::from_millis(100),
+        client_timeout: Duration::from_millis(450),
+        ..Timings::default()
+    };
+    let stand = Stand::with(timings).await;
+    let mut client = stand.client("chat", None).await;
+    let mut pings = 0;
+    let close: Value = loop {
+        let message = client.hear_json().await;
+        match message["type"].as_u64() {
+            Some(6) => pings += 1,
+            _ => break message,
+        }
+    };
+    // 100 ms apart within 450 ms; a busy machine may make it fewer, never more.
+    assert!((1..=4).contains(&pings), "{pings} pings");
+    assert_eq!(close["type"], 7);
+    assert!(close["error"].as_str().unwrap().contains("silent"), "{close}");
+    assert_eq!(client.end().await, End::Closed(1000));
+    stand.service.stop().await;
+}

@@ -1,0 +1,18 @@
+//! The stand-in as its users meet it: REST callers over HTTP, clients over WebSockets, the npm client in Node
+//! and in a browser.
+
+#![expect(clippy::unwrap_used, reason = "in a test a failed unwrap is the finding")]
+
+mod browser;
+mod connections;
+mod delivery;
+mod faults;
+mod membership;
+mod negotiation;
+mod npm_client;
+mod pages;
+mod raw;
+mod rest;
+mod support;
+mod tokens;
+mod unauthorized;

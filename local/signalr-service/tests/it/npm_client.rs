@@ -1,0 +1,220 @@
+//! The unmodified npm client in Node, negotiating with an application as in production.
+
+use crate::support::{DEADLINE, Stand};
+use crate::tokens::{self, KEY};
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::post;
+use fieldcast_signalr_service::Timings;
+use fieldcast_test_clients::{ClientEvent, ClientOptions, NodeClient};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+const HUB: &str = "/api/v1/hubs/chat";
+
+/// The application's negotiate endpoint: it sends clients to the service with a token.
+struct Application {
+    negotiate_url: String,
+    server: JoinHandle<()>,
+}
+
+impl Application {
+    async fn sending_to(url: String, token: String) -> Application {
+        let reply = json!({ "url": url, "accessToken": token }).to_string();
+        let negotiate = move || async move { ([(CONTENT_TYPE, "application/json")], reply) };
+        let app = Router::new().route("/api/negotiate", post(negotiate));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let negotiate_url = format!("http://{}/api/negotiate", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Application {
+            negotiate_url,
+            server,
+        }
+    }
+
+    async fn of(stand: &Stand, user: Option<&str>) -> Application {
+        let (url, token) = stand.client_access("chat", user);
+        Application::sending_to(url, token).await
+    }
+}
+
+impl Drop for Application {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+struct Client {
+    node: NodeClient,
+    id: String,
+    _application: Application,
+}
+
+impl Client {
+    async fn connected(stand: &Stand, user: Option<&str>, options: &ClientOptions) -> Client {
+        let application = Application::of(stand, user).await;
+        let mut node = NodeClient::spawn_with(&application.negotiate_url, options).unwrap();
+        match node.next(DEADLINE).await.unwrap() {
+            ClientEvent::Connected { connection_id: id } => Client {
+                node,
+                id,
+                _application: application,
+            },
+            other => panic!("not connected: {other:?}"),
+        }
+    }
+
+    async fn next(&mut self) -> ClientEvent {
+        self.node.next(DEADLINE).await.unwrap()
+    }
+
+    async fn expect(&mut self, expected: &[&str]) {
+        for text in expected {
+            match self.next().await {
+                ClientEvent::Message { target, arguments } if target == "newMessage" => {
+                    assert_eq!(arguments, [json!(text)], "expected {expected:?}");
+                }
+                other => panic!("{other:?} instead of {text}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_receives_what_is_for_it() {
+    let stand = Stand::start().await;
+    let plain = ClientOptions::default();
+    let (mut alice, mut bob) = tokio::join!(
+        Client::connected(&stand, Some("alice"), &plain),
+        Client::connected(&stand, Some("bob"), &plain)
+    );
+    assert_eq!(
+        stand
+            .status("PUT", &format!("{HUB}/groups/g/connections/{}", bob.id))
+            .await,
+        200
+    );
+    stand.send(HUB, &json!(["all"])).await;
+    stand.send(&format!("{HUB}/groups/g"), &json!(["group"])).await;
+    stand.send(&format!("{HUB}/users/alice"), &json!(["user"])).await;
+    stand
+        .send(&format!("{HUB}/connections/{}", bob.id), &json!(["connection"]))
+        .await;
+    stand
+        .send(&format!("{HUB}?excluded={}", alice.id), &json!(["excluded"]))
+        .await;
+    stand.send(HUB, &json!(["end"])).await;
+    alice.expect(&["all", "user", "end"]).await;
+    bob.expect(&["all", "group", "connection", "excluded", "end"])
+        .await;
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_thousand_messages_keep_their_order() {
+    let stand = Stand::start().await;
+    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    for number in 0..1_000 {
+        stand.send(HUB, &json!([number])).await;
+    }
+    for number in 0..1_000 {
+        match client.next().await {
+            ClientEvent::Message { arguments, .. } => assert_eq!(arguments, [json!(number)]),
+            other => panic!("{other:?} instead of {number}"),
+        }
+    }
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn it_reconnects_by_itself_after_a_restart() {
+    let stand = Stand::start().await;
+    let address = stand.service.address().to_string();
+    let patient = ClientOptions {
+        reconnect_delays: Some(vec![50; 400]),
+        ..ClientOptions::default()
+    };
+    let mut client = Client::connected(&stand, None, &patient).await;
+    stand.service.stop().await;
+    assert!(matches!(client.next().await, ClientEvent::Reconnecting { .. }));
+    let stand = Stand::at(&address, Timings::default()).await;
+    match client.next().await {
+        ClientEvent::Reconnected { connection_id } => assert_ne!(connection_id, client.id),
+        other => panic!("{other:?}"),
+    }
+    stand.send(HUB, &json!(["again"])).await;
+    client.expect(&["again"]).await;
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn an_expired_token_fails_the_start() {
+    let stand = Stand::start().await;
+    let claims = json!({ "aud": "http://127.0.0.1/client/?hub=chat", "exp": tokens::in_seconds(-1) });
+    let url = stand.url("/client/?hub=chat");
+    let application = Application::sending_to(url, tokens::signed(KEY, &claims)).await;
+    let mut node = NodeClient::spawn(&application.negotiate_url).unwrap();
+    match node.next(DEADLINE).await.unwrap() {
+        ClientEvent::Failed { error } => assert!(error.contains("401"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_close_by_rest_reaches_the_application() {
+    let stand = Stand::start().await;
+    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    assert_eq!(
+        stand
+            .status(
+                "DELETE",
+                &format!("{HUB}/connections/{}?reason=enough", client.id)
+            )
+            .await,
+        202
+    );
+    match client.next().await {
+        ClientEvent::Closed { error: Some(error) } => assert!(error.contains("enough"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_fails_with_the_reason_and_the_connection_goes_on() {
+    let stand = Stand::start().await;
+    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    client.node.invoke(5, "save", &[json!(1)]).await.unwrap();
+    match client.next().await {
+        ClientEvent::Result {
+            id: 5,
+            result: None,
+            error: Some(error),
+        } => {
+            assert!(error.contains("No upstream is configured"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    stand.send(HUB, &json!(["on"])).await;
+    client.expect(&["on"]).await;
+    client.node.close().await.unwrap();
+    assert_eq!(client.next().await, ClientEvent::Closed { error: None });
+    stand.counts_when(|counts| counts.clients == 0).await;
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn values_of_every_kind_survive() {
+    let stand = Stand::start().await;
+    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    let values: Value =
+        json!([[{ "deviceId": "sensor-1", "temperature": 21.5, "light": null }], "ä\u{1e}\n", true]);
+    stand.send(HUB, &values).await;
+    match client.next().await {
+        ClientEvent::Message { arguments, .. } => assert_eq!(Value::from(arguments), values),
+        other => panic!("{other:?}"),
+    }
+    stand.service.stop().await;
+}

@@ -1,0 +1,119 @@
+//! A running stand-in with a REST caller.
+
+use crate::raw::RawClient;
+use crate::tokens::{self, KEY, SECOND_KEY};
+use fieldcast_signalr_service::{Counts, Service, ServiceConfig, Timings};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use std::sync::Once;
+use std::time::Duration;
+
+/// Far above what anything here takes on a busy machine; reaching it is a failure.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Stand {
+    pub(crate) service: Service,
+    pub(crate) http: reqwest::Client,
+}
+
+impl Stand {
+    pub(crate) async fn start() -> Stand {
+        Stand::with(Timings::default()).await
+    }
+
+    pub(crate) async fn with(timings: Timings) -> Stand {
+        Stand::at("127.0.0.1:0", timings).await
+    }
+
+    pub(crate) async fn at(listen: &str, timings: Timings) -> Stand {
+        let config = ServiceConfig {
+            listen: listen.parse().unwrap(),
+            access_keys: vec![KEY.into(), SECOND_KEY.into()],
+            timings,
+        };
+        Stand {
+            service: Service::start(config).await.unwrap(),
+            http: http(),
+        }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.service.address())
+    }
+
+    /// A call with a token for the URL without its query.
+    pub(crate) fn call(&self, method: &str, path: &str) -> RequestBuilder {
+        let url = self.url(path);
+        let token = tokens::for_audience(url.split('?').next().unwrap());
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        self.http.request(method, url).bearer_auth(token)
+    }
+
+    pub(crate) async fn status(&self, method: &str, path: &str) -> u16 {
+        self.call(method, path).send().await.unwrap().status().as_u16()
+    }
+
+    /// Sends `newMessage` with `arguments` and expects it to be accepted.
+    pub(crate) async fn send(&self, path: &str, arguments: &Value) {
+        let body = json!({ "target": "newMessage", "arguments": arguments });
+        let response = self.post(path, &body.to_string()).await;
+        assert_eq!(response.status().as_u16(), 202, "{path}");
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Response {
+        let call = self
+            .call("POST", path)
+            .header("content-type", "application/json; charset=utf-8");
+        call.body(body.to_owned()).send().await.unwrap()
+    }
+
+    /// What a client of the hub is given: URL and token.
+    pub(crate) fn client_access(&self, hub: &str, user: Option<&str>) -> (String, String) {
+        let audience = format!("http://{}/client/?hub={hub}", self.service.address().ip());
+        let mut claims = json!({ "aud": audience, "exp": tokens::in_seconds(3600) });
+        if let Some(user) = user {
+            claims["asrs.s.uid"] = user.into();
+        }
+        (
+            self.url(&format!("/client/?hub={hub}")),
+            tokens::signed(KEY, &claims),
+        )
+    }
+
+    /// Negotiates and connects as the npm client does, with the hub handshake done.
+    pub(crate) async fn client(&self, hub: &str, user: Option<&str>) -> RawClient {
+        let (url, token) = self.client_access(hub, user);
+        let negotiate = url.replace("/client/?", "/client/negotiate?") + "&negotiateVersion=1";
+        let reply = self
+            .http
+            .post(negotiate)
+            .bearer_auth(&token)
+            .send()
+            .await
+            .unwrap();
+        let reply: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+        let url = format!("{url}&id={}", reply["connectionToken"].as_str().unwrap());
+        let mut client = RawClient::connect(&url, &token).await.unwrap();
+        client.id = reply["connectionId"].as_str().unwrap().to_owned();
+        client.shake_hands().await;
+        client
+    }
+
+    pub(crate) async fn counts_when(&self, wanted: impl Fn(&Counts) -> bool) -> Counts {
+        let counts = self.service.counts_when(DEADLINE, wanted).await;
+        counts.unwrap_or_else(|last| panic!("not in time: {last:?}"))
+    }
+}
+
+pub(crate) fn http() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // Another test binary's code may have installed one first; any will do, nothing here uses TLS.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(DEADLINE)
+        .build()
+        .unwrap()
+}

@@ -1,0 +1,170 @@
+//! A page in headless Chromium; the protocol is described in `tests/clients/browser.mjs`.
+
+use crate::script::{ClientError, OnDrop, Script};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What the page does, in the order it happened.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+pub enum PageEvent {
+    /// The load event has fired.
+    Loaded,
+    /// No browser or no page; nothing follows.
+    Failed {
+        /// What the browser said.
+        error: String,
+    },
+    /// Something was written to the console, by the page or by the browser.
+    Console {
+        /// `log`, `info`, `warning`, `error` and so on.
+        level: String,
+        /// The text.
+        text: String,
+    },
+    /// An exception that the page did not catch.
+    Error {
+        /// Its text.
+        text: String,
+    },
+    /// The page called `window.report(value)`.
+    Report {
+        /// The value, as JSON.
+        value: Value,
+    },
+    /// The end of an evaluation; [`Browser::evaluate`] keeps these to itself.
+    Result {
+        /// The number it was asked for with.
+        id: u64,
+        /// What it gave, if anything.
+        result: Option<Value>,
+        /// Why it failed.
+        error: Option<String>,
+    },
+}
+
+/// Which colour scheme the page is told that its user prefers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colors {
+    /// Dark text on a light ground.
+    Light,
+    /// Light text on a dark ground.
+    Dark,
+}
+
+/// A browser with one page. It ends, with its temporary profile, when it is stopped or dropped.
+pub struct Browser {
+    script: Script,
+    waiting: VecDeque<PageEvent>,
+    evaluations: u64,
+}
+
+impl Browser {
+    /// Starts a browser that opens `page_url`. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Node, the npm packages or Chromium are missing, or the process did not start.
+    pub fn open(page_url: &str) -> Result<Browser, ClientError> {
+        let chromium = find_chromium()?;
+        let script = Script::spawn(
+            "browser.mjs",
+            &[page_url, &chromium.to_string_lossy()],
+            OnDrop::LetEnd,
+        )?;
+        Ok(Browser {
+            script,
+            waiting: VecDeque::new(),
+            evaluations: 0,
+        })
+    }
+
+    /// The next event of the page.
+    ///
+    /// # Errors
+    /// Nothing came before the deadline, or the process has ended.
+    pub async fn next(&mut self, deadline: Duration) -> Result<PageEvent, ClientError> {
+        match self.waiting.pop_front() {
+            Some(event) => Ok(event),
+            None => self.script.next(deadline).await,
+        }
+    }
+
+    /// Evaluates a JavaScript expression in the page and awaits it if it is a promise. The inner error is
+    /// the page's. Events that come meanwhile are kept for [`Browser::next`].
+    ///
+    /// # Errors
+    /// No result came; the deadline is counted anew for each event before it.
+    pub async fn evaluate(
+        &mut self,
+        expression: &str,
+        deadline: Duration,
+    ) -> Result<Result<Value, String>, ClientError> {
+        self.ask(json!({ "do": "evaluate", "expression": expression }), deadline).await
+    }
+
+    /// Writes a picture of the visible part of the page as a PNG file. The inner error is the browser's.
+    ///
+    /// # Errors
+    /// No result came; the deadline is counted anew for each event before it.
+    pub async fn screenshot(
+        &mut self,
+        path: &Path,
+        colors: Colors,
+        deadline: Duration,
+    ) -> Result<Result<(), String>, ClientError> {
+        let colors = match colors {
+            Colors::Light => "light",
+            Colors::Dark => "dark",
+        };
+        let outcome = self.ask(json!({ "do": "screenshot", "path": path, "colors": colors }), deadline).await?;
+        Ok(outcome.map(drop))
+    }
+
+    async fn ask(&mut self, mut command: Value, deadline: Duration) -> Result<Result<Value, String>, ClientError> {
+        self.evaluations += 1;
+        let asked = self.evaluations;
+        command["id"] = asked.into();
+        self.script.command(&command).await?;
+        loop {
+            match self.script.next(deadline).await? {
+                PageEvent::Result { id, result, error } if id == asked => {
+                    return Ok(error.map_or_else(|| Ok(result.unwrap_or(Value::Null)), Err));
+                }
+                event => self.waiting.push_back(event),
+            }
+        }
+    }
+
+    /// Closes the browser and waits until it is gone.
+    ///
+    /// # Errors
+    /// It did not end and was killed.
+    pub async fn stop(self) -> Result<(), ClientError> {
+        self.script.stop().await
+    }
+}
+
+/// The Chromium or Chrome program on the path.
+///
+/// # Errors
+/// There is none.
+pub fn find_chromium() -> Result<PathBuf, ClientError> {
+    const NAMES: [&str; 4] = [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    ];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let places = NAMES
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    places
+        .into_iter()
+        .find(|place| place.is_file())
+        .ok_or(ClientError::ChromiumMissing)
+}

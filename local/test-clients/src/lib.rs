@@ -1,0 +1,12 @@
+//! Drives real SignalR clients from tests: the unmodified npm client in Node, and a page in headless Chromium.
+//!
+//! Both run as scripts of `tests/clients` at the repository root, one process each, and end with the value
+//! that drives them. Nothing is skipped when a program is missing: starting fails with what to do about it.
+
+mod browser;
+mod node;
+mod script;
+
+pub use browser::{Browser, Colors, PageEvent, find_chromium};
+pub use node::{ClientEvent, ClientOptions, NodeClient};
+pub use script::ClientError;

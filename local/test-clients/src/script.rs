@@ -1,0 +1,188 @@
+//! The process boundary: a Node script that writes one JSON event per line and takes one JSON command per line.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+
+/// Lines of a script's stderr that are kept for error messages.
+const LOG_LINES: usize = 20;
+
+/// Time for a script to end by itself once it was told to.
+const STOP_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Why a client could not be started or did not do what was awaited.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// There is no `node` on the path.
+    #[error("node was not found; the test clients need Node 20 or newer on the path")]
+    NodeMissing,
+    /// There is no Chromium or Chrome on the path.
+    #[error(
+        "no chromium or google-chrome was found on the path; install one, e.g. Debian's package chromium"
+    )]
+    ChromiumMissing,
+    /// The npm packages are not there.
+    #[error("the npm packages of the test clients are missing in {}; run `cargo dev test`, or `npm ci` there", .0.display())]
+    NotInstalled(PathBuf),
+    /// The process did not start.
+    #[error("the test client did not start")]
+    Start(#[source] io::Error),
+    /// Nothing came in time.
+    #[error("nothing came from the test client within {waited:?}; it logged: {log}")]
+    TimedOut {
+        /// How long was waited.
+        waited: Duration,
+        /// The newest lines it logged.
+        log: String,
+    },
+    /// The process ended.
+    #[error("the test client has ended; it logged: {log}")]
+    Ended {
+        /// The newest lines it logged.
+        log: String,
+    },
+    /// The process wrote something that is no event of its protocol.
+    #[error("the test client wrote something unexpected: {line}")]
+    Unexpected {
+        /// The whole line.
+        line: String,
+        /// Why it is no event.
+        source: serde_json::Error,
+    },
+}
+
+/// What becomes of the process when it is dropped without being stopped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnDrop {
+    Kill,
+    /// The end of its stdin makes it end, after it has put away what it started itself.
+    LetEnd,
+}
+
+pub(crate) struct Script {
+    child: Child,
+    commands: ChildStdin,
+    events: Lines<BufReader<ChildStdout>>,
+    log: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Script {
+    pub(crate) fn spawn(name: &str, arguments: &[&str], on_drop: OnDrop) -> Result<Script, ClientError> {
+        Script::spawn_in(&scripts_folder(), name, arguments, on_drop)
+    }
+
+    fn spawn_in(
+        folder: &Path,
+        name: &str,
+        arguments: &[&str],
+        on_drop: OnDrop,
+    ) -> Result<Script, ClientError> {
+        // npm writes this file last, so a broken installation is not taken for a whole one.
+        if !folder.join("node_modules/.package-lock.json").exists() {
+            return Err(ClientError::NotInstalled(folder.to_owned()));
+        }
+        let spawned = Command::new("node")
+            .arg(folder.join(name))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(on_drop == OnDrop::Kill)
+            .spawn();
+        let mut child = spawned.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ClientError::NodeMissing,
+            _ => ClientError::Start(error),
+        })?;
+        let log = Arc::default();
+        let stderr = child.stderr.take().expect("stderr is piped");
+        tokio::spawn(keep_newest(stderr, Arc::clone(&log)));
+        Ok(Script {
+            commands: child.stdin.take().expect("stdin is piped"),
+            events: BufReader::new(child.stdout.take().expect("stdout is piped")).lines(),
+            log,
+            child,
+        })
+    }
+
+    pub(crate) async fn next<E: DeserializeOwned>(&mut self, deadline: Duration) -> Result<E, ClientError> {
+        match tokio::time::timeout(deadline, self.events.next_line()).await {
+            Err(_) => Err(ClientError::TimedOut {
+                waited: deadline,
+                log: self.logged(),
+            }),
+            Ok(Ok(Some(line))) => {
+                serde_json::from_str(&line).map_err(|source| ClientError::Unexpected { line, source })
+            }
+            Ok(Ok(None) | Err(_)) => Err(ClientError::Ended { log: self.logged() }),
+        }
+    }
+
+    pub(crate) async fn command(&mut self, command: &Value) -> Result<(), ClientError> {
+        let written = self.commands.write_all(format!("{command}\n").as_bytes()).await;
+        written.map_err(|_| ClientError::Ended { log: self.logged() })
+    }
+
+    /// Ends the process and waits until it has put everything away.
+    pub(crate) async fn stop(mut self) -> Result<(), ClientError> {
+        drop(self.commands);
+        match tokio::time::timeout(STOP_PATIENCE, self.child.wait()).await {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                // Already dead is what was wanted.
+                let _ = self.child.kill().await;
+                let log = joined(&self.log);
+                Err(ClientError::TimedOut {
+                    waited: STOP_PATIENCE,
+                    log,
+                })
+            }
+        }
+    }
+
+    fn logged(&self) -> String {
+        joined(&self.log)
+    }
+}
+
+fn scripts_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients")
+}
+
+fn joined(log: &Mutex<VecDeque<String>>) -> String {
+    let log = log.lock().expect("nothing panics while it holds the log");
+    log.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+}
+
+async fn keep_newest(stderr: ChildStderr, log: Arc<Mutex<VecDeque<String>>>) {
+    let mut lines = BufReader::new(stderr).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let mut log = log.lock().expect("nothing panics while it holds the log");
+        if log.len() == LOG_LINES {
+            log.pop_front();
+        }
+        log.push_back(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn missing_packages_are_an_error_that_says_what_to_run() {
+        let nowhere = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let refused = Script::spawn_in(&nowhere, "signalr-client.mjs", &[], OnDrop::Kill);
+        let error = refused.err().expect("nothing is installed there").to_string();
+        assert!(
+            error.contains("cargo dev test") && error.contains("npm ci"),
+            "{error}"
+        );
+    }
+}

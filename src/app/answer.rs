@@ -1,0 +1,73 @@
+//! Answers to HTTP calls: JSON, and for errors a stable code with a sentence that says what to do.
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::envelope;
+
+/// A status, headers and a body; rendered as a plain response or inside the host's envelope.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    status: StatusCode,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    code: &'a str,
+    error: &'a str,
+}
+
+impl Answer {
+    /// A JSON body.
+    pub fn json(status: StatusCode, body: String) -> Answer {
+        // Snapshots and tokens are only true now.
+        let headers =
+            vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
+        Answer { status, headers, body }
+    }
+
+    /// An error: `{"code":"…","error":"…"}`. SignalR clients show the text under `error` to people.
+    pub fn error(status: StatusCode, code: &str, sentence: &str) -> Answer {
+        let body = serde_json::to_string(&ErrorBody { code, error: sentence }).expect("two texts are JSON");
+        Answer::json(status, body)
+    }
+
+    /// No such function.
+    pub fn not_found(path: &str) -> Answer {
+        let sentence = format!("there is no function at {path}; try /api/negotiate or /api/getdevicestate");
+        Answer::error(StatusCode::NOT_FOUND, "not_found", &sentence)
+    }
+
+    /// The function exists, but not for this method.
+    pub fn wrong_method(allowed: &str) -> Answer {
+        let sentence = format!("this function answers {allowed}");
+        let mut answer = Answer::error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &sentence);
+        answer.headers.push(("allow", allowed.to_owned()));
+        answer
+    }
+
+    /// A body beyond its limit.
+    pub fn too_large(limit: usize) -> Answer {
+        let sentence = format!("the request body is incomplete or larger than {limit} bytes");
+        Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &sentence)
+    }
+
+    /// Status, headers, body.
+    pub fn into_parts(self) -> (StatusCode, Vec<(&'static str, String)>, String) {
+        (self.status, self.headers, self.body)
+    }
+
+    /// The answer as the host wants it for a call that it wrapped: always 200, the real status inside.
+    pub fn into_envelope(self) -> Response {
+        let body = envelope::http_reply(self.status.as_u16(), &self.headers, &self.body);
+        let mut response = Response::new(Body::from(body));
+        response
+            .headers_mut()
+            .insert("content-type", axum::http::HeaderValue::from_static("application/json"));
+        response
+    }
+}

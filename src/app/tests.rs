@@ -1,0 +1,170 @@
+//! The routes, called as the host calls them.
+
+use std::time::Duration;
+
+use axum::body::to_bytes;
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use fieldcast_signalr::{Endpoint, HubName};
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::calibration::CalibrationCache;
+use crate::catalogue::Catalogue;
+use crate::publish::RecordedPublisher;
+use crate::shard::Shards;
+use crate::store::MemoryStore;
+
+const SIGNALR: &str =
+    "Endpoint=http://localhost;Port=8888;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;";
+
+struct Bench {
+    publisher: Arc<RecordedPublisher>,
+    app: Arc<App>,
+}
+
+impl Bench {
+    fn new(callers: Callers) -> Bench {
+        let http = crate::https::client(crate::https::Peers::Local).unwrap();
+        let publisher = Arc::new(RecordedPublisher::new());
+        let ingest = Ingest {
+            store: Arc::new(MemoryStore::new()),
+            publisher: Arc::clone(&publisher) as Arc<dyn crate::publish::Publisher>,
+            catalogue: Arc::new(Catalogue::environment()),
+            calibrations: CalibrationCache::new(Duration::ZERO),
+            shards: Shards::new("Sydney", 3),
+        };
+        let hub = HubClient::new(http, Endpoint::parse(SIGNALR).unwrap(), HubName::new("enviromon").unwrap());
+        Bench { publisher, app: Arc::new(App { ingest, hub, callers }) }
+    }
+
+    fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> BoxFuture<'static, (StatusCode, Value)> {
+        use tower::ServiceExt;
+        let mut request = axum::http::Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.into()).unwrap();
+        let router = router(Arc::clone(&self.app));
+        Box::pin(async move {
+            let response = router.oneshot(request).await.unwrap();
+            let status = response.status();
+            let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            assert!(!body.is_empty(), "replies are never empty");
+            (status, serde_json::from_slice(&body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&body))))
+        })
+    }
+
+    async fn send(&self, sequence: i64, device: &str, body: &str) {
+        let envelope = json!({
+            "Data": { "events": json!([body]).to_string() },
+            "Metadata": {
+                "SequenceNumberArray": json!([sequence]).to_string(),
+                "SystemPropertiesArray": json!([{ "iothub-connection-device-id": device }]).to_string(),
+            },
+        });
+        let (status, _) = self.call("POST", "/EnvironmentEventTrigger", &[], envelope.to_string()).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+}
+
+fn claims(access: &Value) -> Value {
+    let token = access["accessToken"].as_str().unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
+#[tokio::test]
+async fn readiness_is_answered_at_once() {
+    assert_eq!(Bench::new(Callers::Anonymous).call("GET", "/", &[], "").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_in_the_form_that_the_host_waits_for() {
+    let bench = Bench::new(Callers::Anonymous);
+    let envelope = r#"{"Data":{"events":"[\"eyJ0ZW1wZXJhdHVyZSI6MX0=\"]"},"Metadata":{"SystemPropertiesArray":"[{\"iothub-connection-device-id\":\"a\"}]"}}"#;
+    let (status, reply) = bench.call("POST", "/EnvironmentEventTrigger", &[], envelope).await;
+    assert_eq!(status, StatusCode::OK);
+    let line = "partition ?: 1 events of 1 devices, readings: 1 counted, 0 known already, 0 refused";
+    assert_eq!(reply, json!({ "Outputs": {}, "Logs": [line], "ReturnValue": null }));
+}
+
+#[tokio::test]
+async fn malformed_calls_get_a_json_error() {
+    let bench = Bench::new(Callers::Anonymous);
+    for (method, path, body, status, code) in [
+        ("POST", "/EnvironmentEventTrigger", "", 400, "bad_envelope"),
+        ("POST", "/EnvironmentEventTrigger", "\u{0}[[[", 400, "bad_envelope"),
+        ("GET", "/EnvironmentEventTrigger", "", 405, "method_not_allowed"),
+        ("DELETE", "/api/negotiate", "", 405, "method_not_allowed"),
+        ("PUT", "/api/getdevicestate", "", 405, "method_not_allowed"),
+        ("POST", "/api/getdevicestate", "nonsense", 400, "bad_body"),
+        ("POST", "/api/getdevicestate", r#"{"connectionId":""}"#, 400, "bad_connection_id"),
+        ("GET", "/api/other", "", 404, "not_found"),
+    ] {
+        let (found, reply) = bench.call(method, path, &[], body).await;
+        assert_eq!((found.as_u16(), reply["code"].as_str()), (status, Some(code)), "{method} {path} {body}");
+        assert!(reply["error"].as_str().is_some_and(|sentence| sentence.len() > 10));
+    }
+    let large = "x".repeat(LARGEST_CALL + 1);
+    assert_eq!(bench.call("POST", "/api/getdevicestate", &[], large).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn the_snapshot_is_in_the_reply_of_get() {
+    let bench = Bench::new(Callers::Anonymous);
+    for n in 0..20 {
+        bench.send(n, &format!("device-{n:02}"), r#"{"temperature":20}"#).await;
+    }
+    let (status, reply) = bench.call("GET", "/api/getdevicestate", &[], "").await;
+    assert_eq!(status, StatusCode::OK);
+    let ids: Vec<_> =
+        reply["devices"].as_array().unwrap().iter().map(|device| device["deviceId"].clone()).collect();
+    assert_eq!(ids, (0..20).map(|n| json!(format!("device-{n:02}"))).collect::<Vec<_>>());
+    assert_eq!(
+        reply["measurements"][0],
+        json!({ "name": "temperature", "unit": "°C", "min": -40.0, "max": 80.0 })
+    );
+}
+
+#[tokio::test]
+async fn a_posted_snapshot_goes_to_the_connection_that_asked() {
+    let bench = Bench::new(Callers::Anonymous);
+    bench.send(1, "a", r#"{"temperature":20}"#).await;
+    let (status, reply) = bench.call("POST", "/api/getdevicestate", &[], r#"{"connectionId":"c1"}"#).await;
+    assert_eq!((status, reply), (StatusCode::OK, json!({ "sent": 1 })));
+    bench.call("POST", "/api/getdevicestate", &[], "").await;
+    let announced = bench.publisher.announced();
+    let audiences: Vec<_> = announced.iter().map(|one| one.connection.as_deref()).collect();
+    assert_eq!(audiences, [None, Some("c1"), None]);
+    assert_eq!(announced[0].states, announced[1].states, "live message and snapshot have one schema");
+}
+
+#[tokio::test]
+async fn wrapped_calls_are_answered_in_an_envelope() {
+    let bench = Bench::new(Callers::Anonymous);
+    let wrapped = json!({ "Data": { "req": { "Url": "https://app/api/negotiate", "Method": "GET", "Query": {}, "Headers": {} } }, "Metadata": {} });
+    let (status, reply) = bench.call("POST", "/negotiate", &[], wrapped.to_string()).await;
+    assert_eq!((status, &reply["Outputs"]["res"]["statusCode"]), (StatusCode::OK, &json!(200)));
+    let access: Value = serde_json::from_str(reply["Outputs"]["res"]["body"].as_str().unwrap()).unwrap();
+    assert_eq!(access["url"], json!("http://localhost:8888/client/?hub=enviromon"));
+}
+
+/// D11: the predecessor signed everybody in as nobody.
+#[tokio::test]
+async fn d11_an_authenticated_caller_is_named_in_its_token_and_a_forged_one_is_not() {
+    let principal = [("x-ms-client-principal-id", "alice")];
+    let authenticated =
+        Bench::new(Callers::Authenticated).call("POST", "/api/negotiate", &principal, "").await.1;
+    assert_eq!(claims(&authenticated)["asrs.s.uid"], json!("alice"));
+    let forged = Bench::new(Callers::Anonymous).call("POST", "/api/negotiate", &principal, "").await.1;
+    assert_eq!(claims(&forged).get("asrs.s.uid"), None);
+}

@@ -1,0 +1,44 @@
+//! `EnvironmentEventTrigger`: a batch of telemetry. Anything but 2xx makes the host deliver the batch again, for ever.
+
+use std::time::SystemTime;
+
+use axum::http::StatusCode;
+
+use super::{Answer, App};
+use crate::envelope;
+use crate::ingest::{Invocation, Summary};
+use crate::instant::Millis;
+
+pub(super) async fn run(app: &App, request: &[u8]) -> Answer {
+    let batch = match envelope::read_batch(request) {
+        Ok(batch) => batch,
+        Err(error) => {
+            tracing::error!("an invocation could not be read: {error}");
+            return Answer::error(StatusCode::BAD_REQUEST, "bad_envelope", &error.to_string());
+        }
+    };
+    let partition = batch.partition.clone();
+    let invocation = Invocation { now: Millis::from_system(SystemTime::now()), seed: rand::random() };
+    match app.ingest.run(batch, invocation).await {
+        Ok(summary) => {
+            let line = log_line(partition.as_str(), &summary);
+            match &summary.push {
+                Ok(()) => tracing::info!("{line}"),
+                Err(error) => tracing::warn!("{line}; screens were not told and catch up later: {error}"),
+            }
+            Answer::json(StatusCode::OK, envelope::trigger_reply(&line))
+        }
+        Err(error) => {
+            tracing::error!("partition {}: the batch failed and comes again: {error}", partition.as_str());
+            Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", &error.to_string())
+        }
+    }
+}
+
+fn log_line(partition: &str, summary: &Summary) -> String {
+    let Summary { events, accepted, skipped, refused, devices, .. } = summary;
+    format!(
+        "partition {partition}: {events} events of {devices} devices, readings: {accepted} counted, \
+         {skipped} known already, {refused} refused"
+    )
+}

@@ -1,0 +1,162 @@
+//! Every form of the envelope, against the recorded shapes in `tests/samples`.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const FIRST: &str = r#"{"temp":21.50,"ts":"2024-11-21T00:57:11.120Z"}"#;
+
+fn sample(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/samples/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn batch(envelope: &Value) -> Result<Batch, EnvelopeError> {
+    read_batch(envelope.to_string().as_bytes())
+}
+
+#[test]
+fn a_binary_batch_is_byte_exact() {
+    let batch = read_batch(&sample("eventhub-many-binary.json")).unwrap();
+    assert_eq!(batch.partition.as_str(), "iothub-ehub-demo/0");
+    let seen: Vec<_> = batch
+        .events
+        .iter()
+        .map(|e| {
+            (e.position.sequence, e.enqueued_at.unwrap().0, e.stamped_device.as_deref(), e.body.as_slice())
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (Some(12), 1_732_150_631_123, Some("dev-1"), FIRST.as_bytes()),
+            (Some(13), 1_732_150_631_987, Some("dev-2"), br#"{"temp":22}"#.as_slice()),
+        ]
+    );
+}
+
+#[test]
+fn string_and_untyped_batches_carry_the_same_readings() {
+    let text = read_batch(&sample("eventhub-many-string.json")).unwrap();
+    assert_eq!(text.events[0].body, FIRST.as_bytes());
+    let untyped = read_batch(&sample("eventhub-many-nodatatype.json")).unwrap();
+    assert_eq!(untyped.events[0].body, br#"{"temp":21.5,"ts":"2024-11-21T00:57:11.12Z"}"#);
+    assert_eq!(untyped.events[1].position.sequence, Some(13));
+}
+
+#[test]
+fn single_events_have_the_same_position_time_and_device() {
+    for name in ["eventhub-one-binary.json", "eventhub-one-string.json"] {
+        let batch = read_batch(&sample(name)).unwrap();
+        assert_eq!(batch.events.len(), 1);
+        let event = &batch.events[0];
+        assert_eq!(event.body, FIRST.as_bytes(), "{name}");
+        assert_eq!(event.position.sequence, Some(12), "{name}");
+        assert_eq!(event.enqueued_at, Some(Millis(1_732_150_631_000)), "{name}");
+        assert_eq!(event.stamped_device.as_deref(), Some("dev-1"), "{name}");
+    }
+}
+
+#[test]
+fn every_level_may_be_native_instead_of_text() {
+    let native = batch(&json!({
+        "Data": { "events": ["eyJ0ZW1wIjoyMn0=", { "temp": 23 }, "{\"temp\":24}", null] },
+        "Metadata": {
+            "PartitionContext": "{\"EventHubPath\":\"old\",\"PartitionId\":2}",
+            "SequenceNumberArray": ["7", 8, 9, 10],
+            "SystemPropertiesArray": [{ "iothub-connection-device-id": "a" }, {}, {}, { "EnqueuedTimeUtc": 5 }],
+        },
+    }))
+    .unwrap();
+    assert_eq!(native.partition.as_str(), "old/2");
+    let bodies: Vec<_> =
+        native.events.iter().map(|event| String::from_utf8_lossy(&event.body).into_owned()).collect();
+    assert_eq!(bodies, [r#"{"temp":22}"#, r#"{"temp":23}"#, r#"{"temp":24}"#, ""]);
+    let sequences: Vec<_> = native.events.iter().map(|event| event.position.sequence).collect();
+    assert_eq!(sequences, [Some(7), Some(8), Some(9), Some(10)]);
+}
+
+#[test]
+fn metadata_may_be_missing() {
+    for envelope in [
+        json!({ "Data": { "events": "[\"eyJ0ZW1wIjoyMn0=\"]" } }),
+        json!({ "Data": { "events": "[\"eyJ0ZW1wIjoyMn0=\"]" }, "Metadata": null }),
+        json!({ "Data": { "events": "[\"eyJ0ZW1wIjoyMn0=\"]" }, "Metadata": { "PartitionContext": null, "SequenceNumberArray": "null" } }),
+    ] {
+        let batch = batch(&envelope).unwrap();
+        assert_eq!(batch.partition, Partition::unknown());
+        assert_eq!(batch.events[0].position.sequence, None);
+        assert_eq!(batch.events[0].body, br#"{"temp":22}"#);
+    }
+}
+
+#[test]
+fn an_event_knows_its_sequence_from_its_own_properties() {
+    let old = batch(&json!({
+        "Data": { "events": "[\"e30=\"]" },
+        "Metadata": { "SystemPropertiesArray": "[{\"x-opt-sequence-number\":41,\"x-opt-enqueued-time\":\"2024-11-21T00:57:11.123+00:00\"}]" },
+    }))
+    .unwrap();
+    assert_eq!(old.events[0].position.sequence, Some(41));
+    assert_eq!(old.events[0].enqueued_at, Some(Millis(1_732_150_631_123)));
+}
+
+#[test]
+fn malformed_envelopes_say_what_is_wrong() {
+    for (request, expected) in [
+        ("", "the request is not an invocation envelope"),
+        ("[]", "the request is not an invocation envelope"),
+        ("{}", "missing field `Data`"),
+        (r#"{"Data":{}}"#, "`Data` must hold the events under `events` (or `event`), found nothing"),
+        (r#"{"Data":{"req":{}}}"#, "found `req`"),
+        (r#"{"Data":{"events":null}}"#, "`Data.events` cannot be read: it is empty"),
+        (r#"{"Data":{"events":"[1,"}}"#, "`Data.events` cannot be read: EOF while parsing"),
+        (
+            r#"{"Data":{"events":"[\"e30=\"]"},"Metadata":{"SequenceNumberArray":"[1,2]"}}"#,
+            "`Metadata.SequenceNumberArray` cannot be read: it has 2 entries for 1 events",
+        ),
+        (
+            r#"{"Data":{"events":"[\"e30=\"]"},"Metadata":{"SystemPropertiesArray":"[{},{}]"}}"#,
+            "`Metadata.SystemPropertiesArray` cannot be read: it has 2 entries for 1 events",
+        ),
+    ] {
+        let error = read_batch(request.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{request}: {error}");
+    }
+}
+
+#[test]
+fn a_wrapped_http_call_is_unwrapped() {
+    let call = read_http_call(&sample("http-nonforwarded.json")).unwrap();
+    assert_eq!((call.method.as_str(), call.target.as_str()), ("GET", "/api/getdevicestate?deviceId=dev-1"));
+    assert_eq!(call.headers["accept"], "*/*");
+    assert_eq!(call.body, "");
+    let negotiate = read_http_call(&sample("http-negotiate-signalrconnectioninfo.json")).unwrap();
+    assert_eq!((negotiate.method.as_str(), negotiate.target.as_str()), ("POST", "/api/negotiate"));
+}
+
+#[test]
+fn replies_are_never_empty() {
+    let reply: Value = serde_json::from_str(&trigger_reply("2 accepted")).unwrap();
+    assert_eq!(reply, json!({ "Outputs": {}, "Logs": ["2 accepted"], "ReturnValue": null }));
+    let reply: Value =
+        serde_json::from_str(&http_reply(404, &[("Content-Type", "application/json".into())], "{}")).unwrap();
+    assert_eq!(
+        reply["Outputs"]["res"],
+        json!({ "statusCode": 404, "headers": { "Content-Type": "application/json" }, "body": "{}" })
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_request_panics(request: Vec<u8>) {
+        let _outcome = read_batch(&request);
+        let _call = read_http_call(&request);
+    }
+
+    #[test]
+    fn no_data_value_panics(value in r#"[\[\]{}",:0-9a-zA-Z \\=+/]{0,100}"#) {
+        let _outcome = batch(&json!({ "Data": { "events": value }, "Metadata": { "SequenceNumberArray": value } }));
+    }
+}

@@ -1,0 +1,241 @@
+//! The pipeline over the in-memory store: what is counted, kept, refused and announced, and what a failure does.
+
+use std::sync::Mutex;
+
+use serde_json::json;
+
+use super::*;
+use crate::calibration::Calibrations;
+use crate::ids::{Partition, Position};
+use crate::publish::RecordedPublisher;
+use crate::store::{CommitError, Loaded, MemoryStore, Page, Reply, Revision, Write};
+
+/// What the next commits do instead of simply succeeding.
+#[derive(Clone, Copy, PartialEq)]
+enum Mishap {
+    /// Applied, but the answer is lost.
+    LostAnswer,
+    /// Not applied, and nobody knows.
+    LostRequest,
+    /// Another writer was faster: its event is folded in first.
+    OtherWriter,
+    /// Refused for the moment.
+    Unavailable,
+}
+
+/// A store whose commits meet mishaps, in order.
+struct Mishaps {
+    store: MemoryStore,
+    next: Mutex<Vec<Mishap>>,
+}
+
+impl Mishaps {
+    fn new(mishaps: &[Mishap]) -> Mishaps {
+        Mishaps { store: MemoryStore::new(), next: Mutex::new(mishaps.to_vec()) }
+    }
+
+    async fn meddle(&self, shard: Shard, write: &Write, deadline: Instant) {
+        let mut other = write.clone();
+        other.state.write_id = "other".to_owned();
+        other.state.marks.clear();
+        other.state.count = 100;
+        self.store.commit(shard, &[other], deadline).await.unwrap();
+    }
+}
+
+impl StateStore for Mishaps {
+    fn load<'a>(
+        &'a self,
+        shard: Shard,
+        devices: &'a [DeviceId],
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Loaded>, StoreError>> {
+        self.store.load(shard, devices, deadline)
+    }
+
+    fn commit<'a>(
+        &'a self,
+        shard: Shard,
+        writes: &'a [Write],
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Revision>, CommitError>> {
+        Box::pin(async move {
+            let mishap = self.next.lock().unwrap().pop();
+            match mishap {
+                Some(Mishap::LostAnswer) => {
+                    self.store.commit(shard, writes, deadline).await?;
+                    Err(CommitError::Unknown("the answer was lost".to_owned()))
+                }
+                Some(Mishap::LostRequest) => Err(CommitError::Unknown("no answer".to_owned())),
+                Some(Mishap::Unavailable) => Err(StoreError::Unavailable("busy".to_owned()).into()),
+                Some(Mishap::OtherWriter) => {
+                    self.meddle(shard, &writes[0], deadline).await;
+                    self.store.commit(shard, writes, deadline).await
+                }
+                None => self.store.commit(shard, writes, deadline).await,
+            }
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        shard: Shard,
+        after: Option<String>,
+        deadline: Instant,
+    ) -> Reply<'a, Result<Page, StoreError>> {
+        self.store.scan(shard, after, deadline)
+    }
+
+    fn calibrations(&self, deadline: Instant) -> Reply<'_, Result<Calibrations, StoreError>> {
+        self.store.calibrations(deadline)
+    }
+
+    fn refuse<'a>(&'a self, refusals: &'a [Refusal], deadline: Instant) -> Reply<'a, Result<(), StoreError>> {
+        self.store.refuse(refusals, deadline)
+    }
+}
+
+struct Bench {
+    store: Arc<Mishaps>,
+    publisher: Arc<RecordedPublisher>,
+    ingest: Ingest,
+}
+
+impl Bench {
+    fn new(mishaps: &[Mishap]) -> Bench {
+        let (store, publisher) = (Arc::new(Mishaps::new(mishaps)), Arc::new(RecordedPublisher::new()));
+        let ingest = Ingest {
+            store: Arc::clone(&store) as Arc<dyn StateStore>,
+            publisher: Arc::clone(&publisher) as Arc<dyn Publisher>,
+            catalogue: Arc::new(Catalogue::environment()),
+            calibrations: CalibrationCache::new(Duration::ZERO),
+            shards: Shards::new("Sydney", 1),
+        };
+        Bench { store, publisher, ingest }
+    }
+
+    async fn run(&self, events: Vec<Event>) -> Result<Summary, StoreError> {
+        let batch = Batch { partition: Partition::new("hub", "0"), events };
+        self.ingest.run(batch, Invocation { now: Millis(1_000), seed: 7 }).await
+    }
+
+    async fn state(&self, device: &str) -> Option<DeviceState> {
+        let device = DeviceId::parse(device).unwrap();
+        match self.store.load(Shard(0), &[device], Instant::now()).await.unwrap().remove(0) {
+            Loaded::Found(stored) => Some(stored.state),
+            _ => None,
+        }
+    }
+}
+
+fn event(sequence: impl Into<Option<i64>>, device: &str, body: &str) -> Event {
+    Event {
+        position: Position { partition: Partition::new("hub", "0"), sequence: sequence.into() },
+        enqueued_at: Some(Millis(500)),
+        stamped_device: Some(device.to_owned()),
+        message_id: None,
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+fn warm(sequence: impl Into<Option<i64>>, device: &str) -> Event {
+    event(sequence, device, r#"{"temperature":21.5}"#)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_counted_kept_and_announced_once() {
+    let bench = Bench::new(&[]);
+    let events = || vec![warm(1, "a"), warm(2, "b"), warm(3, "a"), event(4, "a", "nonsense")];
+    let summary = bench.run(events()).await.unwrap();
+    assert_eq!((summary.accepted, summary.refused, summary.devices, summary.push), (3, 1, 2, Ok(())));
+    let again = bench.run(events()).await.unwrap();
+    assert_eq!((again.accepted, again.skipped, again.refused), (0, 3, 1));
+    let state = bench.state("a").await.unwrap();
+    assert_eq!((state.count, state.version), (2, 1));
+    assert_eq!(bench.store.store.refusals().len(), 1);
+    let announced = bench.publisher.announced();
+    assert_eq!(announced.len(), 2, "the redelivery announces the current state again");
+    assert_eq!(announced[0], announced[1]);
+    assert_eq!(announced[0].states[0]["deviceId"], json!("a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_out_of_range_is_kept_once_with_its_own_bytes() {
+    let bench = Bench::new(&[Mishap::LostRequest]);
+    let events = || {
+        vec![
+            event(1, "a", r#"[{"temperature":20}, {"temperature":999}]"#),
+            event(2, "b", r#"{"humidity":-1}"#),
+        ]
+    };
+    let summary = bench.run(events()).await.unwrap();
+    assert_eq!((summary.accepted, summary.refused), (1, 2));
+    bench.run(events()).await.unwrap();
+    let refusals = bench.store.store.refusals();
+    let kept: Vec<_> =
+        refusals.iter().map(|one| (one.body.as_slice(), one.fault.device.as_deref())).collect();
+    assert_eq!(
+        kept,
+        [(br#"{"humidity":-1}"#.as_slice(), Some("b")), (br#"{"temperature":999}"#.as_slice(), Some("a")),]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_recognised_by_its_write_id() {
+    let bench = Bench::new(&[Mishap::LostAnswer]);
+    // Without a sequence number no watermark can help.
+    assert_eq!(bench.run(vec![warm(None, "a")]).await.unwrap().accepted, 1);
+    assert_eq!(bench.state("a").await.unwrap().count, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_request_is_sent_again() {
+    let bench = Bench::new(&[Mishap::LostRequest]);
+    assert_eq!(bench.run(vec![warm(None, "a"), warm(None, "a")]).await.unwrap().accepted, 2);
+    assert_eq!(bench.state("a").await.unwrap().count, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_folds_into_what_the_other_writer_stored() {
+    let bench = Bench::new(&[Mishap::OtherWriter]);
+    assert_eq!(bench.run(vec![warm(1, "a")]).await.unwrap().accepted, 1);
+    let state = bench.state("a").await.unwrap();
+    assert_eq!((state.count, state.version), (101, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn conflicts_without_end_fail_the_batch_at_its_deadline() {
+    let bench = Bench::new(&[Mishap::LostRequest; 1_000]);
+    let started = Instant::now();
+    let error = bench.run(vec![warm(1, "a")]).await.unwrap_err();
+    assert!(error.to_string().contains("gave up after"), "{error}");
+    assert!(started.elapsed() <= PATIENCE);
+    assert!(started.elapsed() > PATIENCE / 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unavailable_store_fails_the_batch_and_nothing_is_lost() {
+    let bench = Bench::new(&[Mishap::Unavailable]);
+    assert!(matches!(bench.run(vec![warm(1, "a")]).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(bench.run(vec![warm(1, "a")]).await.unwrap().accepted, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_fails_does_not_take_the_others_with_it() {
+    let bench = Bench::new(&[Mishap::Unavailable]);
+    let events = || (0_i64..150).map(|n| warm(n, &format!("device-{n:03}"))).collect::<Vec<_>>();
+    assert!(bench.run(events()).await.is_err());
+    let announced = bench.publisher.announced();
+    assert_eq!(announced.iter().map(|one| one.states.len()).sum::<usize>(), 50, "what was kept is announced");
+    let summary = bench.run(events()).await.unwrap();
+    assert_eq!((summary.accepted, summary.skipped), (100, 50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_push_is_reported_and_does_not_fail_the_batch() {
+    let bench = Bench::new(&[]);
+    bench.publisher.fail_next(1);
+    let summary = bench.run(vec![warm(1, "a")]).await.unwrap();
+    assert!(summary.push.is_err());
+    assert_eq!(bench.state("a").await.unwrap().count, 1);
+}

@@ -1,0 +1,58 @@
+//! Points in time as the wire states them: milliseconds since 1970, read from and written as text. No clock is read here.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Millis(pub i64);
+
+impl Millis {
+    /// Reads the forms in which the Functions host hands over times: with `Z` or an offset, or with neither, which
+    /// means UTC (`EnqueuedTimeUtcArray` has no `Z`).
+    pub fn parse(text: &str) -> Option<Millis> {
+        if let Ok(instant) = text.parse::<Timestamp>() {
+            return Some(Millis(instant.as_millisecond()));
+        }
+        let civil: DateTime = text.parse().ok()?;
+        let zoned = civil.to_zoned(TimeZone::UTC).ok()?;
+        Some(Millis(zoned.timestamp().as_millisecond()))
+    }
+
+    /// The same point in time from the system's clock type; times before 1970 become 1970.
+    pub fn from_system(time: SystemTime) -> Millis {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// RFC 3339 in UTC with exactly three fraction digits, so that text order is time order.
+    pub fn to_text(self) -> String {
+        let instant = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        format!("{instant:.3}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Millis;
+
+    #[test]
+    fn times_are_read_with_and_without_zone() {
+        let expected = Millis(1_732_150_631_123);
+        for text in ["2024-11-21T00:57:11.123", "2024-11-21T00:57:11.123Z", "2024-11-21T01:57:11.123+01:00"] {
+            assert_eq!(Millis::parse(text), Some(expected), "{text}");
+        }
+        assert_eq!(Millis::parse("2024-11-21T00:57:11"), Some(Millis(1_732_150_631_000)));
+        assert_eq!(Millis::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn text_has_three_fraction_digits() {
+        assert_eq!(Millis(1_732_150_631_000).to_text(), "2024-11-21T00:57:11.000Z");
+        assert_eq!(Millis(1_732_150_631_120).to_text(), "2024-11-21T00:57:11.120Z");
+    }
+}

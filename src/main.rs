@@ -1,0 +1,78 @@
+//! Starts the function app: settings, port, then everything that needs the network when the first call needs it.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use fieldcast::app::{App, serve};
+use fieldcast::calibration::CalibrationCache;
+use fieldcast::catalogue::Catalogue;
+use fieldcast::https::{Peers, client};
+use fieldcast::ingest::Ingest;
+use fieldcast::publish::SignalRPublisher;
+use fieldcast::settings::{Settings, Storage};
+use fieldcast::store::{EmbeddedStore, StateStore, TableStore};
+use fieldcast_signalr::HubClient;
+use tokio::net::TcpListener;
+
+/// The process never ends by itself with code 0: the Functions host would not start it again.
+#[tokio::main]
+async fn main() -> ExitCode {
+    fieldcast::logging::start();
+    let problem = match run().await {
+        Ok(()) => "the listener ended".to_owned(),
+        Err(problem) => problem,
+    };
+    tracing::error!("fieldcast stopped: {problem}");
+    ExitCode::FAILURE
+}
+
+async fn run() -> Result<(), String> {
+    let settings = Settings::from_environment().map_err(|error| error.to_string())?;
+    let catalogue = Arc::new(catalogue(&settings.app_root)?);
+    // Loopback only: the host calls 127.0.0.1, and nobody else should.
+    let listener = TcpListener::bind(("127.0.0.1", settings.port)).await.map_err(|error| {
+        format!("port {} (FUNCTIONS_CUSTOMHANDLER_PORT) cannot be listened on: {error}", settings.port)
+    })?;
+    let app = assemble(settings, catalogue)?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    tracing::info!("fieldcast {} listens on {address}", env!("CARGO_PKG_VERSION"));
+    serve(listener, Arc::new(app)).await.map_err(|error| error.to_string())
+}
+
+/// The catalogue in `telemetry.json` beside host.json, or the built-in one.
+fn catalogue(app_root: &Path) -> Result<Catalogue, String> {
+    let path = app_root.join("telemetry.json");
+    match std::fs::read_to_string(&path) {
+        Ok(json) => Catalogue::parse(&json).map_err(|error| format!("telemetry.json: {error}")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Catalogue::environment()),
+        Err(error) => Err(format!("telemetry.json cannot be read: {error}")),
+    }
+}
+
+fn assemble(settings: Settings, catalogue: Arc<Catalogue>) -> Result<App, String> {
+    let local =
+        settings.signalr.as_slice().iter().any(|named| named.endpoint.origin().starts_with("http://"));
+    let peers = if local { Peers::Local } else { Peers::Cloud };
+    let http = client(peers).map_err(|error| format!("no HTTP client can be made: {error}"))?;
+    let hub = HubClient::with_endpoints(http.clone(), settings.signalr, settings.hub);
+    let store: Arc<dyn StateStore> = match settings.storage {
+        Storage::Embedded(directory) => {
+            Arc::new(EmbeddedStore::new(&directory, Arc::clone(&catalogue), settings.shards.clone()))
+        }
+        Storage::Tables(connection) => {
+            Arc::new(TableStore::new(connection, http, Arc::clone(&catalogue), settings.shards.clone()))
+        }
+    };
+    Ok(App {
+        ingest: Ingest {
+            store,
+            publisher: Arc::new(SignalRPublisher::new(hub.clone())),
+            catalogue,
+            calibrations: CalibrationCache::new(settings.calibration_age),
+            shards: settings.shards,
+        },
+        hub,
+        callers: settings.callers,
+    })
+}

@@ -1,0 +1,93 @@
+//! Every setting: its default, and the one line that a person reads when it is wrong.
+
+use super::*;
+
+const SIGNALR: &str =
+    "Endpoint=http://localhost;Port=8888;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;";
+const TABLES: &str = "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c2VjcmV0LWtleQ==;EndpointSuffix=core.windows.net";
+
+fn environment(changes: &[(&str, &str)]) -> Environment {
+    let mut all: Environment = [
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "7001"),
+        ("StorageConnectionString", TABLES),
+        ("AzureSignalRConnectionString", SIGNALR),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    for (name, value) in changes {
+        all.insert((*name).to_owned(), (*value).to_owned());
+    }
+    all
+}
+
+fn problem(name: &str, value: &str) -> String {
+    let error = Settings::read(&environment(&[(name, value)])).expect_err("the setting is wrong");
+    assert_eq!(error.name, name);
+    let text = error.to_string();
+    assert!(value.len() < 5 || !text.contains(value), "the value must not be repeated: {text}");
+    assert!(!text.contains('\n'));
+    text
+}
+
+#[test]
+fn defaults_are_those_of_the_predecessor() {
+    let settings = Settings::read(&environment(&[])).unwrap();
+    assert_eq!(settings.shards, Shards::new("Sydney", 1));
+    assert_eq!(settings.hub.as_str(), "enviromon");
+    assert_eq!(settings.callers, Callers::Anonymous);
+    assert_eq!(settings.calibration_age, Duration::from_secs(30));
+    assert!(matches!(settings.storage, Storage::Tables(_)));
+}
+
+#[test]
+fn every_form_of_storage_is_understood() {
+    let storage =
+        |text: &str| Settings::read(&environment(&[("StorageConnectionString", text)])).unwrap().storage;
+    assert!(
+        matches!(storage("Embedded=/data/here"), Storage::Embedded(path) if path == std::path::Path::new("/data/here"))
+    );
+    assert!(matches!(storage("embedded = .fieldcast/state"), Storage::Embedded(_)));
+    assert!(matches!(storage("UseDevelopmentStorage=true"), Storage::Tables(_)));
+}
+
+#[test]
+fn a_missing_setting_says_what_is_expected() {
+    for name in ["FUNCTIONS_CUSTOMHANDLER_PORT", "StorageConnectionString", "AzureSignalRConnectionString"] {
+        assert!(
+            problem(name, "").starts_with(&format!("setting {name}: it is missing, expected ")),
+            "{}",
+            problem(name, "")
+        );
+    }
+}
+
+#[test]
+fn a_wrong_setting_says_what_is_expected_and_not_what_it_is() {
+    for (name, value) in [
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "seventy"),
+        ("StorageConnectionString", "Embedded =  "),
+        ("StorageConnectionString", "AccountKey=verysecret"),
+        ("StorageConnectionString", "verysecret"),
+        ("PartitionKey", "Syd/ney"),
+        ("PartitionShards", "0"),
+        ("PartitionShards", "101"),
+        ("PartitionShards", "many!"),
+        ("AzureSignalRConnectionString", "Endpoint=verysecret"),
+        ("SignalRHub", "1 hub"),
+        ("CalibrationSeconds", "-1"),
+    ] {
+        let text = problem(name, value);
+        assert!(!text.contains("verysecret"), "{text}");
+    }
+    assert_eq!(
+        problem("PartitionShards", "0"),
+        "setting PartitionShards: expected a whole number from 1 to 100"
+    );
+}
+
+#[test]
+fn principal_headers_count_only_where_the_platform_checks_them() {
+    let callers = |value| Settings::read(&environment(&[("WEBSITE_AUTH_ENABLED", value)])).unwrap().callers;
+    assert_eq!(callers("True"), Callers::Authenticated);
+    assert_eq!(callers("False"), Callers::Anonymous);
+}

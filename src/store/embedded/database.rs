@@ -1,0 +1,226 @@
+//! The redb file of the embedded store. Synchronous: its caller moves it off the async threads.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::Catalogue;
+use crate::ids::DeviceId;
+use crate::instant::Millis;
+use crate::refusal::Refusal;
+use crate::row::{Row, from_row, to_row};
+use crate::store::{CommitError, Expect, Loaded, Page, Revision, StoreError, Stored, Write};
+
+/// Key: shard key and device id.
+type Key = (&'static str, &'static str);
+const STATES: TableDefinition<'_, Key, &[u8]> = TableDefinition::new("DeviceState");
+const REFUSALS: TableDefinition<'_, Key, &[u8]> = TableDefinition::new("RejectedTelemetry");
+const LAYOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("Layout");
+
+/// Rows of one scan page; the same as Table Storage's, so that callers meet the same pages on a laptop.
+const PAGE: usize = 1_000;
+
+/// The open file. Another process cannot open it meanwhile.
+pub(super) struct Database {
+    file: redb::Database,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRow {
+    revision: u64,
+    written_at: Millis,
+    columns: Row,
+}
+
+#[derive(Serialize)]
+struct StoredRefusal<'a> {
+    device_id: Option<&'a str>,
+    reason: &'a str,
+    detail: &'a str,
+    body: &'a [u8],
+    body_length: usize,
+    hub_partition: &'a str,
+    sequence_number: Option<i64>,
+    index: usize,
+    enqueued_at: Option<Millis>,
+    refused_at: Millis,
+}
+
+/// Any failure of the file: the invocation fails, and comes back.
+fn unavailable(error: impl Into<redb::Error>) -> StoreError {
+    StoreError::Unavailable(error.into().to_string())
+}
+
+impl Database {
+    pub(super) fn open(directory: &Path, shards: u16) -> Result<Database, StoreError> {
+        let misconfigured =
+            |problem: String| StoreError::Misconfigured(format!("{}: {problem}", directory.display()));
+        std::fs::create_dir_all(directory).map_err(|error| misconfigured(error.to_string()))?;
+        let file = redb::Database::create(directory.join("fieldcast.redb")).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => {
+                misconfigured("another process has it open".to_owned())
+            }
+            other => misconfigured(other.to_string()),
+        })?;
+        let database = Database { file };
+        let recorded = database.record_layout(u64::from(shards))?;
+        match recorded == u64::from(shards) {
+            true => Ok(database),
+            false => Err(super::super::table::wrong_shards(recorded, shards)),
+        }
+    }
+
+    /// Writes the shard count if none is recorded, makes the tables, and returns what is recorded.
+    fn record_layout(&self, shards: u64) -> Result<u64, StoreError> {
+        let transaction = self.begin()?;
+        transaction.open_table(STATES).map_err(unavailable)?;
+        transaction.open_table(REFUSALS).map_err(unavailable)?;
+        let recorded = {
+            let mut layout = transaction.open_table(LAYOUT).map_err(unavailable)?;
+            let recorded = layout.get("PartitionShards").map_err(unavailable)?.map(|count| count.value());
+            if recorded.is_none() {
+                layout.insert("PartitionShards", shards).map_err(unavailable)?;
+            }
+            recorded.unwrap_or(shards)
+        };
+        transaction.commit().map_err(unavailable)?;
+        Ok(recorded)
+    }
+
+    /// Two-phase commits: a process that dies in a commit, or twice in a repair, never loses an earlier one.
+    fn begin(&self) -> Result<WriteTransaction, StoreError> {
+        let mut transaction = self.file.begin_write().map_err(unavailable)?;
+        transaction.set_two_phase_commit(true);
+        Ok(transaction)
+    }
+
+    pub(super) fn load(
+        &self,
+        shard: &str,
+        devices: &[DeviceId],
+        catalogue: &Catalogue,
+    ) -> Result<Vec<Loaded>, StoreError> {
+        let transaction = self.file.begin_read().map_err(unavailable)?;
+        let states = transaction.open_table(STATES).map_err(unavailable)?;
+        let read = |device: &DeviceId| -> Result<Loaded, StoreError> {
+            Ok(match states.get((shard, device.as_str())).map_err(unavailable)? {
+                None => Loaded::Absent,
+                Some(bytes) => match stored(device.clone(), bytes.value(), catalogue) {
+                    Ok(stored) => Loaded::Found(Box::new(stored)),
+                    Err(problem) => Loaded::Damaged(problem),
+                },
+            })
+        };
+        devices.iter().map(read).collect()
+    }
+
+    pub(super) fn commit(
+        &self,
+        shard: &str,
+        writes: &[Write],
+        catalogue: &Catalogue,
+    ) -> Result<Vec<Revision>, CommitError> {
+        let transaction = self.begin()?;
+        let written_at = Millis::from_system(SystemTime::now());
+        let mut revisions = Vec::with_capacity(writes.len());
+        {
+            let mut states = transaction.open_table(STATES).map_err(unavailable)?;
+            for write in writes {
+                let key = (shard, write.state.device.as_str());
+                let before = match states.get(key).map_err(unavailable)? {
+                    // A damaged row was never loaded, so nobody holds a revision of it.
+                    Some(bytes) => Some(decode(bytes.value()).map_err(|_| CommitError::Conflict)?.revision),
+                    None => None,
+                };
+                // Returning drops the transaction, which writes nothing.
+                let revision = next_revision(before, &write.expect).ok_or(CommitError::Conflict)?;
+                let row = StoredRow { revision, written_at, columns: to_row(&write.state, catalogue) };
+                states.insert(key, encode(&row).as_slice()).map_err(unavailable)?;
+                revisions.push(Revision(revision.to_string()));
+            }
+        }
+        transaction.commit().map_err(|error| CommitError::Unknown(redb::Error::from(error).to_string()))?;
+        Ok(revisions)
+    }
+
+    pub(super) fn scan(
+        &self,
+        shard: &str,
+        after: Option<&str>,
+        catalogue: &Catalogue,
+    ) -> Result<Page, StoreError> {
+        let transaction = self.file.begin_read().map_err(unavailable)?;
+        let states = transaction.open_table(STATES).map_err(unavailable)?;
+        let start = (shard, after.unwrap_or_default());
+        let mut page = Page { rows: Vec::new(), next: None };
+        for entry in states.range(start..).map_err(unavailable)? {
+            let (key, bytes) = entry.map_err(unavailable)?;
+            let (row_shard, device) = key.value();
+            if row_shard != shard {
+                break;
+            }
+            if page.rows.len() == PAGE {
+                page.next = Some(device.to_owned());
+                break;
+            }
+            let read = |device: DeviceId| stored(device, bytes.value(), catalogue).ok();
+            page.rows.extend(DeviceId::parse(device).ok().and_then(read).map(|stored| stored.state));
+        }
+        Ok(page)
+    }
+
+    pub(super) fn refuse(&self, refusals: &[Refusal]) -> Result<(), StoreError> {
+        let transaction = self.begin()?;
+        {
+            let mut table = transaction.open_table(REFUSALS).map_err(unavailable)?;
+            for refusal in refusals {
+                let (partition, row) = (refusal.partition_key(), refusal.row_key());
+                let key = (partition.as_str(), row.as_str());
+                if table.get(key).map_err(unavailable)?.is_none() {
+                    table.insert(key, encode(&stored_refusal(refusal)).as_slice()).map_err(unavailable)?;
+                }
+            }
+        }
+        transaction.commit().map_err(unavailable)
+    }
+}
+
+fn next_revision(before: Option<u64>, expect: &Expect) -> Option<u64> {
+    match (before, expect) {
+        (None, Expect::Absent) => Some(1),
+        (Some(revision), Expect::At(expected)) if expected.0 == revision.to_string() => Some(revision + 1),
+        _ => None,
+    }
+}
+
+fn stored_refusal(refusal: &Refusal) -> StoredRefusal<'_> {
+    StoredRefusal {
+        device_id: refusal.fault.device.as_deref(),
+        reason: refusal.fault.reason.code(),
+        detail: &refusal.fault.detail,
+        body: &refusal.body,
+        body_length: refusal.body_length,
+        hub_partition: refusal.position.partition.as_str(),
+        sequence_number: refusal.position.sequence,
+        index: refusal.index,
+        enqueued_at: refusal.enqueued_at,
+        refused_at: refusal.refused_at,
+    }
+}
+
+fn encode<T: Serialize>(row: &T) -> Vec<u8> {
+    serde_json::to_vec(row).expect("rows are maps of text and finite numbers")
+}
+
+fn decode(bytes: &[u8]) -> Result<StoredRow, String> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+/// The row, or why it cannot be used.
+fn stored(device: DeviceId, bytes: &[u8], catalogue: &Catalogue) -> Result<Stored, String> {
+    let StoredRow { revision, written_at, columns } = decode(bytes)?;
+    let state = from_row(device, &columns, written_at, catalogue).map_err(|error| error.to_string())?;
+    Ok(Stored { state, revision: Revision(revision.to_string()) })
+}

@@ -1,0 +1,293 @@
+//! The state store in Azure Table Storage, or Azurite. `fieldcast-tables` knows the protocol; this knows which tables,
+//! which keys and which columns.
+
+mod columns;
+mod refusals;
+
+use std::sync::Arc;
+
+use fieldcast_tables::{
+    Account, ConnectionString, Continuation, Deadline, Entity, Error, Etag, Operation, Query,
+    Stored as StoredEntity, Table,
+};
+use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use self::columns::{entity_of, state_of};
+use super::{CommitError, Expect, Loaded, Page, Reply, Revision, StateStore, StoreError, Stored, Write};
+use crate::calibration::{Calibration, Calibrations};
+use crate::catalogue::Catalogue;
+use crate::ids::DeviceId;
+use crate::refusal::Refusal;
+use crate::shard::{Shard, Shards};
+
+/// Up to this many rows are read one by one, at the same time; for more, one scan of the shard takes fewer requests.
+/// A scan page holds 1,000 rows, so this pays off as soon as a batch wants more than a few rows of an ordinary shard.
+const FEW: usize = 8;
+
+/// Point reads in flight at once.
+const IN_FLIGHT: usize = 32;
+
+/// The tables of one storage account. Opened by the first call, so that the process listens at once.
+pub struct TableStore {
+    connection: ConnectionString,
+    http: reqwest::Client,
+    catalogue: Arc<Catalogue>,
+    shards: Shards,
+    tables: OnceCell<Tables>,
+}
+
+struct Tables {
+    states: Table,
+    calibration: Table,
+    refusals: Table,
+}
+
+impl TableStore {
+    /// Names the account; nothing is sent yet.
+    pub fn new(
+        connection: ConnectionString,
+        http: reqwest::Client,
+        catalogue: Arc<Catalogue>,
+        shards: Shards,
+    ) -> TableStore {
+        TableStore { connection, http, catalogue, shards, tables: OnceCell::new() }
+    }
+
+    async fn tables(&self, deadline: Instant) -> Result<&Tables, StoreError> {
+        self.tables.get_or_try_init(|| self.open(Deadline::at(deadline))).await
+    }
+
+    /// Makes the tables where they are missing and checks the recorded layout against the settings.
+    async fn open(&self, deadline: Deadline) -> Result<Tables, StoreError> {
+        let account = Account::new(self.connection.clone(), self.http.clone());
+        let table =
+            |name: &str| account.table(name).map_err(|error| StoreError::Misconfigured(error.to_string()));
+        let layout = table("FieldcastLayout")?;
+        let tables = Tables {
+            states: table("DeviceState")?,
+            calibration: table("Calibration")?,
+            refusals: table("RejectedTelemetry")?,
+        };
+        let all = [&layout, &tables.states, &tables.calibration, &tables.refusals];
+        try_join_all(all.map(|table| table.create(deadline))).await.map_err(store_error)?;
+        self.check_layout(&layout, deadline).await?;
+        Ok(tables)
+    }
+
+    /// The first start records the shard count. Rows are placed by it, so another count would not find them.
+    async fn check_layout(&self, layout: &Table, deadline: Deadline) -> Result<(), StoreError> {
+        const COLUMN: &str = "PartitionShards";
+        let wanted = i64::from(self.shards.count());
+        let first = Entity::new(self.shards.partition_key(), "layout").with(COLUMN, wanted);
+        let recorded = match layout.insert(&first, deadline).await {
+            Ok(_) => return Ok(()),
+            // Unknown: perhaps it was ours. Reading tells.
+            Err(Error::Conflict { .. } | Error::Unknown { .. }) => {
+                layout.get(self.shards.partition_key(), "layout", deadline).await.map_err(store_error)?
+            }
+            Err(error) => return Err(store_error(error)),
+        };
+        match recorded.and_then(|stored| stored.entity.get(COLUMN).and_then(fieldcast_tables::Value::as_i64))
+        {
+            Some(count) if count == wanted => Ok(()),
+            Some(count) => Err(wrong_shards(count.unsigned_abs(), self.shards.count())),
+            None => Err(StoreError::Unavailable("the layout row could not be written".to_owned())),
+        }
+    }
+
+    async fn load_few(
+        &self,
+        tables: &Tables,
+        key: &str,
+        devices: &[DeviceId],
+        deadline: Deadline,
+    ) -> LoadResult {
+        let read = |device: &DeviceId| {
+            let device = device.clone();
+            async move {
+                let found = tables.states.get(key, device.as_str(), deadline).await.map_err(store_error)?;
+                Ok(found.map_or(Loaded::Absent, |found| self.loaded(device, &found)))
+            }
+        };
+        let reads: Vec<_> = devices.iter().map(read).collect();
+        stream::iter(reads).buffered(IN_FLIGHT).try_collect().await
+    }
+
+    async fn load_many(
+        &self,
+        tables: &Tables,
+        key: &str,
+        devices: &[DeviceId],
+        deadline: Deadline,
+    ) -> LoadResult {
+        let mut wanted: std::collections::HashMap<&str, usize> =
+            devices.iter().enumerate().map(|(at, device)| (device.as_str(), at)).collect();
+        let mut rows = vec![Loaded::Absent; devices.len()];
+        let (query, mut next) = (Query::partition(key), None);
+        loop {
+            let page = tables.states.query(&query, next.as_ref(), deadline).await.map_err(store_error)?;
+            for found in page.rows {
+                if let Some(at) = wanted.remove(found.entity.row.as_str()) {
+                    rows[at] = self.loaded(devices[at].clone(), &found);
+                }
+            }
+            next = page.next;
+            if next.is_none() || wanted.is_empty() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    fn loaded(&self, device: DeviceId, found: &StoredEntity) -> Loaded {
+        let revision = Revision(found.etag.as_str().to_owned());
+        match state_of(device, found, &self.catalogue) {
+            Ok(state) => Loaded::Found(Box::new(Stored { state, revision })),
+            Err(error) => Loaded::Damaged(error.to_string()),
+        }
+    }
+
+    async fn read_calibrations(&self, deadline: Instant) -> Result<Calibrations, StoreError> {
+        let tables = self.tables(deadline).await?;
+        let query = Query::partition(self.shards.partition_key());
+        let (mut all, mut next) = (Calibrations::new(), None);
+        loop {
+            let page = tables
+                .calibration
+                .query(&query, next.as_ref(), Deadline::at(deadline))
+                .await
+                .map_err(store_error)?;
+            all.extend(page.rows.iter().filter_map(|row| self.calibration_of(&row.entity)));
+            next = page.next;
+            if next.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn calibration_of(&self, row: &Entity) -> Option<(DeviceId, Calibration)> {
+        let number = |name: &str| row.get(name).and_then(fieldcast_tables::Value::as_f64);
+        let device = DeviceId::parse(&row.row).ok()?;
+        Some((device, Calibration::from_columns(&self.catalogue, number)))
+    }
+}
+
+type LoadResult = Result<Vec<Loaded>, StoreError>;
+
+/// The configuration error of a store that was started with another number of shards.
+pub(super) fn wrong_shards(recorded: u64, configured: u16) -> StoreError {
+    StoreError::Misconfigured(format!(
+        "setting PartitionShards is {configured}, but the stored rows are spread over {recorded}; set it back to {recorded}"
+    ))
+}
+
+/// Where a scan goes on, as one text. The service's two keys are opaque: neither is the key of a row.
+fn token_of(next: &Continuation) -> String {
+    serde_json::to_string(&(&next.partition, &next.row)).expect("texts are JSON")
+}
+
+fn continuation_of(token: &str) -> Result<Continuation, StoreError> {
+    let (partition, row) = serde_json::from_str(token).map_err(|_| {
+        StoreError::Misconfigured(
+            "the place where a scan should go on is not one that was given out".to_owned(),
+        )
+    })?;
+    Ok(Continuation { partition, row })
+}
+
+fn store_error(error: Error) -> StoreError {
+    match error {
+        Error::Unavailable { .. } | Error::Unknown { .. } | Error::Conflict { .. } => {
+            StoreError::Unavailable(error.to_string())
+        }
+        _ => StoreError::Misconfigured(error.to_string()),
+    }
+}
+
+fn commit_error(error: Error) -> CommitError {
+    match error {
+        Error::Conflict { .. } => CommitError::Conflict,
+        Error::Unknown { .. } => CommitError::Unknown(error.to_string()),
+        other => CommitError::Failed(store_error(other)),
+    }
+}
+
+impl StateStore for TableStore {
+    fn load<'a>(&'a self, shard: Shard, devices: &'a [DeviceId], deadline: Instant) -> Reply<'a, LoadResult> {
+        Box::pin(async move {
+            let tables = self.tables(deadline).await?;
+            let key = self.shards.key(shard);
+            match devices.len() <= FEW {
+                true => self.load_few(tables, &key, devices, Deadline::at(deadline)).await,
+                false => self.load_many(tables, &key, devices, Deadline::at(deadline)).await,
+            }
+        })
+    }
+
+    fn commit<'a>(
+        &'a self,
+        shard: Shard,
+        writes: &'a [Write],
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Revision>, CommitError>> {
+        Box::pin(async move {
+            let tables = self.tables(deadline).await?;
+            let key = self.shards.key(shard);
+            let operation = |write: &Write| {
+                let entity = entity_of(&key, &write.state, &self.catalogue);
+                match &write.expect {
+                    Expect::Absent => Ok(Operation::Insert(entity)),
+                    Expect::At(Revision(etag)) => {
+                        Etag::new(etag.clone()).map(|etag| Operation::Merge(entity, etag))
+                    }
+                }
+            };
+            let operations = writes.iter().map(operation).collect::<Result<Vec<_>, _>>();
+            let operations = operations.map_err(|error| StoreError::Misconfigured(error.to_string()))?;
+            let etags =
+                tables.states.transact(operations, Deadline::at(deadline)).await.map_err(commit_error)?;
+            let revision =
+                |etag: Option<Etag>| Revision(etag.map(|etag| etag.as_str().to_owned()).unwrap_or_default());
+            Ok(etags.into_iter().map(revision).collect())
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        shard: Shard,
+        after: Option<String>,
+        deadline: Instant,
+    ) -> Reply<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let tables = self.tables(deadline).await?;
+            let key = self.shards.key(shard);
+            let start = after.as_deref().map(continuation_of).transpose()?;
+            let query = Query::partition(key);
+            let found = tables
+                .states
+                .query(&query, start.as_ref(), Deadline::at(deadline))
+                .await
+                .map_err(store_error)?;
+            let read = |row: &StoredEntity| {
+                state_of(DeviceId::parse(&row.entity.row).ok()?, row, &self.catalogue).ok()
+            };
+            Ok(Page {
+                rows: found.rows.iter().filter_map(read).collect(),
+                next: found.next.as_ref().map(token_of),
+            })
+        })
+    }
+
+    fn calibrations(&self, deadline: Instant) -> Reply<'_, Result<Calibrations, StoreError>> {
+        Box::pin(self.read_calibrations(deadline))
+    }
+
+    fn refuse<'a>(&'a self, refusals: &'a [Refusal], deadline: Instant) -> Reply<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let tables = self.tables(deadline).await?;
+            refusals::keep(&tables.refusals, refusals, Deadline::at(deadline)).await
+        })
+    }
+}

@@ -1,0 +1,14 @@
+//! Integration and end-to-end tests: the real handler process between the stand-ins, real Azurite, the unmodified npm
+//! client and Chromium.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, with the place")]
+
+mod stack;
+
+mod browser;
+mod end_to_end;
+mod predecessor_defects;
+mod proxy;
+mod start;
+mod store_contract;
+mod tidy;
