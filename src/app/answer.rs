@@ -24,9 +24,13 @@ struct ErrorBody<'a> {
 impl Answer {
     /// A JSON body.
     pub fn json(status: StatusCode, body: String) -> Answer {
-        // Snapshots and tokens are only true now.
-        let headers =
-            vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
+        let headers = vec![
+            ("content-type", "application/json".to_owned()),
+            // Snapshots and tokens are only true now.
+            ("cache-control", "no-store".to_owned()),
+            // A page of another origin tells the age of data by the server's clock, which it may only read if told so.
+            ("access-control-expose-headers", "Date".to_owned()),
+        ];
         Answer { status, headers, body }
     }
 

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use fieldcast_functions_host::KillMoment;
 use fieldcast_test_clients::{Browser, ClientEvent, ClientOptions, NodeClient};
 use serde_json::{Value, json};
 
 use crate::browser::{await_page, built_dashboard, clean_console};
-use crate::stack::{Account, Options, PATIENCE, Stack, eventually};
+use crate::stack::{Account, Options, PATIENCE, Stack, eventually, http};
 
 /// A screen made of the npm client: keeps what it was told, by version.
 struct Screen {
@@ -324,6 +326,31 @@ async fn a_row_whose_watermarks_are_damaged_is_not_treated_as_new() {
         Some(1),
         "and the row stays as it was"
     );
+    stack.stop().await;
+}
+
+/// The largest batch of a hundred events: bodies of 256 KB, base64 inside JSON inside JSON.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_34_megabytes_is_counted() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = Stack::start(&format!("Embedded={}", data.path().display()), Options::default()).await;
+    let body = json!({ "temperature": 20, "note": "x".repeat(256 * 1024 - 40) }).to_string();
+    let bodies = vec![STANDARD.encode(body); 100];
+    let properties = |n: usize| json!({ "iothub-connection-device-id": format!("sensor-{}", n % 7) });
+    let envelope = json!({
+        "Data": { "events": json!(bodies).to_string() },
+        "Metadata": {
+            "PartitionContext": { "EventHubName": "hub", "PartitionId": "0" },
+            "SequenceNumberArray": json!((0..100).collect::<Vec<_>>()).to_string(),
+            "SystemPropertiesArray": json!((0..100).map(properties).collect::<Vec<_>>()).to_string(),
+        },
+    });
+    let text = envelope.to_string();
+    assert!(text.len() > 34_000_000, "{}", text.len());
+    let reply = http().post(stack.handler_url("/EnvironmentEventTrigger")).body(text).send().await.unwrap();
+    let (status, text) = (reply.status().as_u16(), reply.text().await.unwrap());
+    assert_eq!(status, 200, "{text}");
+    assert_eq!(counts(&stack.snapshot().await).values().sum::<i64>(), 100);
     stack.stop().await;
 }
 

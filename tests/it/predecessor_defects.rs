@@ -6,7 +6,7 @@ use fieldcast_test_clients::{ClientEvent, NodeClient};
 use serde_json::json;
 
 use crate::proxy::Proxy;
-use crate::stack::{Account, Options, PATIENCE, Stack, eventually, http};
+use crate::stack::{Account, Options, PATIENCE, Stack, http};
 
 const SOON: (&str, &str) = ("\"minimumInterval\": \"00:00:01\"", "\"minimumInterval\": \"00:00:00.100\"");
 const WARM: &str = r#"{"temperature":21.5}"#;
@@ -303,10 +303,9 @@ async fn d18_a_batch_is_one_push_however_many_devices_and_a_slow_service_holds_n
 #[tokio::test(flavor = "multi_thread")]
 async fn d20_four_writers_of_one_device_lose_nothing() {
     let (_account, stack) = on_azurite(soon()).await;
-    let handler = HandlerPort::of(&stack).await;
     // Four partitions that all speak of one device, which only a hub without stamped identities can have.
     let writers = (0..4).map(|partition| {
-        let url = handler.url("/EnvironmentEventTrigger");
+        let url = stack.handler_url("/EnvironmentEventTrigger");
         tokio::spawn(async move {
             for sequence in 0..25 {
                 let envelope = json!({
@@ -326,29 +325,4 @@ async fn d20_four_writers_of_one_device_lose_nothing() {
     }
     assert_eq!(count(&stack, "shared").await, 100);
     stack.stop().await;
-}
-
-/// The handler's own port, read from what the process listens on, to call it as several hosts at once would.
-struct HandlerPort(u16);
-
-impl HandlerPort {
-    async fn of(stack: &Stack) -> HandlerPort {
-        let pid = stack.host.handler_pid().expect("the handler runs");
-        let port =
-            eventually("the handler's port", || async move { listening_port(pid).ok_or("none".to_owned()) })
-                .await;
-        HandlerPort(port)
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.0)
-    }
-}
-
-/// The port in the process's environment (`FUNCTIONS_CUSTOMHANDLER_PORT`), as the host set it.
-fn listening_port(pid: u32) -> Option<u16> {
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    environment.split(|&byte| byte == 0).find_map(|entry| {
-        std::str::from_utf8(entry).ok()?.strip_prefix("FUNCTIONS_CUSTOMHANDLER_PORT=")?.parse().ok()
-    })
 }

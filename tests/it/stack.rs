@@ -224,6 +224,17 @@ impl Stack {
         (reply.status().as_u16(), serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap())
     }
 
+    /// An address of the handler itself, to call it as several hosts at once would.
+    pub(crate) fn handler_url(&self, path: &str) -> String {
+        let pid = self.host.handler_pid().expect("the handler runs");
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+        let port = |entry: &[u8]| {
+            std::str::from_utf8(entry).ok()?.strip_prefix("FUNCTIONS_CUSTOMHANDLER_PORT=").map(str::to_owned)
+        };
+        let port = environment.split(|&byte| byte == 0).find_map(port).expect("the host names a port");
+        format!("http://127.0.0.1:{port}{path}")
+    }
+
     /// Ends everything and waits for it.
     pub(crate) async fn stop(self) {
         self.host.stop().await;

@@ -54,11 +54,7 @@ fn error_description(challenge: &str) -> Option<String> {
 
 /// A short text without control characters. Whatever looks like a token (`eyJ`, the start of every JWT) is dropped.
 fn showable(text: &str) -> Option<String> {
-    let shown: String = text
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(SHOWN_CHARACTERS)
-        .collect();
+    let shown: String = text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARACTERS).collect();
     (!shown.is_empty() && !text.contains("eyJ")).then_some(shown)
 }
 
@@ -82,10 +78,7 @@ mod tests {
 
     fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
         let pair = |(name, value): &(&'static str, &str)| {
-            (
-                HeaderName::from_static(name),
-                HeaderValue::from_str(value).expect("a header value"),
-            )
+            (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header value"))
         };
         let now = UNIX_EPOCH + Duration::from_secs(784_111_770);
         Answer::new(status, &headers.iter().map(pair).collect(), body.as_bytes(), now)
@@ -93,25 +86,14 @@ mod tests {
 
     #[test]
     fn code_comes_from_the_header_else_from_the_body() {
-        assert_eq!(
-            answer(400, &[("x-ms-error-code", "A")], r#"{"code":"B"}"#)
-                .code
-                .as_deref(),
-            Some("A")
-        );
-        assert_eq!(
-            answer(400, &[], r#"{"code":"B","message":"m"}"#).code.as_deref(),
-            Some("B")
-        );
+        assert_eq!(answer(400, &[("x-ms-error-code", "A")], r#"{"code":"B"}"#).code.as_deref(), Some("A"));
+        assert_eq!(answer(400, &[], r#"{"code":"B","message":"m"}"#).code.as_deref(), Some("B"));
         assert_eq!(answer(400, &[], "<html>").code, None);
     }
 
     #[test]
     fn a_body_alone_does_not_make_a_404_the_services_own() {
-        assert_eq!(
-            answer(404, &[], r#"{"code":"Error.Connection.NotExisted"}"#).code,
-            None
-        );
+        assert_eq!(answer(404, &[], r#"{"code":"Error.Connection.NotExisted"}"#).code, None);
     }
 
     #[test]
@@ -124,20 +106,14 @@ mod tests {
     #[test]
     fn a_token_in_the_description_is_dropped() {
         let challenge = r#"Bearer error_description="bad token eyJhbGciOi.x.y""#;
-        assert_eq!(
-            answer(401, &[("www-authenticate", challenge)], "").description,
-            None
-        );
+        assert_eq!(answer(401, &[("www-authenticate", challenge)], "").description, None);
     }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         let after = |value| answer(429, &[("retry-after", value)], "").retry_after;
         assert_eq!(after("3"), Some(Duration::from_secs(3)));
-        assert_eq!(
-            after("Sun, 06 Nov 1994 08:49:37 GMT"),
-            Some(Duration::from_secs(7))
-        );
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(7)));
         assert_eq!(after("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(after("soon"), None);
     }

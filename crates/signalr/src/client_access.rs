@@ -17,9 +17,8 @@ const USER_PREFIX: &str = "asrs.u.";
 
 /// Claims that would clash with the token's own. Sent with a prefix that the service takes off again
 /// (`ClaimsUtility` in the Azure SignalR SDK for .NET).
-const CLASHING: [&str; 11] = [
-    "aud", "exp", "iat", "nbf", "iss", "actort", "acr", "azp", "c_hash", "jti", "nonce",
-];
+const CLASHING: [&str; 11] =
+    ["aud", "exp", "iat", "nbf", "iss", "actort", "acr", "azp", "c_hash", "jti", "nonce"];
 
 /// What a client's token says about its holder.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,19 +31,12 @@ pub struct ClientClaims {
 impl ClientClaims {
     /// An anonymous client with a token for one hour.
     pub fn anonymous() -> ClientClaims {
-        ClientClaims {
-            user: None,
-            claims: Vec::new(),
-            lifetime: LIFETIME,
-        }
+        ClientClaims { user: None, claims: Vec::new(), lifetime: LIFETIME }
     }
 
     /// A client of the given user, reachable by [`Target::User`](crate::Target::User).
     pub fn user(id: impl Into<String>) -> ClientClaims {
-        ClientClaims {
-            user: Some(id.into()),
-            ..ClientClaims::anonymous()
-        }
+        ClientClaims { user: Some(id.into()), ..ClientClaims::anonymous() }
     }
 
     /// Adds a role.
@@ -72,11 +64,7 @@ impl ClientClaims {
         if let Some(user) = &self.user {
             segment(NameKind::User, user)?;
         }
-        match self
-            .claims
-            .iter()
-            .any(|(name, _)| name.starts_with(SYSTEM_PREFIX))
-        {
+        match self.claims.iter().any(|(name, _)| name.starts_with(SYSTEM_PREFIX)) {
             true => Err(TokenError::ReservedClaim),
             false => Ok(()),
         }
@@ -119,9 +107,7 @@ pub struct ClientAccess {
 
 impl fmt::Debug for ClientAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientAccess")
-            .field("url", &self.url)
-            .finish_non_exhaustive()
+        f.debug_struct("ClientAccess").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
@@ -138,15 +124,9 @@ pub fn client_access(
     claims.check()?;
     let hub = hub.encoded();
     let audience = format!("{}client/?hub={hub}", endpoint.audience_base());
-    let token = endpoint.key().token(&ClientPayload {
-        claims,
-        audience: &audience,
-        now: unix_seconds(now),
-    })?;
-    Ok(ClientAccess {
-        url: format!("{}/client/?hub={hub}", endpoint.client_base()),
-        access_token: token,
-    })
+    let token =
+        endpoint.key().token(&ClientPayload { claims, audience: &audience, now: unix_seconds(now) })?;
+    Ok(ClientAccess { url: format!("{}/client/?hub={hub}", endpoint.client_base()), access_token: token })
 }
 
 struct ClientPayload<'a> {
@@ -186,26 +166,15 @@ mod tests {
     fn access(address: &str, claims: &ClientClaims) -> Result<ClientAccess, TokenError> {
         let endpoint = Endpoint::parse(&format!("{address};{KEY}")).expect("a good string");
         let hub = HubName::new("Chat").expect("a good name");
-        client_access(
-            &endpoint,
-            &hub,
-            claims,
-            UNIX_EPOCH + Duration::from_secs(1_700_000_000),
-        )
+        client_access(&endpoint, &hub, claims, UNIX_EPOCH + Duration::from_secs(1_700_000_000))
     }
 
     fn example(claims: &ClientClaims) -> String {
-        access("Endpoint=https://example.service.signalr.net", claims)
-            .expect("good claims")
-            .access_token
+        access("Endpoint=https://example.service.signalr.net", claims).expect("good claims").access_token
     }
 
     fn sent(claims: &ClientClaims) -> serde_json::Value {
-        let payload = ClientPayload {
-            claims,
-            audience: "a",
-            now: 0,
-        };
+        let payload = ClientPayload { claims, audience: "a", now: 0 };
         serde_json::to_value(payload).expect("claims are JSON")
     }
 
@@ -220,12 +189,7 @@ mod tests {
     #[test]
     fn token_with_roles_and_a_clashing_claim_is_byte_exact() {
         assert_eq!(
-            example(
-                &ClientClaims::user("alice")
-                    .role("admin")
-                    .role("ops")
-                    .claim("iss", "me")
-            ),
+            example(&ClientClaims::user("alice").role("admin").role("ops").claim("iss", "me")),
             "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhc3JzLnMudWlkIjoiYWxpY2UiLCJyb2xlIjpbImFkbWluIiwib3BzIl0sImFzcnMudS5pc3MiOiJtZSIsIm5iZiI6MTcwMDAwMDAwMCwiZXhwIjoxNzAwMDAzNjAwLCJpYXQiOjE3MDAwMDAwMDAsImF1ZCI6Imh0dHBzOi8vZXhhbXBsZS5zZXJ2aWNlLnNpZ25hbHIubmV0L2NsaWVudC8_aHViPWNoYXQifQ.nUYg3FOPJYhSFpPGbXtk2cM-qhCtCztOCkjeWJY6FFU"
         );
     }
@@ -234,14 +198,8 @@ mod tests {
     fn url_goes_to_the_client_address_and_keeps_its_port() {
         let anonymous = ClientClaims::anonymous();
         for (address, url) in [
-            (
-                "Endpoint=http://localhost;Port=8888",
-                "http://localhost:8888/client/?hub=chat",
-            ),
-            (
-                "Endpoint=https://h;ClientEndpoint=https://front/a/",
-                "https://front/a/client/?hub=chat",
-            ),
+            ("Endpoint=http://localhost;Port=8888", "http://localhost:8888/client/?hub=chat"),
+            ("Endpoint=https://h;ClientEndpoint=https://front/a/", "https://front/a/client/?hub=chat"),
         ] {
             assert_eq!(access(address, &anonymous).expect("good claims").url, url);
         }
@@ -249,22 +207,10 @@ mod tests {
 
     #[test]
     fn every_clashing_claim_is_prefixed_and_a_second_subject_too() {
-        let claims = CLASHING
-            .iter()
-            .fold(ClientClaims::anonymous(), |claims, name| claims.claim(*name, "v"));
+        let claims = CLASHING.iter().fold(ClientClaims::anonymous(), |claims, name| claims.claim(*name, "v"));
         let payload = sent(&claims);
-        assert!(
-            CLASHING
-                .iter()
-                .all(|name| payload[format!("asrs.u.{name}")] == "v"),
-            "{payload}"
-        );
-        let payload = sent(
-            &ClientClaims::anonymous()
-                .claim("sub", "1")
-                .claim("sub", "2")
-                .claim("sub", "3"),
-        );
+        assert!(CLASHING.iter().all(|name| payload[format!("asrs.u.{name}")] == "v"), "{payload}");
+        let payload = sent(&ClientClaims::anonymous().claim("sub", "1").claim("sub", "2").claim("sub", "3"));
         assert_eq!(payload["sub"], "1");
         assert_eq!(payload["asrs.u.sub"], serde_json::json!(["2", "3"]));
     }
@@ -272,31 +218,19 @@ mod tests {
     #[test]
     fn claims_cannot_impersonate_the_service_or_a_user() {
         let forged = ClientClaims::anonymous().claim("asrs.s.uid", "root");
-        assert_eq!(
-            access("Endpoint=https://h", &forged),
-            Err(TokenError::ReservedClaim)
-        );
-        assert!(matches!(
-            access("Endpoint=https://h", &ClientClaims::user("")),
-            Err(TokenError::User(_))
-        ));
+        assert_eq!(access("Endpoint=https://h", &forged), Err(TokenError::ReservedClaim));
+        assert!(matches!(access("Endpoint=https://h", &ClientClaims::user("")), Err(TokenError::User(_))));
     }
 
     #[test]
     fn too_many_claims_are_refused() {
         let big = ClientClaims::anonymous().claim("x", "y".repeat(4000));
-        assert!(matches!(
-            access("Endpoint=https://h", &big),
-            Err(TokenError::TooLong { .. })
-        ));
+        assert!(matches!(access("Endpoint=https://h", &big), Err(TokenError::TooLong { .. })));
     }
 
     #[test]
     fn answer_is_what_clients_expect_and_debug_hides_the_token() {
-        let access = ClientAccess {
-            url: "u".into(),
-            access_token: "secret".into(),
-        };
+        let access = ClientAccess { url: "u".into(), access_token: "secret".into() };
         assert_eq!(
             serde_json::to_string(&access).expect("plain text"),
             r#"{"url":"u","accessToken":"secret"}"#

@@ -61,12 +61,7 @@ impl Endpoint {
         let service = values.service_url()?;
         let client = values.url("ClientEndpoint")?.unwrap_or_else(|| service.clone());
         let server = values.url("ServerEndpoint")?.unwrap_or_else(|| service.clone());
-        Ok(Endpoint::new(
-            SigningKey::new(values.access_key()?),
-            &service,
-            &client,
-            &server,
-        ))
+        Ok(Endpoint::new(SigningKey::new(values.access_key()?), &service, &client, &server))
     }
 }
 
@@ -108,16 +103,13 @@ impl<'a> Values<'a> {
     }
 
     fn access_key(&self) -> Result<&'a str, Error> {
-        self.get("AccessKey")
-            .filter(|key| !key.is_empty())
-            .ok_or(Error::MissingAccessKey)
+        self.get("AccessKey").filter(|key| !key.is_empty()).ok_or(Error::MissingAccessKey)
     }
 
     fn service_url(&self) -> Result<Url, Error> {
         let mut url = self.url("Endpoint")?.ok_or(Error::MissingEndpoint)?;
         if let Some(port) = self.port()? {
-            url.set_port(Some(port))
-                .map_err(|()| Error::InvalidUrl { key: "Endpoint" })?;
+            url.set_port(Some(port)).map_err(|()| Error::InvalidUrl { key: "Endpoint" })?;
         }
         Ok(url)
     }
@@ -156,9 +148,7 @@ fn is_supported(version: &str) -> bool {
         return false;
     };
     minor.starts_with(|c: char| c.is_ascii_digit())
-        && minor
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && minor.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
 #[cfg(test)]
@@ -180,24 +170,12 @@ mod tests {
                 "Endpoint=https://a.service.signalr.net;AccessKey=k=;Version=1.0;",
                 "https://a.service.signalr.net",
             ),
-            (
-                "Endpoint=https://A.Service.SignalR.net/;AccessKey=k",
-                "https://a.service.signalr.net",
-            ),
-            (
-                " eNdPoInT = http://localhost ; ACCESSKEY = k ; port = 8888 ;",
-                "http://localhost:8888",
-            ),
-            (
-                "Endpoint=http://localhost:1;AccessKey=k;Port=8888",
-                "http://localhost:8888",
-            ),
+            ("Endpoint=https://A.Service.SignalR.net/;AccessKey=k", "https://a.service.signalr.net"),
+            (" eNdPoInT = http://localhost ; ACCESSKEY = k ; port = 8888 ;", "http://localhost:8888"),
+            ("Endpoint=http://localhost:1;AccessKey=k;Port=8888", "http://localhost:8888"),
             ("Endpoint=https://h:443;AccessKey=k", "https://h"),
             ("Endpoint=https://h;AccessKey=k;Port=443", "https://h"),
-            (
-                "Endpoint=https://h;AccessKey=k;Version=1.12-preview.3",
-                "https://h",
-            ),
+            ("Endpoint=https://h;AccessKey=k;Version=1.12-preview.3", "https://h"),
             ("Endpoint=https://h;AccessKey=k;Unknown=1;noise", "https://h"),
             ("Endpoint=https://h;AccessKey=k;AuthType=something", "https://h"),
             (";;Endpoint=http://[::1]:81;;AccessKey=k;;", "http://[::1]:81"),
@@ -212,26 +190,14 @@ mod tests {
         for (text, expected) in [
             ("", Error::NotAConnectionString),
             ("Endpoint=https://h", Error::NotAConnectionString),
-            (
-                "Endpoint=https://h;endpoint=https://h;AccessKey=k",
-                Error::DuplicateKey,
-            ),
+            ("Endpoint=https://h;endpoint=https://h;AccessKey=k", Error::DuplicateKey),
             ("Endpoint=https://h;AccessKey=k;x=1;X=2", Error::DuplicateKey),
             ("AccessKey=k;Version=1.0", Error::MissingEndpoint),
             ("Endpoint=https://h;Version=1.0", Error::MissingAccessKey),
             ("Endpoint=https://h;AccessKey= ;", Error::MissingAccessKey),
-            (
-                "Endpoint=https://h;AccessKey=k;Version=2.0",
-                Error::UnsupportedVersion,
-            ),
-            (
-                "Endpoint=https://h;AccessKey=k;Version=1.",
-                Error::UnsupportedVersion,
-            ),
-            (
-                "Endpoint=https://h;AccessKey=k;Version=1.0 x",
-                Error::UnsupportedVersion,
-            ),
+            ("Endpoint=https://h;AccessKey=k;Version=2.0", Error::UnsupportedVersion),
+            ("Endpoint=https://h;AccessKey=k;Version=1.", Error::UnsupportedVersion),
+            ("Endpoint=https://h;AccessKey=k;Version=1.0 x", Error::UnsupportedVersion),
             ("Endpoint=https://h;AccessKey=k;Port=0", Error::InvalidPort),
             ("Endpoint=https://h;AccessKey=k;Port=65536", Error::InvalidPort),
             ("Endpoint=https://h;AccessKey=k;Port=", Error::InvalidPort),
@@ -240,14 +206,8 @@ mod tests {
             ("Endpoint=https:h;AccessKey=k", url("Endpoint")),
             ("Endpoint=ftp://h;AccessKey=k", url("Endpoint")),
             ("Endpoint=https://me:pw@h;AccessKey=k", url("Endpoint")),
-            (
-                "Endpoint=https://h;ClientEndpoint=https://h?a=b;AccessKey=k",
-                url("ClientEndpoint"),
-            ),
-            (
-                "Endpoint=https://h;ServerEndpoint=nowhere;AccessKey=k",
-                url("ServerEndpoint"),
-            ),
+            ("Endpoint=https://h;ClientEndpoint=https://h?a=b;AccessKey=k", url("ClientEndpoint")),
+            ("Endpoint=https://h;ServerEndpoint=nowhere;AccessKey=k", url("ServerEndpoint")),
         ] {
             assert_eq!(origin(text), Err(expected), "{text}");
         }
@@ -260,10 +220,7 @@ mod tests {
             assert_eq!(origin(&text), Err(Error::IdentityNotSupported));
         }
         let message = Error::IdentityNotSupported.to_string();
-        assert!(
-            message.contains("only access keys are") && message.contains("AccessKey=..."),
-            "{message}"
-        );
+        assert!(message.contains("only access keys are") && message.contains("AccessKey=..."), "{message}");
     }
 
     #[test]
@@ -283,10 +240,7 @@ mod tests {
         let endpoint =
             Endpoint::parse(&format!("Endpoint=https://h;AccessKey={KEY}")).expect("a good string");
         let shown = format!("{endpoint:?}");
-        assert!(
-            shown.contains("https://h") && !shown.contains("ABCDEF"),
-            "{shown}"
-        );
+        assert!(shown.contains("https://h") && !shown.contains("ABCDEF"), "{shown}");
     }
 
     proptest! {

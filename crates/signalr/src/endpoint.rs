@@ -29,11 +29,7 @@ impl Endpoint {
         let is_service = |url: &Url| url == service;
         let origin = service.origin().ascii_serialization();
         let base = |url: &Url| {
-            if is_service(url) {
-                origin.clone()
-            } else {
-                without_slash(url)
-            }
+            if is_service(url) { origin.clone() } else { without_slash(url) }
         };
         Endpoint {
             key,

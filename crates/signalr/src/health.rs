@@ -74,20 +74,11 @@ impl Record {
 /// `choice` is any number, usually random; candidates of the same kind share the clients evenly over it.
 pub(crate) fn choose(candidates: &[(Role, bool)], choice: usize) -> Option<usize> {
     let of = |role: Role, online: bool| -> Vec<usize> {
-        (0..candidates.len())
-            .filter(|index| candidates[*index] == (role, online))
-            .collect()
+        (0..candidates.len()).filter(|index| candidates[*index] == (role, online)).collect()
     };
-    let kinds = [
-        (Role::Primary, true),
-        (Role::Secondary, true),
-        (Role::Primary, false),
-        (Role::Secondary, false),
-    ];
-    let found = kinds
-        .into_iter()
-        .map(|(role, online)| of(role, online))
-        .find(|kind| !kind.is_empty())?;
+    let kinds =
+        [(Role::Primary, true), (Role::Secondary, true), (Role::Primary, false), (Role::Secondary, false)];
+    let found = kinds.into_iter().map(|(role, online)| of(role, online)).find(|kind| !kind.is_empty())?;
     Some(found[choice % found.len()])
 }
 
@@ -112,10 +103,7 @@ mod tests {
     #[test]
     fn an_offline_endpoint_is_tried_by_one_send_at_a_time() {
         let start = Instant::now();
-        let mut record = Record {
-            silences: 2,
-            retry_at: Some(start + OFFLINE_FOR),
-        };
+        let mut record = Record { silences: 2, retry_at: Some(start + OFFLINE_FOR) };
         assert_eq!(record.admit(start), None);
         let due = start + OFFLINE_FOR;
         assert_eq!(record.admit(due), Some(Effort::Trial));
@@ -127,10 +115,7 @@ mod tests {
     #[test]
     fn a_failed_try_puts_it_off_again() {
         let start = Instant::now();
-        let mut record = Record {
-            silences: 2,
-            retry_at: Some(start),
-        };
+        let mut record = Record { silences: 2, retry_at: Some(start) };
         assert_eq!(record.admit(start), Some(Effort::Trial));
         record.note(Sign::Silent, start);
         assert_eq!(record.admit(start), None);
@@ -141,16 +126,8 @@ mod tests {
     fn new_clients_go_to_an_online_primary_else_an_online_secondary() {
         use Role::{Primary, Secondary};
         for (candidates, choice, expected) in [
-            (
-                vec![(Secondary, true), (Primary, true), (Primary, true)],
-                0,
-                Some(1),
-            ),
-            (
-                vec![(Secondary, true), (Primary, true), (Primary, true)],
-                3,
-                Some(2),
-            ),
+            (vec![(Secondary, true), (Primary, true), (Primary, true)], 0, Some(1)),
+            (vec![(Secondary, true), (Primary, true), (Primary, true)], 3, Some(2)),
             (vec![(Primary, false), (Secondary, true)], 7, Some(1)),
             (vec![(Secondary, false), (Primary, false)], 0, Some(1)),
             (vec![(Secondary, false)], 5, Some(0)),

@@ -52,11 +52,7 @@ impl HubClient {
 
     /// A hub at several endpoints. Messages go to all of them, because clients may sit at any.
     pub fn with_endpoints(http: reqwest::Client, endpoints: Endpoints, hub: HubName) -> HubClient {
-        HubClient {
-            http,
-            hub,
-            routes: endpoints.into_iter().map(Route::new).collect(),
-        }
+        HubClient { http, hub, routes: endpoints.into_iter().map(Route::new).collect() }
     }
 
     /// Sends a message to clients; not reported is whether there was any.
@@ -104,8 +100,7 @@ impl HubClient {
         timeout: Duration,
     ) -> Result<(), SendError> {
         let place = Place::ConnectionInGroup(connection, group);
-        self.any(&Request::at(Method::PUT, &self.hub, place)?, timeout)
-            .await
+        self.any(&Request::at(Method::PUT, &self.hub, place)?, timeout).await
     }
 
     /// Takes a connection out of a group; succeeds when it is not in there.
@@ -119,10 +114,7 @@ impl HubClient {
         timeout: Duration,
     ) -> Result<(), SendError> {
         let place = Place::ConnectionInGroup(connection, group);
-        absent_is_fine(
-            self.any(&Request::at(Method::DELETE, &self.hub, place)?, timeout)
-                .await,
-        )
+        absent_is_fine(self.any(&Request::at(Method::DELETE, &self.hub, place)?, timeout).await)
     }
 
     /// Takes a connection out of every group.
@@ -135,10 +127,7 @@ impl HubClient {
         timeout: Duration,
     ) -> Result<(), SendError> {
         let place = Place::GroupsOfConnection(connection);
-        absent_is_fine(
-            self.any(&Request::at(Method::DELETE, &self.hub, place)?, timeout)
-                .await,
-        )
+        absent_is_fine(self.any(&Request::at(Method::DELETE, &self.hub, place)?, timeout).await)
     }
 
     /// Puts a user into a group, at every endpoint. The service applies it a moment later.
@@ -231,11 +220,8 @@ impl HubClient {
         now: SystemTime,
         choice: usize,
     ) -> Result<ClientAccess, TokenError> {
-        let candidates: Vec<_> = self
-            .routes
-            .iter()
-            .map(|route| (route.named.role, route.record().is_online()))
-            .collect();
+        let candidates: Vec<_> =
+            self.routes.iter().map(|route| (route.named.role, route.record().is_online())).collect();
         let chosen = choose(&candidates, choice).expect("there is at least one endpoint");
         client_access(&self.routes[chosen].named.endpoint, &self.hub, claims, now)
     }
@@ -244,14 +230,7 @@ impl HubClient {
     pub fn endpoints(&self) -> impl Iterator<Item = (&NamedEndpoint, Presence)> {
         self.routes.iter().map(|route| {
             let online = route.record().is_online();
-            (
-                &route.named,
-                if online {
-                    Presence::Online
-                } else {
-                    Presence::Offline
-                },
-            )
+            (&route.named, if online { Presence::Online } else { Presence::Offline })
         })
     }
 
@@ -269,10 +248,7 @@ impl HubClient {
         let now = Instant::now();
         let online: Vec<_> = match &*self.routes {
             [_] => Vec::new(),
-            several => several
-                .iter()
-                .filter_map(|route| Some((route, route.record().admit(now)?)))
-                .collect(),
+            several => several.iter().filter_map(|route| Some((route, route.record().admit(now)?))).collect(),
         };
         if online.is_empty() { self.all() } else { online }
     }
@@ -288,12 +264,7 @@ impl HubClient {
     /// For removals: an endpoint where there is nothing to remove has done its part.
     async fn clear_everywhere(&self, request: &Request, timeout: Duration) -> Result<(), SendError> {
         let outcomes = self.call_each(self.all(), request, timeout).await;
-        self.failures(
-            outcomes
-                .into_iter()
-                .map(|(route, result)| (route, absent_is_fine(result)))
-                .collect(),
-        )
+        self.failures(outcomes.into_iter().map(|(route, result)| (route, absent_is_fine(result))).collect())
     }
 
     /// Succeeds as soon as one endpoint does; "not found" only when all of them say so.
@@ -318,10 +289,7 @@ impl HubClient {
     fn failures(&self, outcomes: Vec<Outcome<'_>>) -> Result<(), SendError> {
         let tried = outcomes.len();
         let failure = |(route, result): Outcome<'_>| {
-            Some(EndpointFailure {
-                endpoint: route.named.label().to_owned(),
-                error: result.err()?,
-            })
+            Some(EndpointFailure { endpoint: route.named.label().to_owned(), error: result.err()? })
         };
         let mut failed: Vec<_> = outcomes.into_iter().filter_map(failure).collect();
         if self.routes.len() == 1 {
@@ -329,11 +297,7 @@ impl HubClient {
         }
         match failed.len() {
             0 => Ok(()),
-            count => Err(EndpointFailures {
-                succeeded: tried - count,
-                failed,
-            }
-            .into()),
+            count => Err(EndpointFailures { succeeded: tried - count, failed }.into()),
         }
     }
 

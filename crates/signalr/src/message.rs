@@ -75,12 +75,7 @@ impl Message {
     ) -> Result<Frames<'a, E>, MessageError> {
         let mut head = head(target)?;
         head.extend_from_slice(b"[[");
-        Ok(Frames {
-            head,
-            elements,
-            next: 0,
-            limit,
-        })
+        Ok(Frames { head, elements, next: 0, limit })
     }
 
     /// The request body.
@@ -157,10 +152,7 @@ impl<E: AsRef<[u8]>> Frames<'_, E> {
     }
 
     fn message(&self, run: Range<usize>) -> Message {
-        let length: usize = self.elements[run.clone()]
-            .iter()
-            .map(|element| element.as_ref().len() + 1)
-            .sum();
+        let length: usize = self.elements[run.clone()].iter().map(|element| element.as_ref().len() + 1).sum();
         let mut body = Vec::with_capacity(self.envelope() + length);
         body.extend_from_slice(&self.head);
         for (index, element) in self.elements[run].iter().enumerate() {
@@ -184,16 +176,9 @@ impl<E: AsRef<[u8]>> Iterator for Frames<'_, E> {
         self.next = end.max(start + 1);
         if end == start {
             let size = self.envelope() + first.as_ref().len();
-            return Some(Err(OversizedElement {
-                index: start,
-                size,
-                limit: self.limit,
-            }));
+            return Some(Err(OversizedElement { index: start, size, limit: self.limit }));
         }
-        Some(Ok(Frame {
-            message: self.message(start..end),
-            elements: start..end,
-        }))
+        Some(Ok(Frame { message: self.message(start..end), elements: start..end }))
     }
 }
 
@@ -213,20 +198,14 @@ mod tests {
     #[test]
     fn body_is_the_documented_json() {
         let message = Message::new("newMessage", &("hi", 1)).expect("an array");
-        assert_eq!(
-            message.body(),
-            &br#"{"target":"newMessage","arguments":["hi",1]}"#[..]
-        );
+        assert_eq!(message.body(), &br#"{"target":"newMessage","arguments":["hi",1]}"#[..]);
         assert_eq!(Message::from_json("newMessage", br#"["hi",1]"#), Ok(message));
     }
 
     #[test]
     fn numbers_and_spacing_pass_unchanged() {
         let message = Message::from_json("say \"it\"", b" [1e3, 0.10] ").expect("an array");
-        assert_eq!(
-            message.body(),
-            &br#"{"target":"say \"it\"","arguments": [1e3, 0.10] }"#[..]
-        );
+        assert_eq!(message.body(), &br#"{"target":"say \"it\"","arguments": [1e3, 0.10] }"#[..]);
     }
 
     #[test]
@@ -244,42 +223,21 @@ mod tests {
         let frames: Vec<_> = Message::frames("t", &elements, 50).expect("a target").collect();
         let size = r#"{"target":"t","arguments":[[]]}"#.len() + 62;
         assert_eq!(frames.len(), 3);
-        assert_eq!(
-            frames[1],
-            Err(OversizedElement {
-                index: 1,
-                size,
-                limit: 50
-            })
-        );
-        assert_eq!(
-            parsed(&frames[2].as_ref().expect("fits").message)["arguments"],
-            json!([[2]])
-        );
+        assert_eq!(frames[1], Err(OversizedElement { index: 1, size, limit: 50 }));
+        assert_eq!(parsed(&frames[2].as_ref().expect("fits").message)["arguments"], json!([[2]]));
     }
 
     #[test]
     fn nothing_to_send_is_no_message() {
-        assert_eq!(
-            Message::frames::<&[u8]>("t", &[], 100).expect("a target").count(),
-            0
-        );
+        assert_eq!(Message::frames::<&[u8]>("t", &[], 100).expect("a target").count(), 0);
     }
 
     #[test]
     fn a_body_of_exactly_the_limit_is_one_message() {
         let elements = ["11", "22"];
         let size = r#"{"target":"t","arguments":[[11,22]]}"#.len();
-        assert_eq!(
-            Message::frames("t", &elements, size).expect("a target").count(),
-            1
-        );
-        assert_eq!(
-            Message::frames("t", &elements, size - 1)
-                .expect("a target")
-                .count(),
-            2
-        );
+        assert_eq!(Message::frames("t", &elements, size).expect("a target").count(), 1);
+        assert_eq!(Message::frames("t", &elements, size - 1).expect("a target").count(), 2);
     }
 
     proptest! {

@@ -5,11 +5,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 /// Everything but the unreserved characters of RFC 3986 is escaped.
-const STRICT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// From the service's published REST description (swagger): `^[A-Za-z][A-Za-z0-9_`,.[\]]{0,127}$`.
 const HUB_CHARACTERS: usize = 128;
@@ -67,18 +63,13 @@ impl HubName {
     /// # Errors
     /// [`InvalidName`] unless it is a letter followed by at most 127 letters, digits or ``_`,.[]``.
     pub fn new(name: &str) -> Result<HubName, InvalidName> {
-        let refuse = |problem| {
-            Err(InvalidName {
-                kind: NameKind::Hub,
-                problem,
-            })
-        };
+        let refuse = |problem| Err(InvalidName { kind: NameKind::Hub, problem });
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_`,.[]".contains(c);
         match name {
             "" => refuse(NameProblem::Blank),
-            _ if name.chars().count() > HUB_CHARACTERS => refuse(NameProblem::TooLong {
-                limit: HUB_CHARACTERS,
-            }),
+            _ if name.chars().count() > HUB_CHARACTERS => {
+                refuse(NameProblem::TooLong { limit: HUB_CHARACTERS })
+            }
             _ if !name.starts_with(|c: char| c.is_ascii_alphabetic()) => refuse(NameProblem::Character),
             _ if !name.chars().all(allowed) => refuse(NameProblem::Character),
             _ => Ok(HubName(name.to_ascii_lowercase())),
@@ -118,11 +109,7 @@ fn check(kind: NameKind, name: &str) -> Result<(), NameProblem> {
     if matches!(name, "." | "..") {
         return Err(NameProblem::DotSegment);
     }
-    if kind == NameKind::Group {
-        check_group(name)
-    } else {
-        Ok(())
-    }
+    if kind == NameKind::Group { check_group(name) } else { Ok(()) }
 }
 
 fn check_group(name: &str) -> Result<(), NameProblem> {
@@ -133,9 +120,7 @@ fn check_group(name: &str) -> Result<(), NameProblem> {
         return Err(NameProblem::Character);
     }
     if name.encode_utf16().count() > GROUP_CHARACTERS {
-        return Err(NameProblem::TooLong {
-            limit: GROUP_CHARACTERS,
-        });
+        return Err(NameProblem::TooLong { limit: GROUP_CHARACTERS });
     }
     Ok(())
 }
@@ -174,15 +159,9 @@ mod tests {
 
     #[test]
     fn hub_names_follow_the_service_pattern_and_are_lower_cased() {
+        assert_eq!(HubName::new("EnviroMon").expect("a good name").as_str(), "enviromon");
         assert_eq!(
-            HubName::new("EnviroMon").expect("a good name").as_str(),
-            "enviromon"
-        );
-        assert_eq!(
-            HubName::new("a[b].`c`,_1")
-                .expect("a good name")
-                .encoded()
-                .to_string(),
+            HubName::new("a[b].`c`,_1").expect("a good name").encoded().to_string(),
             "a%5Bb%5D.%60c%60%2C_1"
         );
         assert!(HubName::new(&"h".repeat(128)).is_ok());
@@ -200,10 +179,7 @@ mod tests {
             ("a'b%?", "a%27b%25%3F"),
             ("-._~", "-._~"),
         ] {
-            assert_eq!(
-                segment(NameKind::Group, name).expect("a good name").to_string(),
-                expected
-            );
+            assert_eq!(segment(NameKind::Group, name).expect("a good name").to_string(), expected);
         }
     }
 
@@ -221,10 +197,7 @@ mod tests {
         assert_eq!(problem(NameKind::Group, " \t"), Some(NameProblem::Blank));
         assert_eq!(problem(NameKind::Group, "a\nb"), Some(NameProblem::Character));
         assert_eq!(problem(NameKind::Group, &"g".repeat(1024)), None);
-        assert_eq!(
-            problem(NameKind::Group, &"g".repeat(1025)),
-            Some(NameProblem::TooLong { limit: 1024 })
-        );
+        assert_eq!(problem(NameKind::Group, &"g".repeat(1025)), Some(NameProblem::TooLong { limit: 1024 }));
         assert_eq!(problem(NameKind::User, " "), None);
         assert_eq!(problem(NameKind::User, ""), Some(NameProblem::Blank));
     }

@@ -86,10 +86,7 @@ pub(crate) enum Access {
 impl Request {
     pub(crate) fn health() -> Request {
         let request = Request::repeatable(Method::HEAD, "/api/health".to_owned());
-        Request {
-            access: Access::Open,
-            ..request
-        }
+        Request { access: Access::Open, ..request }
     }
 
     pub(crate) fn send(
@@ -103,11 +100,7 @@ impl Request {
             return Err(SendError::TooLarge { size: body.len() });
         }
         let path = format!("{}/:send", to.path(hub)?);
-        let request = Request {
-            resend,
-            body: Some(body),
-            ..Request::repeatable(Method::POST, path)
-        };
+        let request = Request { resend, body: Some(body), ..Request::repeatable(Method::POST, path) };
         Ok(request.excluding(to))
     }
 
@@ -122,9 +115,7 @@ impl Request {
             _ => Request::repeatable(Method::POST, format!("{path}/:closeConnections")),
         };
         let request = request.excluding(whom);
-        Ok(reason
-            .into_iter()
-            .fold(request, |request, reason| request.with("reason", encoded(reason))))
+        Ok(reason.into_iter().fold(request, |request, reason| request.with("reason", encoded(reason))))
     }
 
     pub(crate) fn at(method: Method, hub: &HubName, place: Place<'_>) -> Result<Request, InvalidName> {
@@ -163,9 +154,7 @@ impl Request {
         let (Target::AllExcept(excluded) | Target::GroupExcept(_, excluded)) = target else {
             return self;
         };
-        excluded
-            .iter()
-            .fold(self, |request, id| request.with("excluded", encoded(id)))
+        excluded.iter().fold(self, |request, id| request.with("excluded", encoded(id)))
     }
 }
 
@@ -238,22 +227,13 @@ mod tests {
                 Target::AllExcept(&["a b", "c"]),
                 "POST /api/hubs/chat/:send?api-version=2022-06-01&excluded=a%20b&excluded=c",
             ),
-            (
-                Target::Group("room #1"),
-                "POST /api/hubs/chat/groups/room%20%231/:send?api-version=2022-06-01",
-            ),
+            (Target::Group("room #1"), "POST /api/hubs/chat/groups/room%20%231/:send?api-version=2022-06-01"),
             (
                 Target::GroupExcept("g", &["x&y"]),
                 "POST /api/hubs/chat/groups/g/:send?api-version=2022-06-01&excluded=x%26y",
             ),
-            (
-                Target::User("a/b"),
-                "POST /api/hubs/chat/users/a%2Fb/:send?api-version=2022-06-01",
-            ),
-            (
-                Target::Connection("ü"),
-                "POST /api/hubs/chat/connections/%C3%BC/:send?api-version=2022-06-01",
-            ),
+            (Target::User("a/b"), "POST /api/hubs/chat/users/a%2Fb/:send?api-version=2022-06-01"),
+            (Target::Connection("ü"), "POST /api/hubs/chat/connections/%C3%BC/:send?api-version=2022-06-01"),
         ] {
             let request = Request::send(&hub(), target, &message(), Resend::Never).expect("good names");
             assert_eq!(line(&request), expected);
@@ -264,10 +244,7 @@ mod tests {
     #[test]
     fn closes_follow_the_published_routes() {
         for (target, expected) in [
-            (
-                Target::All,
-                "POST /api/hubs/chat/:closeConnections?api-version=2022-06-01&reason=so%20long",
-            ),
+            (Target::All, "POST /api/hubs/chat/:closeConnections?api-version=2022-06-01&reason=so%20long"),
             (
                 Target::GroupExcept("g", &["c"]),
                 "POST /api/hubs/chat/groups/g/:closeConnections?api-version=2022-06-01&excluded=c&reason=so%20long",
@@ -281,10 +258,7 @@ mod tests {
                 "DELETE /api/hubs/chat/connections/c?api-version=2022-06-01&reason=so%20long",
             ),
         ] {
-            assert_eq!(
-                line(&Request::close(&hub(), target, Some("so long")).expect("good names")),
-                expected
-            );
+            assert_eq!(line(&Request::close(&hub(), target, Some("so long")).expect("good names")), expected);
         }
     }
 
@@ -292,23 +266,14 @@ mod tests {
     fn places_follow_the_published_routes() {
         for (place, expected) in [
             (Place::Connection("c"), "/api/hubs/chat/connections/c"),
-            (
-                Place::ConnectionInGroup("c", "g"),
-                "/api/hubs/chat/groups/g/connections/c",
-            ),
-            (
-                Place::GroupsOfConnection("c"),
-                "/api/hubs/chat/connections/c/groups",
-            ),
+            (Place::ConnectionInGroup("c", "g"), "/api/hubs/chat/groups/g/connections/c"),
+            (Place::GroupsOfConnection("c"), "/api/hubs/chat/connections/c/groups"),
             (Place::Group("g"), "/api/hubs/chat/groups/g"),
             (Place::User("u"), "/api/hubs/chat/users/u"),
             (Place::UserInGroup("u", "g"), "/api/hubs/chat/users/u/groups/g"),
             (Place::GroupsOfUser("u"), "/api/hubs/chat/users/u/groups"),
         ] {
-            assert_eq!(
-                Request::at(Method::PUT, &hub(), place).expect("good names").path,
-                expected
-            );
+            assert_eq!(Request::at(Method::PUT, &hub(), place).expect("good names").path, expected);
         }
     }
 
@@ -318,10 +283,7 @@ mod tests {
             (Membership::Kept, "api-version=2022-06-01"),
             (Membership::CurrentConnections, "api-version=2022-06-01&ttl=0"),
             (Membership::For(Duration::ZERO), "api-version=2022-06-01&ttl=1"),
-            (
-                Membership::For(Duration::from_millis(2001)),
-                "api-version=2022-06-01&ttl=3",
-            ),
+            (Membership::For(Duration::from_millis(2001)), "api-version=2022-06-01&ttl=3"),
         ] {
             let request = Request::at(Method::PUT, &hub(), Place::UserInGroup("u", "g")).expect("good names");
             assert_eq!(request.lasting(membership).query, expected);
@@ -339,9 +301,6 @@ mod tests {
         let large = Message::new("t", &["x".repeat(BODY_LIMIT)]).expect("an array");
         let size = large.body().len();
         let refused = Request::send(&hub(), Target::All, &large, Resend::Never);
-        assert!(
-            matches!(refused, Err(SendError::TooLarge { size: told }) if told == size),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(SendError::TooLarge { size: told }) if told == size), "{refused:?}");
     }
 }

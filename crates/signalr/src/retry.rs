@@ -43,18 +43,11 @@ mod tests {
 
     fn unavailable(retry_after: Option<u64>) -> SendError {
         let retry_after = retry_after.map(Duration::from_secs);
-        SendError::Unavailable {
-            status: Some(429),
-            retry_after,
-            source: None,
-        }
+        SendError::Unavailable { status: Some(429), retry_after, source: None }
     }
 
     fn unknown() -> SendError {
-        SendError::Unknown {
-            status: Some(500),
-            source: None,
-        }
+        SendError::Unknown { status: Some(500), source: None }
     }
 
     fn first_wait(error: &SendError, resend: Resend, left: Duration) -> Option<Duration> {
@@ -65,42 +58,28 @@ mod tests {
     fn what_may_have_been_delivered_is_only_sent_again_if_allowed() {
         assert_eq!(first_wait(&unknown(), Resend::Never, LONG), None);
         assert_eq!(first_wait(&unknown(), Resend::Allowed, LONG), Some(FIRST_PAUSE));
-        assert_eq!(
-            first_wait(&unavailable(None), Resend::Never, LONG),
-            Some(FIRST_PAUSE)
-        );
+        assert_eq!(first_wait(&unavailable(None), Resend::Never, LONG), Some(FIRST_PAUSE));
     }
 
     #[test]
     fn refusals_are_final() {
-        let refused = SendError::Refused {
-            status: 400,
-            code: None,
-        };
+        let refused = SendError::Refused { status: 400, code: None };
         assert_eq!(first_wait(&refused, Resend::Allowed, LONG), None);
     }
 
     #[test]
     fn retry_after_is_honoured_and_a_wait_past_the_deadline_is_not_begun() {
         let asked = Duration::from_secs(7) + FIRST_PAUSE;
-        assert_eq!(
-            first_wait(&unavailable(Some(7)), Resend::Never, LONG),
-            Some(asked)
-        );
+        assert_eq!(first_wait(&unavailable(Some(7)), Resend::Never, LONG), Some(asked));
         assert_eq!(first_wait(&unavailable(Some(7)), Resend::Never, asked), None);
-        assert_eq!(
-            first_wait(&unavailable(Some(u64::MAX)), Resend::Never, LONG),
-            None
-        );
+        assert_eq!(first_wait(&unavailable(Some(u64::MAX)), Resend::Never, LONG), None);
     }
 
     #[test]
     fn tries_end() {
         let mut pauses = pauses(|| 0.0);
         let mut again = || wait(&unavailable(None), Resend::Never, &mut pauses, LONG);
-        let waits: Vec<u128> = std::iter::from_fn(&mut again)
-            .map(|wait| wait.as_millis())
-            .collect();
+        let waits: Vec<u128> = std::iter::from_fn(&mut again).map(|wait| wait.as_millis()).collect();
         assert_eq!(waits, [100, 200, 400, 800]);
         assert_eq!(again(), None);
     }

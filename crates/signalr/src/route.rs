@@ -34,10 +34,7 @@ pub(crate) struct Route {
 
 impl Route {
     pub(crate) fn new(named: NamedEndpoint) -> Route {
-        Route {
-            named,
-            record: Mutex::default(),
-        }
+        Route { named, record: Mutex::default() }
     }
 
     pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
@@ -53,10 +50,7 @@ impl Route {
     ) -> Result<(), SendError> {
         let result = match effort {
             Effort::Full => self.tries(http, request, deadline).await,
-            Effort::Trial => {
-                self.attempt(http, request, deadline.min(Instant::now() + TRIAL))
-                    .await
-            }
+            Effort::Trial => self.attempt(http, request, deadline.min(Instant::now() + TRIAL)).await,
         };
         let sign = result.as_ref().err().map_or(Sign::Alive, SendError::sign);
         self.record().note(sign, Instant::now());
@@ -97,15 +91,10 @@ impl Route {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut call = http.request(request.method.clone(), url).timeout(left);
         if request.access == Access::Signed {
-            call = call.header(
-                AUTHORIZATION,
-                authorization(endpoint, request, SystemTime::now())?,
-            );
+            call = call.header(AUTHORIZATION, authorization(endpoint, request, SystemTime::now())?);
         }
         if let Some(body) = &request.body {
-            call = call
-                .header(CONTENT_TYPE, "application/json; charset=utf-8")
-                .body(body.clone());
+            call = call.header(CONTENT_TYPE, "application/json; charset=utf-8").body(body.clone());
         }
         let response = call.send().await.map_err(SendError::lost)?;
         SendError::judge(answer(response).await, request.body_length(), &self.named.setting)
@@ -133,12 +122,7 @@ async fn answer(mut response: Response) -> Answer {
     };
     // Late, cut or large: what was read is enough, since at worst an error code is missing.
     let _ = tokio::time::timeout(ANSWER_PATIENCE, read).await;
-    Answer::new(
-        response.status().as_u16(),
-        response.headers(),
-        &body,
-        SystemTime::now(),
-    )
+    Answer::new(response.status().as_u16(), response.headers(), &body, SystemTime::now())
 }
 
 #[cfg(test)]
@@ -154,23 +138,14 @@ mod tests {
     async fn unanswered(address: &str, effort: Effort) -> Duration {
         // A second test in this process finds the provider installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a plain client");
+        let http = reqwest::Client::builder().no_proxy().build().expect("a plain client");
         let text = format!("Endpoint=http://{address};AccessKey=k");
         let endpoints = Endpoints::from(Endpoint::parse(&text).expect("a good string"));
-        let route = endpoints
-            .into_iter()
-            .map(Route::new)
-            .next()
-            .expect("one endpoint");
+        let route = endpoints.into_iter().map(Route::new).next().expect("one endpoint");
         let started = Instant::now();
         let request = Request::health();
         let call = tokio::time::timeout(LONG, route.call(&http, &request, effort, started + LONG));
-        call.await
-            .expect("a call keeps to its deadline")
-            .expect_err("nobody answers");
+        call.await.expect("a call keeps to its deadline").expect_err("nobody answers");
         started.elapsed()
     }
 

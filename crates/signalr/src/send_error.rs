@@ -107,43 +107,23 @@ impl SendError {
         let never_sent = error.is_connect() || error.is_builder();
         let source = Some(error.without_url());
         match never_sent {
-            true => SendError::Unavailable {
-                status: None,
-                retry_after: None,
-                source,
-            },
+            true => SendError::Unavailable { status: None, retry_after: None, source },
             false => SendError::Unknown { status: None, source },
         }
     }
 
     /// Sorts an answer by its status and headers; `size` is the length of the body it answers.
     pub(crate) fn judge(answer: Answer, size: usize, setting: &str) -> Result<(), SendError> {
-        let Answer {
-            status,
-            code,
-            description,
-            retry_after,
-        } = answer;
+        let Answer { status, code, description, retry_after } = answer;
         let setting = || setting.to_owned();
         Err(match (status, code) {
             (200..=299, _) => return Ok(()),
-            (401 | 403, _) => SendError::Denied {
-                status,
-                setting: setting(),
-                description,
-            },
+            (401 | 403, _) => SendError::Denied { status, setting: setting(), description },
             (404, None) => SendError::WrongEndpoint { setting: setting() },
             (404, Some(code)) if means_absent(&code) => SendError::NotFound { code },
             (413, _) => SendError::TooLarge { size },
-            (429 | 503, _) => SendError::Unavailable {
-                status: Some(status),
-                retry_after,
-                source: None,
-            },
-            (408 | 500.., _) => SendError::Unknown {
-                status: Some(status),
-                source: None,
-            },
+            (429 | 503, _) => SendError::Unavailable { status: Some(status), retry_after, source: None },
+            (408 | 500.., _) => SendError::Unknown { status: Some(status), source: None },
             (_, code) => SendError::Refused { status, code },
         })
     }
@@ -181,9 +161,7 @@ fn advice(status: u16, setting: &str) -> String {
 }
 
 fn status_detail(status: Option<u16>) -> String {
-    status
-        .map(|status| format!(" (status {status})"))
-        .unwrap_or_default()
+    status.map(|status| format!(" (status {status})")).unwrap_or_default()
 }
 
 struct Detail<'a>(Option<&'a str>);
@@ -198,9 +176,7 @@ impl fmt::Display for EndpointFailures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failed = self.failed.len();
         write!(f, "{failed} of {} endpoints failed", failed + self.succeeded)?;
-        self.failed
-            .iter()
-            .try_for_each(|failure| write!(f, "; {}: {}", failure.endpoint, failure.error))
+        self.failed.iter().try_for_each(|failure| write!(f, "; {}: {}", failure.endpoint, failure.error))
     }
 }
 
@@ -230,41 +206,17 @@ mod tests {
             (204, None, "ok"),
             (400, Some("X"), r#"Refused { status: 400, code: Some("X") }"#),
             (302, None, "Refused { status: 302, code: None }"),
-            (
-                401,
-                None,
-                r#"Denied { status: 401, setting: "Setting", description: Some("why") }"#,
-            ),
-            (
-                403,
-                None,
-                r#"Denied { status: 403, setting: "Setting", description: Some("why") }"#,
-            ),
+            (401, None, r#"Denied { status: 401, setting: "Setting", description: Some("why") }"#),
+            (403, None, r#"Denied { status: 403, setting: "Setting", description: Some("why") }"#),
             (404, None, r#"WrongEndpoint { setting: "Setting" }"#),
-            (
-                404,
-                Some(gone),
-                r#"NotFound { code: "Error.Connection.NotExisted" }"#,
-            ),
-            (
-                404,
-                Some("Other"),
-                r#"Refused { status: 404, code: Some("Other") }"#,
-            ),
+            (404, Some(gone), r#"NotFound { code: "Error.Connection.NotExisted" }"#),
+            (404, Some("Other"), r#"Refused { status: 404, code: Some("Other") }"#),
             (408, None, "Unknown { status: Some(408), source: None }"),
             (413, None, "TooLarge { size: 9 }"),
-            (
-                429,
-                None,
-                "Unavailable { status: Some(429), retry_after: Some(3s), source: None }",
-            ),
+            (429, None, "Unavailable { status: Some(429), retry_after: Some(3s), source: None }"),
             (500, None, "Unknown { status: Some(500), source: None }"),
             (502, None, "Unknown { status: Some(502), source: None }"),
-            (
-                503,
-                None,
-                "Unavailable { status: Some(503), retry_after: Some(3s), source: None }",
-            ),
+            (503, None, "Unavailable { status: Some(503), retry_after: Some(3s), source: None }"),
         ] {
             assert_eq!(judged(status, code), expected);
         }
@@ -272,64 +224,34 @@ mod tests {
 
     #[test]
     fn not_delivered_is_not_claimed_after_a_try_that_may_have_been() {
-        let error = SendError::Unavailable {
-            status: Some(503),
-            retry_after: None,
-            source: None,
-        };
-        assert!(matches!(
-            error.after_unknown(),
-            SendError::Unknown {
-                status: Some(503),
-                ..
-            }
-        ));
+        let error = SendError::Unavailable { status: Some(503), retry_after: None, source: None };
+        assert!(matches!(error.after_unknown(), SendError::Unknown { status: Some(503), .. }));
     }
 
     #[test]
     fn only_silence_speaks_against_an_endpoint() {
-        let unavailable = |status| SendError::Unavailable {
-            status,
-            retry_after: None,
-            source: None,
-        };
+        let unavailable = |status| SendError::Unavailable { status, retry_after: None, source: None };
         let unknown = |status| SendError::Unknown { status, source: None };
-        for error in [
-            unavailable(None),
-            unavailable(Some(503)),
-            unknown(None),
-            unknown(Some(504)),
-        ] {
+        for error in [unavailable(None), unavailable(Some(503)), unknown(None), unknown(Some(504))] {
             assert_eq!(error.sign(), Sign::Silent, "{error}");
         }
-        for error in [
-            unavailable(Some(429)),
-            unknown(Some(500)),
-            SendError::Refused {
-                status: 400,
-                code: None,
-            },
-        ] {
+        for error in
+            [unavailable(Some(429)), unknown(Some(500)), SendError::Refused { status: 400, code: None }]
+        {
             assert_eq!(error.sign(), Sign::Alive, "{error}");
         }
     }
 
     #[test]
     fn messages_say_what_to_do() {
-        let denied = |status| SendError::Denied {
-            status,
-            setting: "S".into(),
-            description: Some("bad".into()),
-        };
+        let denied =
+            |status| SendError::Denied { status, setting: "S".into(), description: Some("bad".into()) };
         let shown = [
             denied(401).to_string(),
             denied(403).to_string(),
             EndpointFailures {
                 succeeded: 1,
-                failed: vec![EndpointFailure {
-                    endpoint: "west".into(),
-                    error: denied(401),
-                }],
+                failed: vec![EndpointFailure { endpoint: "west".into(), error: denied(401) }],
             }
             .to_string(),
         ];

@@ -38,11 +38,7 @@ pub struct NamedEndpoint {
 impl NamedEndpoint {
     /// The name, or for the unnamed default endpoint its setting.
     pub fn label(&self) -> &str {
-        if self.name.is_empty() {
-            &self.setting
-        } else {
-            &self.name
-        }
+        if self.name.is_empty() { &self.setting } else { &self.name }
     }
 }
 
@@ -100,14 +96,10 @@ impl Endpoints {
         };
         let mut found: Vec<(Place, String, V)> = settings.into_iter().filter_map(placed).collect();
         found.sort_by(|(a, a_setting, _), (b, b_setting, _)| (a, a_setting).cmp(&(b, b_setting)));
-        let parsed = found
-            .into_iter()
-            .map(|(place, setting, value)| place.endpoint(setting, value.as_ref()));
+        let parsed = found.into_iter().map(|(place, setting, value)| place.endpoint(setting, value.as_ref()));
         let endpoints = parsed.collect::<Result<Vec<_>, _>>()?;
         match endpoints.is_empty() {
-            true => Err(SettingError::Missing {
-                setting: default_setting.to_owned(),
-            }),
+            true => Err(SettingError::Missing { setting: default_setting.to_owned() }),
             false => refuse_repeats(&endpoints).map(|()| Endpoints(endpoints)),
         }
     }
@@ -122,12 +114,7 @@ impl From<Endpoint> for Endpoints {
     /// The single primary endpoint of an application with only the [`DEFAULT_SETTING`].
     fn from(endpoint: Endpoint) -> Endpoints {
         let setting = DEFAULT_SETTING.to_owned();
-        Endpoints(vec![NamedEndpoint {
-            name: String::new(),
-            role: Role::Primary,
-            setting,
-            endpoint,
-        }])
+        Endpoints(vec![NamedEndpoint { name: String::new(), role: Role::Primary, setting, endpoint }])
     }
 }
 
@@ -171,23 +158,14 @@ impl Place {
         }
         let secondary = tail.eq_ignore_ascii_case("secondary");
         let known = secondary || tail.eq_ignore_ascii_case("primary");
-        Place::Named {
-            name: (if known { name } else { rest }).to_owned(),
-            secondary,
-        }
+        Place::Named { name: (if known { name } else { rest }).to_owned(), secondary }
     }
 
     fn endpoint(self, setting: String, value: &str) -> Result<NamedEndpoint, SettingError> {
         let (name, role) = match self {
             Place::Default => (String::new(), Role::Primary),
-            Place::Named {
-                name,
-                secondary: false,
-            } => (name, Role::Primary),
-            Place::Named {
-                name,
-                secondary: true,
-            } => (name, Role::Secondary),
+            Place::Named { name, secondary: false } => (name, Role::Primary),
+            Place::Named { name, secondary: true } => (name, Role::Secondary),
             Place::Identity => {
                 return Err(SettingError::Malformed {
                     setting,
@@ -196,12 +174,7 @@ impl Place {
             }
         };
         match Endpoint::parse(value) {
-            Ok(endpoint) => Ok(NamedEndpoint {
-                name,
-                role,
-                setting,
-                endpoint,
-            }),
+            Ok(endpoint) => Ok(NamedEndpoint { name, role, setting, endpoint }),
             Err(source) => Err(SettingError::Malformed { setting, source }),
         }
     }
@@ -231,14 +204,9 @@ mod tests {
     }
 
     fn read(settings: &[(&str, String)]) -> Result<Vec<(String, Role, String)>, SettingError> {
-        let found = Endpoints::from_settings(
-            settings.iter().map(|(name, value)| (*name, value)),
-            DEFAULT_SETTING,
-        )?;
-        Ok(found
-            .into_iter()
-            .map(|e| (e.name, e.role, e.endpoint.origin().to_owned()))
-            .collect())
+        let found =
+            Endpoints::from_settings(settings.iter().map(|(name, value)| (*name, value)), DEFAULT_SETTING)?;
+        Ok(found.into_iter().map(|e| (e.name, e.role, e.endpoint.origin().to_owned())).collect())
     }
 
     #[test]
@@ -259,10 +227,7 @@ mod tests {
             ("east", Role::Primary, "https://east"),
             ("west", Role::Secondary, "https://west"),
         ];
-        assert_eq!(
-            found,
-            expected.map(|(name, role, origin)| (name.to_owned(), role, origin.to_owned()))
-        );
+        assert_eq!(found, expected.map(|(name, role, origin)| (name.to_owned(), role, origin.to_owned())));
     }
 
     #[test]
@@ -274,9 +239,7 @@ mod tests {
 
     #[test]
     fn nothing_configured_names_the_default_setting() {
-        let missing = Err(SettingError::Missing {
-            setting: DEFAULT_SETTING.to_owned(),
-        });
+        let missing = Err(SettingError::Missing { setting: DEFAULT_SETTING.to_owned() });
         assert_eq!(read(&[]), missing);
         assert_eq!(read(&[(DEFAULT_SETTING, "  ".into())]), missing);
     }
@@ -293,31 +256,21 @@ mod tests {
 
     #[test]
     fn identity_sections_are_refused_by_name() {
-        for setting in [
-            "AzureSignalRConnectionString__serviceUri",
-            "Azure__SignalR__Endpoints__east__ServiceUri",
-        ] {
+        for setting in
+            ["AzureSignalRConnectionString__serviceUri", "Azure__SignalR__Endpoints__east__ServiceUri"]
+        {
             let refused = SettingError::Malformed {
                 setting: setting.to_owned(),
                 source: ConnectionStringError::IdentityNotSupported,
             };
             let client = "Azure__SignalR__Endpoints__east__clientId";
-            assert_eq!(
-                read(&[(client, "1".into()), (setting, "https://x".into())]),
-                Err(refused)
-            );
+            assert_eq!(read(&[(client, "1".into()), (setting, "https://x".into())]), Err(refused));
         }
     }
 
     #[test]
     fn the_same_service_twice_is_refused() {
-        let error = read(&[
-            (DEFAULT_SETTING, text("main")),
-            ("Azure__SignalR__Endpoints__x", text("MAIN")),
-        ]);
-        assert!(
-            matches!(error, Err(SettingError::SameService { .. })),
-            "{error:?}"
-        );
+        let error = read(&[(DEFAULT_SETTING, text("main")), ("Azure__SignalR__Endpoints__x", text("MAIN"))]);
+        assert!(matches!(error, Err(SettingError::SameService { .. })), "{error:?}");
     }
 }

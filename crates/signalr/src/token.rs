@@ -85,12 +85,7 @@ struct RestClaims<'a> {
 /// A token for one REST address. `audience` is the address without its query.
 pub(crate) fn rest_token(key: &SigningKey, audience: &str, now: SystemTime) -> Result<String, TokenError> {
     let issued = unix_seconds(now);
-    key.token(&RestClaims {
-        aud: audience,
-        iat: issued,
-        nbf: issued,
-        exp: issued + LIFETIME.as_secs(),
-    })
+    key.token(&RestClaims { aud: audience, iat: issued, nbf: issued, exp: issued + LIFETIME.as_secs() })
 }
 
 /// Seconds since 1970; an earlier time counts as 1970.
@@ -134,10 +129,7 @@ mod tests {
             aud: &'static str,
             exp: u64,
         }
-        let claims = Minimal {
-            aud: "http://localhost:8888/api/hubs/chat/:send",
-            exp: 1_700_003_600,
-        };
+        let claims = Minimal { aud: "http://localhost:8888/api/hubs/chat/:send", exp: 1_700_003_600 };
         assert_eq!(
             SigningKey::new(KEY).token(&claims).expect("a short token"),
             "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhdWQiOiJodHRwOi8vbG9jYWxob3N0Ojg4ODgvYXBpL2h1YnMvY2hhdC86c2VuZCIsImV4cCI6MTcwMDAwMzYwMH0.cjt5839TbY8KoYNywYkUzPgoJDVzebs-EQOyTo8R5fQ"
@@ -149,9 +141,6 @@ mod tests {
         let key = SigningKey::new(KEY);
         assert!(rest_token(&key, &"a".repeat(2800), UNIX_EPOCH).is_ok());
         let refused = rest_token(&key, &"a".repeat(3100), UNIX_EPOCH);
-        assert!(
-            matches!(refused, Err(TokenError::TooLong { characters: 4097.. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(TokenError::TooLong { characters: 4097.. })), "{refused:?}");
     }
 }

@@ -30,17 +30,13 @@ fn signature_bytes(text: &str) -> Option<[u8; 32]> {
     let (pairs, []) = hex.as_chunks::<2>() else {
         return None;
     };
-    let bytes: Option<Vec<u8>> = pairs
-        .iter()
-        .map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?))
-        .collect();
+    let bytes: Option<Vec<u8>> =
+        pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect();
     bytes?.try_into().ok()
 }
 
 fn digit(hex: u8) -> Option<u8> {
-    char::from(hex)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(hex).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -52,38 +48,22 @@ mod tests {
 
     fn verify(connection_id: &str, signatures: &str) -> Result<(), InvalidSignature> {
         let text = "Endpoint=https://h;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
-        Endpoint::parse(text)
-            .expect("a good string")
-            .verify_upstream(connection_id, signatures)
+        Endpoint::parse(text).expect("a good string").verify_upstream(connection_id, signatures)
     }
 
     #[test]
     fn a_signature_by_either_key_of_the_service_is_enough() {
         assert_eq!(verify("conn-0001", PRIMARY), Ok(()));
         assert_eq!(verify("conn-0001", &format!("{SECONDARY}, {PRIMARY}")), Ok(()));
-        assert_eq!(
-            verify("conn-0001", &PRIMARY.to_uppercase().replace("SHA256", "sha256")),
-            Ok(())
-        );
+        assert_eq!(verify("conn-0001", &PRIMARY.to_uppercase().replace("SHA256", "sha256")), Ok(()));
     }
 
     #[test]
     fn anything_else_is_refused() {
         let cut = &PRIMARY[..PRIMARY.len() - 2];
-        for signatures in [
-            "",
-            "sha256=",
-            SECONDARY,
-            cut,
-            &format!("{PRIMARY}00"),
-            &PRIMARY[7..],
-            "sha256=é",
-        ] {
-            assert_eq!(
-                verify("conn-0001", signatures),
-                Err(InvalidSignature),
-                "{signatures}"
-            );
+        for signatures in ["", "sha256=", SECONDARY, cut, &format!("{PRIMARY}00"), &PRIMARY[7..], "sha256=é"]
+        {
+            assert_eq!(verify("conn-0001", signatures), Err(InvalidSignature), "{signatures}");
         }
         assert_eq!(verify("conn-0002", PRIMARY), Err(InvalidSignature));
     }

@@ -33,10 +33,7 @@ impl Account {
     /// Takes the date of requests from this clock; the service refuses one that is 15 minutes off.
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Account {
-        Account {
-            clock: Arc::new(clock),
-            ..self
-        }
+        Account { clock: Arc::new(clock), ..self }
     }
 
     /// Repeats requests by these rules.
@@ -52,19 +49,14 @@ impl Account {
     pub fn table(&self, name: impl Into<String>) -> Result<Table, Invalid> {
         let name = name.into();
         key::check_table_name(&name)?;
-        Ok(Table {
-            account: self.clone(),
-            name: name.into(),
-        })
+        Ok(Table { account: self.clone(), name: name.into() })
     }
 }
 
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = f.debug_struct("Account");
-        text.field("endpoint", &self.endpoint)
-            .field("signer", &self.signer)
-            .field("retry", &self.retry);
+        text.field("endpoint", &self.endpoint).field("signer", &self.signer).field("retry", &self.retry);
         text.finish_non_exhaustive()
     }
 }

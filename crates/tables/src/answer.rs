@@ -39,18 +39,8 @@ impl Answer {
         let (code, text) = from_json(body).or_else(|| from_xml(body)).unwrap_or_default();
         let (index, text) = split_index(&text);
         let first_line = text.lines().next().unwrap_or_default();
-        let message = first_line
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(LONGEST_MESSAGE)
-            .collect();
-        Answer {
-            status,
-            code: plain_code(&code),
-            message,
-            index,
-            retry_after: None,
-        }
+        let message = first_line.chars().filter(|c| !c.is_control()).take(LONGEST_MESSAGE).collect();
+        Answer { status, code: plain_code(&code), message, index, retry_after: None }
     }
 
     /// Whether it says that there is no such row, rather than no such table or address.
@@ -72,9 +62,7 @@ fn plain_code(code: &str) -> String {
 
 /// `3:The update condition …` is about operation 3.
 fn split_index(text: &str) -> (Option<usize>, &str) {
-    let split = text
-        .split_once(':')
-        .and_then(|(index, rest)| Some((index.parse().ok()?, rest)));
+    let split = text.split_once(':').and_then(|(index, rest)| Some((index.parse().ok()?, rest)));
     split.map_or((None, text), |(index, rest)| (Some(index), rest))
 }
 
@@ -164,11 +152,8 @@ mod tests {
     #[test]
     fn index_of_the_operation_is_split_off() {
         let body = r#"{"odata.error":{"code":"UpdateConditionNotSatisfied","message":{"value":"3:The update condition.\nRequestId:1"}}}"#;
-        let expected = (
-            "UpdateConditionNotSatisfied".to_owned(),
-            "The update condition.".to_owned(),
-            Some(3),
-        );
+        let expected =
+            ("UpdateConditionNotSatisfied".to_owned(), "The update condition.".to_owned(), Some(3));
         assert_eq!(answer(body), expected);
         assert_eq!(split_index("InvalidInput: x"), (None, "InvalidInput: x"));
     }
@@ -178,18 +163,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-ms-error-code", HeaderValue::from_static("ServerBusy"));
         let answer = Answer::new(503, &headers, b"", UNIX_EPOCH);
-        assert_eq!(
-            (answer.code.as_str(), answer.is_from_service()),
-            ("ServerBusy", true)
-        );
+        assert_eq!((answer.code.as_str(), answer.is_from_service()), ("ServerBusy", true));
     }
 
     #[test]
     fn page_of_a_proxy_is_not_from_the_service() {
-        let answer = Answer::from_body(
-            503,
-            b"<html><head><title>503</title></head><body>no upstream</body></html>",
-        );
+        let answer =
+            Answer::from_body(503, b"<html><head><title>503</title></head><body>no upstream</body></html>");
         assert!(!answer.is_from_service());
         assert_eq!(answer.message, "");
     }
@@ -208,14 +188,8 @@ mod tests {
     fn retry_after_is_seconds_or_a_date() {
         let now = UNIX_EPOCH + Duration::from_secs(100);
         assert_eq!(retry_after(" 7 ", now), Some(Duration::from_secs(7)));
-        assert_eq!(
-            retry_after("Thu, 01 Jan 1970 00:02:00 GMT", now),
-            Some(Duration::from_secs(20))
-        );
-        assert_eq!(
-            retry_after("Thu, 01 Jan 1970 00:00:01 GMT", now),
-            Some(Duration::ZERO)
-        );
+        assert_eq!(retry_after("Thu, 01 Jan 1970 00:02:00 GMT", now), Some(Duration::from_secs(20)));
+        assert_eq!(retry_after("Thu, 01 Jan 1970 00:00:01 GMT", now), Some(Duration::ZERO));
         assert_eq!(retry_after("soon", now), None);
     }
 

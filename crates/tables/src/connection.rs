@@ -77,10 +77,7 @@ impl ConnectionString {
         if let Some(switch) = parts.get("UseDevelopmentStorage") {
             return development_storage(switch, parts.get("DevelopmentStorageProxyUri"));
         }
-        Ok(ConnectionString {
-            endpoint: endpoint(&parts)?,
-            credential: credential(&parts)?,
-        })
+        Ok(ConnectionString { endpoint: endpoint(&parts)?, credential: credential(&parts)? })
     }
 }
 
@@ -94,13 +91,8 @@ impl<'a> Parts<'a> {
             if part.trim().is_empty() {
                 continue;
             }
-            let pair = part
-                .split_once('=')
-                .ok_or(ConnectionStringError::NotAPair(position + 1))?;
-            if parts
-                .insert(pair.0.trim().to_ascii_lowercase(), pair.1.trim())
-                .is_some()
-            {
+            let pair = part.split_once('=').ok_or(ConnectionStringError::NotAPair(position + 1))?;
+            if parts.insert(pair.0.trim().to_ascii_lowercase(), pair.1.trim()).is_some() {
                 return Err(ConnectionStringError::Repeated(position + 1));
             }
         }
@@ -109,10 +101,7 @@ impl<'a> Parts<'a> {
 
     /// An empty value counts as absent.
     fn get(&self, name: &str) -> Option<&'a str> {
-        self.0
-            .get(&name.to_ascii_lowercase())
-            .copied()
-            .filter(|value| !value.is_empty())
+        self.0.get(&name.to_ascii_lowercase()).copied().filter(|value| !value.is_empty())
     }
 
     fn require(&self, name: &'static str) -> Result<&'a str, ConnectionStringError> {
@@ -133,18 +122,11 @@ fn development_storage(switch: &str, proxy: Option<&str>) -> Result<ConnectionSt
         Some(proxy) => checked_url("DevelopmentStorageProxyUri", proxy)?,
     };
     let mut url = Url::parse(&host).expect("the address was just checked");
-    url.set_port(Some(DEVELOPMENT_PORT))
-        .expect("an http address can have a port");
+    url.set_port(Some(DEVELOPMENT_PORT)).expect("an http address can have a port");
     url.set_path(DEVELOPMENT_ACCOUNT);
     let key = decode_key(DEVELOPMENT_KEY)?;
-    let credential = Credential::AccountKey {
-        account: DEVELOPMENT_ACCOUNT.to_owned(),
-        key,
-    };
-    Ok(ConnectionString {
-        endpoint: url.to_string(),
-        credential,
-    })
+    let credential = Credential::AccountKey { account: DEVELOPMENT_ACCOUNT.to_owned(), key };
+    Ok(ConnectionString { endpoint: url.to_string(), credential })
 }
 
 fn endpoint(parts: &Parts<'_>) -> Result<String, ConnectionStringError> {
@@ -157,17 +139,11 @@ fn endpoint(parts: &Parts<'_>) -> Result<String, ConnectionStringError> {
     })?;
     let suffix = parts.get("EndpointSuffix").unwrap_or("core.windows.net");
     let protocol = parts.get("DefaultEndpointsProtocol").unwrap_or("https");
-    if !["http", "https"]
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(protocol))
-    {
+    if !["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(protocol)) {
         return Err(malformed("DefaultEndpointsProtocol", "`https` or `http`"));
     }
-    checked_url(
-        "EndpointSuffix",
-        &format!("{protocol}://{account}.table.{suffix}"),
-    )
-    .map_err(|_| malformed("EndpointSuffix", "a domain name such as core.windows.net"))
+    checked_url("EndpointSuffix", &format!("{protocol}://{account}.table.{suffix}"))
+        .map_err(|_| malformed("EndpointSuffix", "a domain name such as core.windows.net"))
 }
 
 /// An http(s) address without query and fragment, and without a trailing slash.
@@ -184,20 +160,13 @@ fn checked_url(part: &'static str, text: &str) -> Result<String, ConnectionStrin
 
 fn credential(parts: &Parts<'_>) -> Result<Credential, ConnectionStringError> {
     if let Some(key) = parts.get("AccountKey") {
-        return Ok(Credential::AccountKey {
-            account: account(parts)?.to_owned(),
-            key: decode_key(key)?,
-        });
+        return Ok(Credential::AccountKey { account: account(parts)?.to_owned(), key: decode_key(key)? });
     }
     let Some(signature) = parts.get("SharedAccessSignature") else {
-        return Err(ConnectionStringError::Missing(
-            "AccountKey or SharedAccessSignature",
-        ));
+        return Err(ConnectionStringError::Missing("AccountKey or SharedAccessSignature"));
     };
     let signature = signature.trim_start_matches('?');
-    let is_query = signature
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let is_query = signature.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     if is_query && signature.split('&').any(|field| field.starts_with("sig=")) {
         Ok(Credential::SharedAccessSignature(signature.to_owned()))
     } else {
@@ -208,10 +177,7 @@ fn credential(parts: &Parts<'_>) -> Result<Credential, ConnectionStringError> {
 /// The name goes into a host name and into a header.
 fn account<'a>(parts: &Parts<'a>) -> Result<&'a str, ConnectionStringError> {
     let account = parts.require("AccountName")?;
-    if account
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    {
+    if account.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         Ok(account)
     } else {
         Err(malformed("AccountName", "letters and digits"))
@@ -219,9 +185,7 @@ fn account<'a>(parts: &Parts<'a>) -> Result<&'a str, ConnectionStringError> {
 }
 
 fn decode_key(key: &str) -> Result<Vec<u8>, ConnectionStringError> {
-    BASE64_STANDARD
-        .decode(key)
-        .map_err(|_| malformed("AccountKey", "base64"))
+    BASE64_STANDARD.decode(key).map_err(|_| malformed("AccountKey", "base64"))
 }
 
 #[cfg(test)]

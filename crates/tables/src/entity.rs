@@ -26,11 +26,7 @@ impl Entity {
     /// An entity without properties.
     #[must_use]
     pub fn new(partition: impl Into<String>, row: impl Into<String>) -> Entity {
-        Entity {
-            partition: partition.into(),
-            row: row.into(),
-            properties: Vec::new(),
-        }
+        Entity { partition: partition.into(), row: row.into(), properties: Vec::new() }
     }
 
     /// The same with one property more; one of that name is replaced in its place.
@@ -52,10 +48,7 @@ impl Entity {
     /// The property of this name. A property that the service holds as null is absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.properties
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value)
+        self.properties.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// All properties, in the order in which they were set or sent.

@@ -84,10 +84,7 @@ impl From<Invalid> for Error {
 impl Error {
     /// Names the operation of a transaction that broke a rule.
     pub(crate) fn invalid_at(index: usize, reason: Invalid) -> Error {
-        Error::Invalid {
-            index: Some(index),
-            reason,
-        }
+        Error::Invalid { index: Some(index), reason }
     }
 }
 
@@ -197,17 +194,11 @@ pub enum Invalid {
 }
 
 fn at(index: Option<usize>) -> String {
-    index
-        .map(|index| format!(" at operation {index}"))
-        .unwrap_or_default()
+    index.map(|index| format!(" at operation {index}")).unwrap_or_default()
 }
 
 fn label(status: u16, code: &str) -> String {
-    if code.is_empty() {
-        status.to_string()
-    } else {
-        format!("{status} {code}")
-    }
+    if code.is_empty() { status.to_string() } else { format!("{status} {code}") }
 }
 
 /// What an operator can look at. The service has a code for its firewall, but none for a wrong clock: it
@@ -218,11 +209,7 @@ fn hint(code: &str, credential: CredentialKind) -> String {
         CredentialKind::SharedAccessSignature => "its expiry and its permissions",
     };
     let is_firewall = code == "AuthorizationFailure";
-    let firewall = if is_firewall {
-        ", or the firewall of the storage account"
-    } else {
-        ""
-    };
+    let firewall = if is_firewall { ", or the firewall of the storage account" } else { "" };
     format!("{credential} in the connection string, {more}{firewall}")
 }
 
@@ -235,17 +222,11 @@ mod tests {
         let code = || "UpdateConditionNotSatisfied".to_owned();
         let check = |error: Error, text: &str| assert_eq!(error.to_string(), text);
         check(
-            Error::Conflict {
-                index: Some(3),
-                code: code(),
-            },
+            Error::Conflict { index: Some(3), code: code() },
             "the row is not the expected one (UpdateConditionNotSatisfied) at operation 3",
         );
         check(
-            Error::Unknown {
-                last: Failure::TimedOut,
-                source: None,
-            },
+            Error::Unknown { last: Failure::TimedOut, source: None },
             "the write may or may not have been applied: there was no answer in time",
         );
         check(

@@ -32,14 +32,7 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn new(method: Method, path: String, effect: Effect) -> Request {
-        Request {
-            method,
-            path,
-            query: String::new(),
-            headers: Vec::new(),
-            body: Bytes::new(),
-            effect,
-        }
+        Request { method, path, query: String::new(), headers: Vec::new(), body: Bytes::new(), effect }
     }
 
     pub(crate) fn with_query(self, query: String) -> Request {
@@ -47,8 +40,7 @@ impl Request {
     }
 
     pub(crate) fn with_header(mut self, name: &'static str, value: &'static str) -> Request {
-        self.headers
-            .push((HeaderName::from_static(name), HeaderValue::from_static(value)));
+        self.headers.push((HeaderName::from_static(name), HeaderValue::from_static(value)));
         self
     }
 
@@ -64,10 +56,7 @@ impl Request {
 
     pub(crate) fn with_body(mut self, body: impl Into<Bytes>, content_type: HeaderValue) -> Request {
         self.headers.push((CONTENT_TYPE, content_type));
-        Request {
-            body: body.into(),
-            ..self
-        }
+        Request { body: body.into(), ..self }
     }
 }
 
@@ -106,11 +95,7 @@ impl Account {
         read: impl Fn(Reply) -> Result<T, Trouble>,
     ) -> Result<T, Error> {
         if deadline.remaining().is_zero() {
-            return Err(Error::Unavailable {
-                attempts: 0,
-                last: Failure::NotTried,
-                source: None,
-            });
+            return Err(Error::Unavailable { attempts: 0, last: Failure::NotTried, source: None });
         }
         let mut attempts = 0;
         let mut delays = self.retry.delays(rand::random);
@@ -130,37 +115,22 @@ impl Account {
 
     async fn attempt(&self, request: &Request, deadline: Deadline) -> Result<Reply, Trouble> {
         let time = self.retry.attempt_timeout.min(deadline.remaining());
-        timeout(time, self.send(request))
-            .await
-            .unwrap_or(Err(Trouble::TimedOut(None)))
+        timeout(time, self.send(request)).await.unwrap_or(Err(Trouble::TimedOut(None)))
     }
 
     async fn send(&self, request: &Request) -> Result<Reply, Trouble> {
         let url = self.address(request);
         let headers = self.headers(request, url.path());
         let sending = self.http.request(request.method.clone(), url).headers(headers);
-        let response = sending
-            .body(request.body.clone())
-            .send()
-            .await
-            .map_err(Trouble::from_client)?;
+        let response = sending.body(request.body.clone()).send().await.map_err(Trouble::from_client)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.map_err(Trouble::from_client)?;
-        Ok(Reply {
-            status,
-            headers,
-            body,
-            received: (self.clock)(),
-        })
+        Ok(Reply { status, headers, body, received: (self.clock)() })
     }
 
     fn address(&self, request: &Request) -> Url {
         let fields = [request.query.as_str(), self.signer.query().unwrap_or_default()];
-        let query = fields
-            .into_iter()
-            .filter(|field| !field.is_empty())
-            .collect::<Vec<_>>()
-            .join("&");
+        let query = fields.into_iter().filter(|field| !field.is_empty()).collect::<Vec<_>>().join("&");
         let separator = if query.is_empty() { "" } else { "?" };
         let text = format!("{}/{}{separator}{query}", self.endpoint, request.path);
         Url::parse(&text).expect("an encoded path below a checked endpoint is an address")
@@ -172,15 +142,8 @@ impl Account {
         headers.insert(ACCEPT, JSON);
         headers.insert("dataserviceversion", DATA_VERSION);
         headers.insert("x-ms-version", SERVICE_VERSION);
-        headers.extend(
-            self.signer
-                .authorization(&date, path)
-                .map(|value| (AUTHORIZATION, value)),
-        );
-        headers.insert(
-            "x-ms-date",
-            HeaderValue::try_from(date).expect("a date is plain ASCII"),
-        );
+        headers.extend(self.signer.authorization(&date, path).map(|value| (AUTHORIZATION, value)));
+        headers.insert("x-ms-date", HeaderValue::try_from(date).expect("a date is plain ASCII"));
         headers.extend(request.headers.iter().cloned());
         headers
     }

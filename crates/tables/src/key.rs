@@ -7,11 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::Invalid;
 
 /// Everything but the unreserved characters of RFC 3986, so that an address is read the same way everywhere.
-pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// 1 KiB as the service stores it, two bytes for each UTF-16 unit.
 const LONGEST_KEY: usize = 512;
@@ -35,10 +31,7 @@ pub(crate) fn check_keys(partition: &str, row: &str) -> Result<(), Invalid> {
 }
 
 fn check_key(key: &'static str, text: &str) -> Result<(), Invalid> {
-    if let Some(character) = text
-        .chars()
-        .find(|c| matches!(c, '/' | '\\' | '#' | '?') || c.is_control())
-    {
+    if let Some(character) = text.chars().find(|c| matches!(c, '/' | '\\' | '#' | '?') || c.is_control()) {
         return Err(Invalid::KeyCharacter { key, character });
     }
     // UTF-16 never has more units than UTF-8 has bytes, so most keys need no counting.
@@ -85,21 +78,13 @@ mod tests {
     use super::*;
 
     fn path(row: &str) -> String {
-        EntityPath {
-            table: "Devices",
-            partition: "Sydney",
-            row,
-        }
-        .to_string()
+        EntityPath { table: "Devices", partition: "Sydney", row }.to_string()
     }
 
     #[test]
     fn quotes_are_doubled_and_everything_is_encoded() {
         let check = |row: &str, written: &str| {
-            assert_eq!(
-                path(row),
-                format!("Devices(PartitionKey='Sydney',RowKey='{written}')")
-            );
+            assert_eq!(path(row), format!("Devices(PartitionKey='Sydney',RowKey='{written}')"));
         };
         check("sensor-1", "sensor-1");
         check("O'Brien", "O%27%27Brien");
@@ -112,33 +97,16 @@ mod tests {
         for name in ["abc", "DeviceState", &"a".repeat(63)] {
             assert_eq!(check_table_name(name), Ok(()), "{name}");
         }
-        for name in [
-            "",
-            "ab",
-            "1abc",
-            "a-b-c",
-            "tables",
-            "Tables",
-            "größe",
-            &"a".repeat(64),
-        ] {
+        for name in ["", "ab", "1abc", "a-b-c", "tables", "Tables", "größe", &"a".repeat(64)] {
             assert_eq!(check_table_name(name), Err(Invalid::TableName), "{name}");
         }
     }
 
     #[test]
     fn forbidden_characters_are_named() {
-        for character in [
-            '/', '\\', '#', '?', '\0', '\t', '\n', '\u{1f}', '\u{7f}', '\u{9f}',
-        ] {
+        for character in ['/', '\\', '#', '?', '\0', '\t', '\n', '\u{1f}', '\u{7f}', '\u{9f}'] {
             let refused = check_keys("Sydney", &format!("a{character}b"));
-            assert_eq!(
-                refused,
-                Err(Invalid::KeyCharacter {
-                    key: "RowKey",
-                    character
-                })
-            );
+            assert_eq!(refused, Err(Invalid::KeyCharacter { key: "RowKey", character }));
         }
         assert_eq!(check_keys("O'Brien", "% ü&+(){}\u{a0}\u{1f600}"), Ok(()));
         assert_eq!(check_keys("", ""), Ok(()));
@@ -147,10 +115,7 @@ mod tests {
     #[test]
     fn keys_are_at_most_one_kib_of_utf16() {
         assert_eq!(check_keys("p", &"ü".repeat(512)), Ok(()));
-        assert_eq!(
-            check_keys("p", &"ü".repeat(513)),
-            Err(Invalid::KeyTooLong { key: "RowKey" })
-        );
+        assert_eq!(check_keys("p", &"ü".repeat(513)), Err(Invalid::KeyTooLong { key: "RowKey" }));
         assert_eq!(
             check_keys(&"\u{1f600}".repeat(257), "r"),
             Err(Invalid::KeyTooLong { key: "PartitionKey" })

@@ -74,10 +74,7 @@ impl Query {
     /// The rows of one partition.
     #[must_use]
     pub fn partition(key: impl Into<String>) -> Query {
-        Query {
-            partition: Some(key.into()),
-            ..Query::everything()
-        }
+        Query { partition: Some(key.into()), ..Query::everything() }
     }
 
     /// Only rows with a key in this range, for example `.rows("a".."b")`. Keys are ordered by their UTF-16
@@ -147,11 +144,7 @@ impl Query {
     fn render_filter(&self) -> Result<String, Invalid> {
         let key = |name: &str, operator: &str, key: &str| format!("{name} {operator} {}", quoted(key));
         let mut terms = Vec::new();
-        terms.extend(
-            self.partition
-                .as_ref()
-                .map(|partition| key("PartitionKey", "eq", partition)),
-        );
+        terms.extend(self.partition.as_ref().map(|partition| key("PartitionKey", "eq", partition)));
         match &self.rows.0 {
             Bound::Included(row) => terms.push(key("RowKey", "ge", row)),
             Bound::Excluded(row) => terms.push(key("RowKey", "gt", row)),
@@ -209,11 +202,7 @@ fn quoted(text: &str) -> String {
 /// Times and GUIDs consist of hexadecimal digits and few signs, and of nothing that could end a literal.
 fn only<'a>(name: &str, text: &'a str, sign: impl Fn(u8) -> bool) -> Result<&'a str, Invalid> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() || sign(byte));
-    if is_plain && !text.is_empty() {
-        Ok(text)
-    } else {
-        Err(Invalid::Literal(name.to_owned()))
-    }
+    if is_plain && !text.is_empty() { Ok(text) } else { Err(Invalid::Literal(name.to_owned())) }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -242,10 +231,7 @@ mod tests {
     use super::*;
 
     fn rendered(query: &Query) -> String {
-        percent_decode_str(&query.render(None).unwrap())
-            .decode_utf8()
-            .unwrap()
-            .into_owned()
+        percent_decode_str(&query.render(None).unwrap()).decode_utf8().unwrap().into_owned()
     }
 
     #[test]
@@ -281,10 +267,7 @@ mod tests {
         check(Value::Int32(-7), "-7");
         check(Value::Int64(i64::MIN), "-9223372036854775808L");
         check(Value::Bool(false), "false");
-        check(
-            Value::DateTime("2026-11-21T03:00:00Z".to_owned()),
-            "datetime'2026-11-21T03:00:00Z'",
-        );
+        check(Value::DateTime("2026-11-21T03:00:00Z".to_owned()), "datetime'2026-11-21T03:00:00Z'");
         check(Value::Guid("0a-1".to_owned()), "guid'0a-1'");
         check(Value::Binary(vec![0, 255]), "X'00ff'");
     }
@@ -302,20 +285,11 @@ mod tests {
             assert_eq!(refused(compare("a", Value::DateTime(text.to_owned()))), literal);
             assert_eq!(refused(compare("a", Value::Guid(text.to_owned()))), literal);
         }
-        assert_eq!(
-            refused(compare("a", Value::Double(f64::NAN))),
-            Invalid::NotFinite("a".to_owned())
-        );
+        assert_eq!(refused(compare("a", Value::Double(f64::NAN))), Invalid::NotFinite("a".to_owned()));
         let select = Query::everything().select(["a&$filter=true"]);
-        assert_eq!(
-            refused(select),
-            Invalid::PropertyName("a&$filter=true".to_owned())
-        );
+        assert_eq!(refused(select), Invalid::PropertyName("a&$filter=true".to_owned()));
         let encoded = Query::partition("x&$top=1#").render(None).unwrap();
-        assert!(
-            !encoded.contains(['#', ' ']) && encoded.matches('&').count() == 0,
-            "{encoded}"
-        );
+        assert!(!encoded.contains(['#', ' ']) && encoded.matches('&').count() == 0, "{encoded}");
     }
 
     #[test]
@@ -324,27 +298,15 @@ mod tests {
         assert!(many(14).render(None).is_ok());
         assert_eq!(many(15).render(None), Err(Invalid::TooManyComparisons(16)));
         for rows in [0, 1001] {
-            assert_eq!(
-                Query::everything().top(rows).render(None),
-                Err(Invalid::PageSize(rows))
-            );
+            assert_eq!(Query::everything().top(rows).render(None), Err(Invalid::PageSize(rows)));
         }
     }
 
     #[test]
     fn continuation_is_handed_back_encoded() {
-        let from = Continuation {
-            partition: "1!8!U3lk&".to_owned(),
-            row: None,
-        };
-        assert_eq!(
-            Query::everything().render(Some(&from)).unwrap(),
-            "NextPartitionKey=1%218%21U3lk%26"
-        );
-        let from = Continuation {
-            row: Some("a b".to_owned()),
-            ..from
-        };
+        let from = Continuation { partition: "1!8!U3lk&".to_owned(), row: None };
+        assert_eq!(Query::everything().render(Some(&from)).unwrap(), "NextPartitionKey=1%218%21U3lk%26");
+        let from = Continuation { row: Some("a b".to_owned()), ..from };
         let query = Query::everything().render(Some(&from)).unwrap();
         assert_eq!(query, "NextPartitionKey=1%218%21U3lk%26&NextRowKey=a%20b");
     }

@@ -74,11 +74,7 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_the_longest() {
-        let delays: Vec<_> = Retry::default()
-            .delays(|| 1.0)
-            .take(8)
-            .map(|delay| delay.as_millis())
-            .collect();
+        let delays: Vec<_> = Retry::default().delays(|| 1.0).take(8).map(|delay| delay.as_millis()).collect();
         assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 4000, 4000]);
     }
 

@@ -75,10 +75,7 @@ mod tests {
 
     fn signer() -> Signer {
         let key = b"a key of the account".to_vec();
-        Signer::new(Credential::AccountKey {
-            account: "fieldcast1".to_owned(),
-            key,
-        })
+        Signer::new(Credential::AccountKey { account: "fieldcast1".to_owned(), key })
     }
 
     /// The expected value comes from another implementation:
@@ -86,13 +83,8 @@ mod tests {
     #[test]
     fn shared_key_lite_matches_a_known_answer() {
         let path = "/Devices(PartitionKey='Sydney',RowKey='O%27%27Brien')";
-        let header = signer()
-            .authorization("Sat, 21 Nov 2026 03:00:00 GMT", path)
-            .unwrap();
-        assert_eq!(
-            header,
-            "SharedKeyLite fieldcast1:4JzU9DAvpQwXZCmsTbM7N8UqDFbK3LnqV2meY+u/7Uw="
-        );
+        let header = signer().authorization("Sat, 21 Nov 2026 03:00:00 GMT", path).unwrap();
+        assert_eq!(header, "SharedKeyLite fieldcast1:4JzU9DAvpQwXZCmsTbM7N8UqDFbK3LnqV2meY+u/7Uw=");
     }
 
     #[test]

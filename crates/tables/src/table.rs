@@ -44,11 +44,7 @@ impl Table {
             .with_header("prefer", "return-no-content");
         self.exchange(request, deadline, |reply| {
             let is_there = reply.status == 409 && reply.answer().code == "TableAlreadyExists";
-            if is_there {
-                Ok(())
-            } else {
-                reply.expect(&[201, 204])
-            }
+            if is_there { Ok(()) } else { reply.expect(&[201, 204]) }
         })
         .await
     }
@@ -94,9 +90,7 @@ impl Table {
         let mut body = Vec::new();
         entity.write_json(&mut body)?;
         let merge = Method::from_bytes(b"MERGE").expect("MERGE is a method name");
-        let request = Request::new(merge, path, Effect::Once)
-            .with_json(body)
-            .with_etag(etag);
+        let request = Request::new(merge, path, Effect::Once).with_json(body).with_etag(etag);
         self.exchange(request, deadline, written).await
     }
 
@@ -114,8 +108,7 @@ impl Table {
     ) -> Result<(), Error> {
         let path = self.entity_path(partition, row)?;
         let request = Request::new(Method::DELETE, path, Effect::Once).with_etag(etag);
-        self.exchange(request, deadline, |reply| reply.expect(&[204]))
-            .await
+        self.exchange(request, deadline, |reply| reply.expect(&[204])).await
     }
 
     /// Reads one page, the first or the one that `from` leads to.
@@ -173,10 +166,7 @@ impl Table {
             .with_body(body, HeaderValue::from_static(transaction::CONTENT_TYPE));
         self.exchange(request, deadline, |reply| {
             reply.expect(&[202])?;
-            let content_type = reply
-                .headers
-                .get(CONTENT_TYPE)
-                .and_then(|text| text.to_str().ok());
+            let content_type = reply.headers.get(CONTENT_TYPE).and_then(|text| text.to_str().ok());
             transaction::read(content_type.unwrap_or_default(), &reply.body, operations)
         })
         .await
@@ -193,12 +183,7 @@ impl Table {
 
     fn entity_path(&self, partition: &str, row: &str) -> Result<String, Error> {
         key::check_keys(partition, row)?;
-        Ok(EntityPath {
-            table: &self.name,
-            partition,
-            row,
-        }
-        .to_string())
+        Ok(EntityPath { table: &self.name, partition, row }.to_string())
     }
 }
 
@@ -219,11 +204,7 @@ fn etag_header(headers: &HeaderMap) -> Option<Etag> {
 fn stored(row: Row, headers: &HeaderMap) -> Result<Stored, Trouble> {
     let in_body = row.etag.and_then(|etag| Etag::new(etag).ok());
     let etag = in_body.or_else(|| etag_header(headers)).ok_or(NO_ETAG)?;
-    Ok(Stored {
-        etag,
-        entity: row.entity,
-        timestamp: row.timestamp,
-    })
+    Ok(Stored { etag, entity: row.entity, timestamp: row.timestamp })
 }
 
 fn page(reply: &Reply) -> Result<Page, Trouble> {
@@ -234,14 +215,8 @@ fn page(reply: &Reply) -> Result<Page, Trouble> {
     let Rows { value } = serde_json::from_slice(&reply.body)
         .map_err(|_| Trouble::Unreadable("the body is not a list of entities"))?;
     let none = HeaderMap::new();
-    let rows = value
-        .into_iter()
-        .map(|row| stored(row, &none))
-        .collect::<Result<_, _>>()?;
-    Ok(Page {
-        rows,
-        next: continuation(&reply.headers)?,
-    })
+    let rows = value.into_iter().map(|row| stored(row, &none)).collect::<Result<_, _>>()?;
+    Ok(Page { rows, next: continuation(&reply.headers)? })
 }
 
 /// A continuation that cannot be read must not look like the end.

@@ -85,11 +85,7 @@ impl Trouble {
             },
         };
         if is_harmless {
-            Error::Unavailable {
-                attempts,
-                last,
-                source,
-            }
+            Error::Unavailable { attempts, last, source }
         } else {
             Error::Unknown { last, source }
         }
@@ -104,37 +100,18 @@ fn refusal(
     credential: CredentialKind,
 ) -> Result<Error, Failure> {
     let is_missing_row = answer.is_missing_row();
-    let Answer {
-        status,
-        code,
-        index,
-        message,
-        ..
-    } = answer;
+    let Answer { status, code, index, message, .. } = answer;
     let is_write = effect == Effect::Once;
     Ok(match (status, code.as_str()) {
-        (404, "TableNotFound") => Error::MissingTable {
-            table: table.to_owned(),
-        },
-        (409, "TableBeingDeleted") if is_write => Error::MissingTable {
-            table: table.to_owned(),
-        },
+        (404, "TableNotFound") => Error::MissingTable { table: table.to_owned() },
+        (409, "TableBeingDeleted") if is_write => Error::MissingTable { table: table.to_owned() },
         (409, "EntityAlreadyExists") | (412, _) => Error::Conflict { index, code },
         (404, _) if is_write && is_missing_row => Error::Conflict { index, code },
-        (401 | 403, _) => Error::Denied {
-            status,
-            code,
-            credential,
-        },
+        (401 | 403, _) => Error::Denied { status, code, credential },
         (408 | 429 | 500 | 502..=599, _) | (409, "TableBeingDeleted") => {
             return Err(Failure::Answered { status, code });
         }
-        _ => Error::Refused {
-            status,
-            code,
-            index,
-            message,
-        },
+        _ => Error::Refused { status, code, index, message },
     })
 }
 
@@ -146,13 +123,7 @@ mod tests {
 
     fn answered(status: u16, code: &str) -> Trouble {
         let (code, message) = (code.to_owned(), String::new());
-        Trouble::Answered(Answer {
-            status,
-            code,
-            message,
-            index: None,
-            retry_after: None,
-        })
+        Trouble::Answered(Answer { status, code, message, index: None, retry_after: None })
     }
 
     /// What follows this answer to a read and to a write: `again`, or the kind of the error.

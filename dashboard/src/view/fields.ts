@@ -25,10 +25,10 @@ export interface Field {
   readonly text: ((row: Row, at: Moment) => string) | null;
 }
 
-/** Device and area, the measurements, then what is known about the reports. On a narrow screen the numbers come first. */
+/** How fresh a row is comes before what it says. On a narrow screen the numbers come first. */
 export function fieldsOf(columns: readonly Column[], screen: Screen): readonly Field[] {
   const values = columns.map(measured);
-  if (screen === "wide") return [DEVICE, AREA, ...values, TREND, COUNT, AGE, STEADY];
+  if (screen === "wide") return [DEVICE, AREA, AGE, ...values, TREND, COUNT, STEADY];
   return [DEVICE, ...values, AGE, TREND, AREA, COUNT, STEADY].map(narrowed);
 }
 
@@ -41,34 +41,34 @@ function narrowed(field: Field): Field {
 }
 
 /** The cell that holds the checkbox and the device's id. */
-export const DEVICE: Field = { field: "device", label: "Device", unit: "", sort: "device", width: 22, align: "start", text: null };
+export const DEVICE: Field = { field: "device", label: "Device", unit: "", sort: "device", width: 19, align: "start", text: null };
 
 /** The cell that holds the sparkline. */
-export const TREND: Field = { field: "trend", label: "Trend", unit: "", sort: null, width: 14, align: "start", text: null };
+export const TREND: Field = { field: "trend", label: "Trend", unit: "", sort: null, width: 12, align: "start", text: null };
 
 const AREA: Field = {
-  field: "area", label: "Area", unit: "", sort: "area", width: 16, align: "start",
+  field: "area", label: "Area", unit: "", sort: "area", width: 12, align: "start",
   text: (row) => row.device.area || MISSING,
 };
 
 const COUNT: Field = {
-  field: "count", label: "Count", unit: "", sort: "count", width: 11, align: "end",
+  field: "count", label: "Count", unit: "", sort: "count", width: 8, align: "end",
   text: (row) => row.device.count?.toString() ?? MISSING,
 };
 
 const AGE: Field = {
-  field: "age", label: "Age", unit: "", sort: "age", width: 15, align: "end",
+  field: "age", label: "Age", unit: "", sort: "age", width: 14, align: "end",
   text: ageText,
 };
 
 const STEADY: Field = {
-  field: "steady", label: "Unchanged", unit: "", sort: "steady", width: 13, align: "end",
+  field: "steady", label: "Unchanged", unit: "", sort: "steady", width: 12, align: "end",
   text: (row, { now }) => formatAge(row.device.changedAt === null ? null : now - row.device.changedAt),
 };
 
 function measured({ name, label, unit, decimals }: Column): Field {
   return {
-    field: name, label, unit, sort: `value:${name}`, width: Math.max(12, label.length + unit.length + 5), align: "end",
+    field: name, label, unit, sort: `value:${name}`, width: Math.max(9, label.length + unit.length + 3), align: "end",
     text: (row) => formatValue(row.device.values[name], decimals),
   };
 }

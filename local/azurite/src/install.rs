@@ -23,23 +23,13 @@ pub fn install() -> Result<(), AzuriteError> {
     if entry_point(folder()).is_ok() {
         return Ok(());
     }
-    let run = Command::new(NPM)
-        .arg("ci")
-        .current_dir(folder())
-        .stdin(Stdio::null())
-        .output();
-    let output = run.map_err(|source| AzuriteError::NodeMissing {
-        program: "npm",
-        source,
-    })?;
+    let run = Command::new(NPM).arg("ci").current_dir(folder()).stdin(Stdio::null()).output();
+    let output = run.map_err(|source| AzuriteError::NodeMissing { program: "npm", source })?;
     if output.status.success() {
         return Ok(());
     }
     let output = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(AzuriteError::InstallFailed {
-        folder: folder().to_owned(),
-        output,
-    })
+    Err(AzuriteError::InstallFailed { folder: folder().to_owned(), output })
 }
 
 /// On Windows npm is a batch file, which is only found by its whole name.
@@ -53,9 +43,7 @@ pub(crate) fn entry_point(folder: &Path) -> Result<PathBuf, AzuriteError> {
     if is_complete && has_pinned_version(&package).unwrap_or(false) {
         return Ok(package.join("dist/src/table/main.js"));
     }
-    Err(AzuriteError::NotInstalled {
-        folder: folder.to_owned(),
-    })
+    Err(AzuriteError::NotInstalled { folder: folder.to_owned() })
 }
 
 fn has_pinned_version(package: &Path) -> io::Result<bool> {
@@ -70,10 +58,7 @@ mod tests {
     #[test]
     fn package_json_pins_the_version_named_here() {
         let manifest = fs::read_to_string(folder().join("package.json")).unwrap();
-        assert!(
-            manifest.contains(&format!("\"azurite\": \"{VERSION}\"")),
-            "{manifest}"
-        );
+        assert!(manifest.contains(&format!("\"azurite\": \"{VERSION}\"")), "{manifest}");
     }
 
     #[test]
@@ -86,10 +71,7 @@ mod tests {
     fn missing_package_says_what_to_run() {
         let empty = tempfile::tempdir().unwrap();
         let error = entry_point(empty.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("npm ci") && error.contains("cargo dev test"),
-            "{error}"
-        );
+        assert!(error.contains("npm ci") && error.contains("cargo dev test"), "{error}");
     }
 
     #[test]
@@ -97,11 +79,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let package = folder.path().join("node_modules/azurite");
         fs::create_dir_all(&package).unwrap();
-        fs::write(
-            package.join("package.json"),
-            format!("{{\n  \"version\": \"{VERSION}\"\n}}"),
-        )
-        .unwrap();
+        fs::write(package.join("package.json"), format!("{{\n  \"version\": \"{VERSION}\"\n}}")).unwrap();
         assert!(entry_point(folder.path()).is_err());
         fs::write(folder.path().join("node_modules/.package-lock.json"), "{}").unwrap();
         assert!(entry_point(folder.path()).is_ok());

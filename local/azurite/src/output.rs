@@ -22,10 +22,7 @@ impl Output {
         let (sender, lines) = channel();
         forward(stdout, sender.clone());
         forward(stderr, sender);
-        Output {
-            lines: Mutex::new(lines),
-            kept: Vec::new(),
-        }
+        Output { lines: Mutex::new(lines), kept: Vec::new() }
     }
 
     /// Waits for a line in which `find` finds something. The error says whether the time was over

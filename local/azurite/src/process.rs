@@ -46,24 +46,12 @@ impl Azurite {
     pub fn start(data: Option<&Path>) -> Result<Azurite, AzuriteError> {
         let mut child = command(&install::entry_point(install::folder())?, data)
             .spawn()
-            .map_err(|source| AzuriteError::NodeMissing {
-                program: "node",
-                source,
-            })?;
+            .map_err(|source| AzuriteError::NodeMissing { program: "node", source })?;
         let stdout = child.stdout.take().expect("standard output is piped");
         let stderr = child.stderr.take().expect("standard error is piped");
-        let kept = if data.is_some() {
-            Kept::OnDisk
-        } else {
-            Kept::InMemory
-        };
+        let kept = if data.is_some() { Kept::OnDisk } else { Kept::InMemory };
         // From here on dropping the value ends the process, whatever goes wrong.
-        let mut azurite = Azurite {
-            child,
-            port: 0,
-            output: Output::read(stdout, stderr),
-            kept,
-        };
+        let mut azurite = Azurite { child, port: 0, output: Output::read(stdout, stderr), kept };
         azurite.port = azurite.wait_for_port()?;
         Ok(azurite)
     }
@@ -85,18 +73,13 @@ impl Azurite {
     }
 
     fn wait_for_port(&mut self) -> Result<u16, AzuriteError> {
-        self.output
-            .wait_for(Instant::now() + START_LIMIT, port_in)
-            .map_err(|why| {
-                let output = self.output.last_lines();
-                match why {
-                    RecvTimeoutError::Timeout => AzuriteError::TooSlow {
-                        waited: START_LIMIT,
-                        output,
-                    },
-                    RecvTimeoutError::Disconnected => AzuriteError::Ended { output },
-                }
-            })
+        self.output.wait_for(Instant::now() + START_LIMIT, port_in).map_err(|why| {
+            let output = self.output.last_lines();
+            match why {
+                RecvTimeoutError::Timeout => AzuriteError::TooSlow { waited: START_LIMIT, output },
+                RecvTimeoutError::Disconnected => AzuriteError::Ended { output },
+            }
+        })
     }
 
     /// Closing its input asks Azurite to save and end; its output closes when it has.
@@ -119,10 +102,7 @@ impl Drop for Azurite {
 
 fn command(entry_point: &Path, data: Option<&Path>) -> Command {
     let mut command = Command::new("node");
-    command
-        .arg("--require")
-        .arg(install::folder().join("attach.cjs"))
-        .arg(entry_point);
+    command.arg("--require").arg(install::folder().join("attach.cjs")).arg(entry_point);
     command.args(["--tableHost", "127.0.0.1", "--tablePort", "0"]);
     command.args(["--skipApiVersionCheck", "--disableTelemetry", "--silent"]);
     match data {
@@ -131,10 +111,7 @@ fn command(entry_point: &Path, data: Option<&Path>) -> Command {
     };
     // A developer's own accounts or Node options would change what is being tested.
     command.env_remove("AZURITE_ACCOUNTS").env_remove("NODE_OPTIONS");
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     keep_from_terminal(&mut command);
     command
 }
@@ -169,9 +146,7 @@ mod tests {
     fn azurite_ends_by_itself_when_its_input_closes() {
         let mut azurite = Azurite::start(None).unwrap_or_else(|error| panic!("{error}"));
         drop(azurite.child.stdin.take());
-        let ended = azurite
-            .output
-            .wait_for(Instant::now() + START_LIMIT, |_| None::<()>);
+        let ended = azurite.output.wait_for(Instant::now() + START_LIMIT, |_| None::<()>);
         assert_eq!(ended, Err(RecvTimeoutError::Disconnected));
         assert!(azurite.child.wait().unwrap().success());
     }
@@ -181,9 +156,6 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = Azurite::start(Some(file.path())).unwrap_err();
         assert!(matches!(error, AzuriteError::Ended { .. }), "{error:?}");
-        assert!(
-            error.to_string().contains("Exiting due to an unhandled error"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("Exiting due to an unhandled error"), "{error}");
     }
 }

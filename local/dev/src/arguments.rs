@@ -27,15 +27,9 @@ fn print(error: &clap::Error, code: ExitCode) -> ExitCode {
 
 /// clap's first paragraph is the complaint, the last line points at the help; usage and tips between are left out.
 fn line(rendered: &str) -> String {
-    let complaint: Vec<&str> = rendered
-        .lines()
-        .take_while(|line| !line.trim().is_empty())
-        .collect();
+    let complaint: Vec<&str> = rendered.lines().take_while(|line| !line.trim().is_empty()).collect();
     let complaint = text::flat(&complaint.join(" "));
-    format!(
-        "{}; `cargo dev --help` lists what there is",
-        complaint.trim_start_matches("error: ")
-    )
+    format!("{}; `cargo dev --help` lists what there is", complaint.trim_start_matches("error: "))
 }
 
 #[cfg(test)]

@@ -7,25 +7,18 @@ use tokio::process::Command;
 
 use crate::{
     process::{self, Output},
+    text::say,
     toolchain,
 };
 
-const PROGRAMS: [&str; 5] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
-];
+const PROGRAMS: [&str; 5] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 const MACOS: &str = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
 
 /// The installed Chromium or Chrome.
 pub(crate) fn find() -> Option<PathBuf> {
     let on_macos = Path::new(MACOS).is_file().then(|| MACOS.into());
-    PROGRAMS
-        .iter()
-        .find_map(|program| toolchain::on_path(program))
-        .or(on_macos)
+    PROGRAMS.iter().find_map(|program| toolchain::on_path(program)).or(on_macos)
 }
 
 /// Finds a Chromium, or installs one where the package manager and the rights are there.
@@ -34,7 +27,7 @@ pub(crate) async fn require() -> Result<PathBuf> {
         return Ok(found);
     }
     if may_install() {
-        println!("installing chromium with apt-get");
+        say!("installing chromium with apt-get");
         apt_get(&["update"]).await?;
         apt_get(&["install", "--yes", "--no-install-recommends", "chromium"]).await?;
     }
@@ -53,10 +46,5 @@ fn may_install() -> bool {
 async fn apt_get(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-    process::run(
-        command,
-        Output::OnlyOnFailure,
-        &format!("`apt-get {}`", arguments.join(" ")),
-    )
-    .await
+    process::run(command, Output::OnlyOnFailure, &format!("`apt-get {}`", arguments.join(" "))).await
 }

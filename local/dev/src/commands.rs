@@ -14,12 +14,7 @@ use clap::{Parser, Subcommand};
 use crate::{signals::Signals, workspace::Workspace};
 
 #[derive(Parser)]
-#[command(
-    name = "cargo dev",
-    bin_name = "cargo dev",
-    about = "Run, test and package fieldcast",
-    version
-)]
+#[command(name = "cargo dev", bin_name = "cargo dev", about = "Run, test and package fieldcast", version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

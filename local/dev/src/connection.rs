@@ -29,21 +29,14 @@ impl Connection {
         if device.is_none() && policy.is_none() {
             bail!("the connection string names neither a DeviceId nor a SharedAccessKeyName");
         }
-        let Some(host) = parts.get("HostName") else {
-            bail!("the connection string has no HostName")
-        };
+        let Some(host) = parts.get("HostName") else { bail!("the connection string has no HostName") };
         let Some(key) = parts.get("SharedAccessKey") else {
             bail!("the connection string has no SharedAccessKey")
         };
         let Some(key) = Key::from_base64(key) else {
             bail!("the SharedAccessKey of the connection string is not base64: was it copied whole?")
         };
-        Ok(Connection {
-            host: host.to_owned(),
-            device,
-            policy,
-            key,
-        })
+        Ok(Connection { host: host.to_owned(), device, policy, key })
     }
 
     /// Where requests go.
@@ -54,10 +47,7 @@ impl Connection {
 
     /// The local hub speaks plain HTTP; everything else is IoT Hub, which only speaks TLS.
     pub(crate) fn is_local(&self) -> bool {
-        let name = self
-            .host
-            .rsplit_once(':')
-            .map_or(self.host.as_str(), |(name, _port)| name);
+        let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _port)| name);
         matches!(name, "127.0.0.1" | "localhost" | "[::1]")
     }
 }
@@ -69,10 +59,7 @@ impl Parts<'_> {
     fn get(&self, wanted: &str) -> Option<&str> {
         let pairs = self.0.trim().split(';').filter_map(|part| part.split_once('='));
         let mut matching = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(wanted));
-        matching
-            .next()
-            .map(|(_, value)| value.trim())
-            .filter(|value| !value.is_empty())
+        matching.next().map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 }
 
@@ -113,19 +100,12 @@ mod tests {
             complaint("Endpoint=sb://h/;SharedAccessKeyName=n;SharedAccessKey=Zm9v").contains("HostName=")
         );
         let cut_short = complaint("HostName=h;DeviceId=d;SharedAccessKey=Zm9vY");
-        assert!(
-            cut_short.contains("base64") && !cut_short.contains("Zm9v"),
-            "{cut_short}"
-        );
+        assert!(cut_short.contains("base64") && !cut_short.contains("Zm9v"), "{cut_short}");
     }
 
     #[test]
     fn only_loopback_names_are_local() -> Result<()> {
-        for (host, local) in [
-            ("127.0.0.1:7072", true),
-            ("[::1]:1", true),
-            ("localhost.example", false),
-        ] {
+        for (host, local) in [("127.0.0.1:7072", true), ("[::1]:1", true), ("localhost.example", false)] {
             let read = Connection::parse(&format!("HostName={host};DeviceId=d;SharedAccessKey=Zm9v"))?;
             assert_eq!(read.is_local(), local, "{host}");
         }

@@ -27,11 +27,7 @@ pub(crate) struct Device {
 /// Why a reading was not taken.
 pub(crate) enum Refusal {
     /// The hub answered, with this status and these words.
-    Answered {
-        status: StatusCode,
-        words: String,
-        wait: Option<Duration>,
-    },
+    Answered { status: StatusCode, words: String, wait: Option<Duration> },
     /// No answer came.
     Unreachable(reqwest::Error),
 }
@@ -62,14 +58,9 @@ impl Device {
     /// Sends one message with a token of its own; answers with the status of the acceptance.
     pub(crate) async fn send(&self, body: Vec<u8>, now: SystemTime) -> Result<StatusCode, Refusal> {
         let path = format!("devices/{}", sas::encoded(&self.id));
-        let address = format!(
-            "{}/{path}/messages/events?api-version={API_VERSION}",
-            self.connection.address()
-        );
-        let request = self
-            .http
-            .post(address)
-            .header(header::AUTHORIZATION, self.token(&path, now));
+        let address =
+            format!("{}/{path}/messages/events?api-version={API_VERSION}", self.connection.address());
+        let request = self.http.post(address).header(header::AUTHORIZATION, self.token(&path, now));
         // Without these two the hub's routing queries treat the body as opaque bytes.
         let request = request
             .header("iothub-contenttype", "application/json")
@@ -85,27 +76,16 @@ impl Device {
         let resource = format!("{}/{path}", self.connection.host);
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let expiry = (now + TOKEN_LIFE).as_secs();
-        sas::token(
-            &resource,
-            &self.connection.key,
-            self.connection.policy.as_deref(),
-            expiry,
-        )
+        sas::token(&resource, &self.connection.key, self.connection.policy.as_deref(), expiry)
     }
 }
 
 async fn refusal(answer: reqwest::Response) -> Refusal {
     let status = answer.status();
     let after = answer.headers().get(header::RETRY_AFTER);
-    let wait = after
-        .and_then(|seconds| seconds.to_str().ok()?.parse().ok())
-        .map(Duration::from_secs);
+    let wait = after.and_then(|seconds| seconds.to_str().ok()?.parse().ok()).map(Duration::from_secs);
     let body = answer.text().await.unwrap_or_default();
-    Refusal::Answered {
-        status,
-        words: hub_words(&body),
-        wait,
-    }
+    Refusal::Answered { status, words: hub_words(&body), wait }
 }
 
 /// The hub wraps its sentence in JSON as `Message`; a proxy on the way answers with a page of its own.
@@ -124,9 +104,7 @@ fn hub_words(body: &str) -> String {
 
 /// An HTTP client that trusts the public certificate authorities and nothing else.
 pub(crate) fn http_client() -> Result<Client> {
-    let authorities = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    let authorities = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -173,11 +151,7 @@ mod tests {
 
     #[test]
     fn only_refusals_that_pass_are_worth_another_try() {
-        let answered = |status| Refusal::Answered {
-            status,
-            words: String::new(),
-            wait: None,
-        };
+        let answered = |status| Refusal::Answered { status, words: String::new(), wait: None };
         assert!(answered(StatusCode::TOO_MANY_REQUESTS).is_transient());
         assert!(answered(StatusCode::BAD_GATEWAY).is_transient());
         assert!(!answered(StatusCode::UNAUTHORIZED).is_transient());

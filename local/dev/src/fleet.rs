@@ -50,12 +50,7 @@ impl Fleet {
                 connection_string(&id).with_context(|| format!("the hub knows no device {id}"))?;
             let device = Device::new(http.clone(), Connection::parse(&connection)?, id);
             let signals = own.clone().unwrap_or_else(|| measured::of_weather(place));
-            let sensor = Sensor {
-                device,
-                place,
-                signals,
-                sent: 0,
-            };
+            let sensor = Sensor { device, place, signals, sent: 0 };
             devices.spawn(sensor.work());
         }
         Ok(Fleet { devices })
@@ -119,9 +114,7 @@ fn wait_before(attempt: u32, refusal: &Refusal, chance: f64) -> Duration {
     let doubled = Duration::from_secs(1 << attempt.min(5)).min(LONGEST_WAIT);
     let jittered = doubled.mul_f64(0.5 + chance / 2.0);
     match refusal {
-        Refusal::Answered {
-            wait: Some(asked), ..
-        } => jittered.max(*asked),
+        Refusal::Answered { wait: Some(asked), .. } => jittered.max(*asked),
         _ => jittered,
     }
 }
@@ -129,10 +122,7 @@ fn wait_before(attempt: u32, refusal: &Refusal, chance: f64) -> Duration {
 fn complain(device: &str, refusal: &Refusal) {
     match refusal {
         Refusal::Answered { status, words, .. } => {
-            eprintln!(
-                "fleet: the hub refused a reading of {device} ({}): {words}",
-                status.as_u16()
-            );
+            eprintln!("fleet: the hub refused a reading of {device} ({}): {words}", status.as_u16());
         }
         Refusal::Unreachable(_) => {
             eprintln!("fleet: a reading of {device} was given up: the hub does not answer")
@@ -147,14 +137,9 @@ mod tests {
 
     #[test]
     fn waits_grow_and_stay_bounded() {
-        let refusal = Refusal::Answered {
-            status: StatusCode::BAD_GATEWAY,
-            words: String::new(),
-            wait: None,
-        };
-        let waits: Vec<u64> = (1..=TRIES)
-            .map(|attempt| wait_before(attempt, &refusal, 1.0).as_secs())
-            .collect();
+        let refusal = Refusal::Answered { status: StatusCode::BAD_GATEWAY, words: String::new(), wait: None };
+        let waits: Vec<u64> =
+            (1..=TRIES).map(|attempt| wait_before(attempt, &refusal, 1.0).as_secs()).collect();
         assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30, 30]);
         assert_eq!(wait_before(1, &refusal, 0.0), Duration::from_secs(1));
     }
@@ -162,11 +147,7 @@ mod tests {
     #[test]
     fn the_hubs_wish_to_wait_is_respected() {
         let wait = Some(Duration::from_secs(60));
-        let refusal = Refusal::Answered {
-            status: StatusCode::TOO_MANY_REQUESTS,
-            words: String::new(),
-            wait,
-        };
+        let refusal = Refusal::Answered { status: StatusCode::TOO_MANY_REQUESTS, words: String::new(), wait };
         assert_eq!(wait_before(1, &refusal, 0.5), Duration::from_secs(60));
     }
 }

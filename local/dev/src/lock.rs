@@ -48,10 +48,7 @@ impl DataLock {
 
     /// Tells other commands where this stack's hub listens.
     pub(crate) fn announce(&mut self, hub_port: Option<u16>) -> Result<()> {
-        let running = Running {
-            process: std::process::id(),
-            hub_port,
-        };
+        let running = Running { process: std::process::id(), hub_port };
         self.write(&serde_json::to_vec(&running).expect("two numbers are JSON"))
             .context("the lock file cannot be written")
     }
@@ -73,12 +70,7 @@ pub(crate) fn running(data: &Path) -> Option<Running> {
 }
 
 fn open(path: &PathBuf) -> std::io::Result<File> {
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
+    File::options().read(true).write(true).create(true).truncate(false).open(path)
 }
 
 fn content(mut file: File) -> Option<Running> {
@@ -106,14 +98,8 @@ mod tests {
         first.announce(Some(7072))?;
 
         let line = DataLock::take(data.path()).expect_err("held").to_string();
-        assert!(
-            line.contains(&format!("(process {})", std::process::id())),
-            "{line}"
-        );
-        assert_eq!(
-            running(data.path()).and_then(|running| running.hub_port),
-            Some(7072)
-        );
+        assert!(line.contains(&format!("(process {})", std::process::id())), "{line}");
+        assert_eq!(running(data.path()).and_then(|running| running.hub_port), Some(7072));
 
         drop(first);
         assert_eq!(running(data.path()), None);
@@ -136,9 +122,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("file");
         fs::write(&file, "")?;
-        let line = DataLock::take(&file.join("data"))
-            .expect_err("not a folder")
-            .to_string();
+        let line = DataLock::take(&file.join("data")).expect_err("not a folder").to_string();
         assert!(line.contains("file/data"), "{line}");
         Ok(())
     }

@@ -36,9 +36,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("no threads can be started")),
     };
-    let code = runtime
-        .block_on(commands::run(cli.command))
-        .unwrap_or_else(|error| failed(&error));
+    let code = runtime.block_on(commands::run(cli.command)).unwrap_or_else(|error| failed(&error));
     // A read from the terminal or a wait for a lock may still be under way; the end of the process ends it.
     runtime.shutdown_background();
     code

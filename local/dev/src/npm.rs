@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use crate::{
     process::{self, Output},
+    text::say,
     workspace::{Workspace, shown},
 };
 
@@ -34,12 +35,13 @@ pub(crate) async fn require_node() -> Result<()> {
     Ok(())
 }
 
-/// The version that `program --version` prints, without a leading `v`.
+/// The version that `program --version` prints: its first word that holds a digit, without a leading `v`.
 pub(crate) async fn version_of(program: &str) -> Option<String> {
     let mut ask = Command::new(program);
     ask.arg("--version");
     let words = process::captured(ask).await?;
-    Some(words.trim_start_matches('v').to_owned())
+    let version = words.split_whitespace().find(|word| word.contains(|c: char| c.is_ascii_digit()))?;
+    Some(version.trim_start_matches('v').to_owned())
 }
 
 pub(crate) fn new_enough(version: &str) -> bool {
@@ -58,15 +60,10 @@ pub(crate) async fn install(folder: &Path) -> Result<()> {
     if installed(folder) {
         return Ok(());
     }
-    println!("installing the npm packages of {}", shown(folder));
+    say!("installing the npm packages of {}", shown(folder));
     let mut ci = npm(folder);
     ci.args(["ci", "--no-audit", "--no-fund"]);
-    process::run(
-        ci,
-        Output::OnlyOnFailure,
-        &format!("`npm ci` in {}", shown(folder)),
-    )
-    .await
+    process::run(ci, Output::OnlyOnFailure, &format!("`npm ci` in {}", shown(folder))).await
 }
 
 /// npm writes its own lock file into `node_modules` last, so one younger than the folder's means a finished
@@ -81,12 +78,7 @@ pub(crate) fn installed(folder: &Path) -> bool {
 pub(crate) async fn script(folder: &Path, name: &str) -> Result<()> {
     let mut script = npm(folder);
     script.args(["run", "--silent", name]);
-    process::run(
-        script,
-        Output::Shown,
-        &format!("`npm run {name}` in {}", shown(folder)),
-    )
-    .await
+    process::run(script, Output::Shown, &format!("`npm run {name}` in {}", shown(folder))).await
 }
 
 fn npm(folder: &Path) -> Command {
@@ -105,7 +97,7 @@ pub(crate) async fn dashboard(workspace: &Workspace) -> Result<PathBuf> {
     install(&folder).await?;
     let _turn = Turn::take(&folder).await?;
     if !built(&folder) {
-        println!("building the dashboard");
+        say!("building the dashboard");
         let mut build = npm(&folder);
         build.args(["run", "--silent", "build"]);
         process::run(build, Output::OnlyOnFailure, "building the dashboard").await?;
@@ -146,9 +138,7 @@ impl Turn {
         let path = folder.join("package.json");
         let lock = File::open(&path).with_context(|| format!("{} cannot be read", shown(&path)))?;
         let waiting = tokio::task::spawn_blocking(move || lock.lock().map(|()| Turn { _lock: lock }));
-        waiting
-            .await?
-            .with_context(|| format!("{} cannot be locked", shown(&path)))
+        waiting.await?.with_context(|| format!("{} cannot be locked", shown(&path)))
     }
 }
 

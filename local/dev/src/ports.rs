@@ -35,21 +35,9 @@ mod tests {
     fn a_taken_port_is_named_with_its_flag() -> Result<()> {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = taken.local_addr()?.port();
-        let wanted = [
-            Wanted {
-                port: 0,
-                flag: "--port",
-            },
-            Wanted {
-                port,
-                flag: "--hub-port",
-            },
-        ];
+        let wanted = [Wanted { port: 0, flag: "--port" }, Wanted { port, flag: "--hub-port" }];
         let line = require_free(&wanted).expect_err("taken").to_string();
-        assert!(
-            line.contains(&port.to_string()) && line.contains("--hub-port"),
-            "{line}"
-        );
+        assert!(line.contains(&port.to_string()) && line.contains("--hub-port"), "{line}");
         Ok(())
     }
 }

@@ -7,11 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::Sha256;
 
 /// What `encodeURIComponent` leaves alone, less the characters that signatures must have encoded.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A key as raw bytes. It has no `Debug` and no `Display`.
 #[derive(Clone)]
@@ -35,9 +31,7 @@ impl Key {
 pub(crate) fn token(resource: &str, key: &Key, policy: Option<&str>, expiry: u64) -> String {
     let resource = encoded(resource);
     let signature = encoded(&key.sign(&format!("{resource}\n{expiry}")));
-    let policy = policy
-        .map(|name| format!("&skn={}", encoded(name)))
-        .unwrap_or_default();
+    let policy = policy.map(|name| format!("&skn={}", encoded(name))).unwrap_or_default();
     format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}{policy}")
 }
 
@@ -65,12 +59,7 @@ mod tests {
     fn a_policy_token_names_the_policy() {
         let key = Key::from_base64("ZmllbGRjYXN0").expect("base64");
         assert_eq!(
-            token(
-                "127.0.0.1:7072/devices/a%2Bb",
-                &key,
-                Some("device"),
-                1_800_000_000
-            ),
+            token("127.0.0.1:7072/devices/a%2Bb", &key, Some("device"), 1_800_000_000),
             "SharedAccessSignature sr=127.0.0.1%3A7072%2Fdevices%2Fa%252Bb&sig=%2B%2BI%2FdFOTduyIgpW5ln9eWRvmhDQlE2hSgscZV9b5478%3D&se=1800000000&skn=device"
         );
     }

@@ -24,18 +24,14 @@ pub(crate) fn overrides(app: &Path) -> Result<BTreeMap<String, String>> {
 fn parse(text: &str) -> Result<BTreeMap<String, String>> {
     let text = text.trim_start_matches('\u{feff}');
     let file: Value = serde_json::from_str(text).with_context(|| format!("{FILE} is not valid JSON"))?;
-    let Some(file) = file.as_object() else {
-        bail!("{FILE} is not a JSON object")
-    };
+    let Some(file) = file.as_object() else { bail!("{FILE} is not a JSON object") };
     if file.get("IsEncrypted") == Some(&Value::Bool(true)) {
         bail!("{FILE} is encrypted: decrypt it with `func settings decrypt`, or move it away");
     }
     let Some(values) = file.get("Values") else {
         return Ok(BTreeMap::new());
     };
-    let Some(values) = values.as_object() else {
-        bail!("{FILE}: Values is not a JSON object")
-    };
+    let Some(values) = values.as_object() else { bail!("{FILE}: Values is not a JSON object") };
     let mut taken = BTreeMap::new();
     for name in TAKEN_OVER {
         match values.get(name) {
@@ -72,13 +68,9 @@ mod tests {
 
     #[test]
     fn broken_files_are_refused_in_one_line() {
-        for broken in [
-            "{",
-            "[]",
-            r#"{"Values":{"PartitionShards":4}}"#,
-            r#"{"IsEncrypted":true}"#,
-            r#"{"Values":3}"#,
-        ] {
+        for broken in
+            ["{", "[]", r#"{"Values":{"PartitionShards":4}}"#, r#"{"IsEncrypted":true}"#, r#"{"Values":3}"#]
+        {
             let line = crate::text::one_line(&parse(broken).expect_err(broken));
             assert!(line.starts_with(FILE) && !line.contains('\n'), "{line}");
         }

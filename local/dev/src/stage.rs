@@ -51,10 +51,7 @@ pub(crate) fn app_files(root: &Path) -> Result<Vec<AppFile>> {
     }
     let functions = function_names(root)?;
     if functions.is_empty() {
-        bail!(
-            "{} holds no function: no folder in it has a {FUNCTION}",
-            shown(root)
-        );
+        bail!("{} holds no function: no folder in it has a {FUNCTION}", shown(root));
     }
     names.extend(functions.iter().map(|function| format!("{function}/{FUNCTION}")));
     names.sort();
@@ -63,21 +60,13 @@ pub(crate) fn app_files(root: &Path) -> Result<Vec<AppFile>> {
 
 /// The program's place in the app.
 pub(crate) fn program(built: &Path) -> AppFile {
-    AppFile {
-        name: PROGRAM.to_owned(),
-        source: built.to_path_buf(),
-        kind: Kind::Program,
-    }
+    AppFile { name: PROGRAM.to_owned(), source: built.to_path_buf(), kind: Kind::Program }
 }
 
 fn function_names(root: &Path) -> Result<Vec<String>> {
     let entries = fs::read_dir(root).with_context(|| format!("{} cannot be read", shown(root)))?;
-    let folders = entries
-        .flatten()
-        .filter(|entry| entry.path().join(FUNCTION).exists());
-    Ok(folders
-        .filter_map(|folder| folder.file_name().into_string().ok())
-        .collect())
+    let folders = entries.flatten().filter(|entry| entry.path().join(FUNCTION).exists());
+    Ok(folders.filter_map(|folder| folder.file_name().into_string().ok()).collect())
 }
 
 fn json_file(root: &Path, name: String) -> Result<AppFile> {
@@ -88,11 +77,7 @@ fn json_file(root: &Path, name: String) -> Result<AppFile> {
     if !json.is_object() {
         bail!("{name} is not a JSON object");
     }
-    Ok(AppFile {
-        name,
-        source,
-        kind: Kind::Json,
-    })
+    Ok(AppFile { name, source, kind: Kind::Json })
 }
 
 /// Copies `files` into the folder `to`, which afterwards holds nothing else.
@@ -115,10 +100,7 @@ fn clear(folder: &Path) -> Result<()> {
     let is_ours =
         folder.join(HOST).is_file() && folder.join(PROGRAM).is_file() && !folder.join("Cargo.toml").exists();
     if !is_empty && !is_ours {
-        bail!(
-            "{} holds something else than an earlier package: name a new or empty folder",
-            shown(folder)
-        );
+        bail!("{} holds something else than an earlier package: name a new or empty folder", shown(folder));
     }
     if !is_empty {
         fs::remove_dir_all(folder).with_context(|| format!("{} cannot be emptied", shown(folder)))?;
@@ -158,10 +140,7 @@ mod tests {
     #[test]
     fn only_what_the_host_reads_belongs_to_the_app() -> Result<()> {
         let root = app()?;
-        assert_eq!(
-            names(&app_files(root.path())?),
-            ["host.json", "negotiate/function.json"]
-        );
+        assert_eq!(names(&app_files(root.path())?), ["host.json", "negotiate/function.json"]);
 
         fs::write(root.path().join("telemetry.json"), "{}")?;
         assert_eq!(
@@ -174,10 +153,7 @@ mod tests {
     #[test]
     fn a_broken_file_is_named_with_the_place() -> Result<()> {
         let root = app()?;
-        fs::write(
-            root.path().join("negotiate/function.json"),
-            "{\n  \"bindings\": [\n}",
-        )?;
+        fs::write(root.path().join("negotiate/function.json"), "{\n  \"bindings\": [\n}")?;
         let line = crate::text::one_line(&app_files(root.path()).expect_err("broken"));
         assert!(
             line.starts_with("negotiate/function.json is not valid JSON") && line.contains("line 3"),
@@ -209,14 +185,8 @@ mod tests {
         lay_out(&files, &to)?;
 
         assert!(!to.join("old").exists());
-        assert_eq!(
-            fs::metadata(to.join("fieldcast"))?.permissions().mode() & 0o777,
-            0o755
-        );
-        assert_eq!(
-            fs::metadata(to.join("host.json"))?.permissions().mode() & 0o777,
-            0o644
-        );
+        assert_eq!(fs::metadata(to.join("fieldcast"))?.permissions().mode() & 0o777, 0o755);
+        assert_eq!(fs::metadata(to.join("host.json"))?.permissions().mode() & 0o777, 0o644);
         Ok(())
     }
 

@@ -1,5 +1,22 @@
 //! Words for the terminal: one line per problem, sizes and numbers a person can read.
 
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+/// Prints a line to standard output, like `println!`, but lives on when nobody reads any more: a closed pipe or
+/// terminal must not keep a stack from stopping in order.
+macro_rules! say {
+    ($($words:tt)*) => { $crate::text::print(format_args!($($words)*)) };
+}
+pub(crate) use say;
+
+/// See [`say!`].
+pub(crate) fn print(words: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{words}");
+}
+
 /// The error and its causes as one line.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
@@ -46,9 +63,7 @@ mod tests {
 
     #[test]
     fn causes_are_told_once_and_on_one_line() {
-        let error = anyhow::anyhow!("port 1 is\n  taken")
-            .context("the hub did not start")
-            .context("up");
+        let error = anyhow::anyhow!("port 1 is\n  taken").context("the hub did not start").context("up");
         assert_eq!(one_line(&error), "up: the hub did not start: port 1 is taken");
         let repeated = anyhow::anyhow!("taken").context("port 1 is taken");
         assert_eq!(one_line(&repeated), "port 1 is taken");

@@ -73,12 +73,9 @@ async fn built(build: Command) -> Result<PathBuf> {
     let Some(messages) = messages else {
         bail!("the handler did not build: cargo's own words are above");
     };
-    let mut executables = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Artifact>(line).ok()?.executable);
-    executables
-        .next_back()
-        .context("cargo built the handler but did not say where it is")
+    let mut executables =
+        messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok()?.executable);
+    executables.next_back().context("cargo built the handler but did not say where it is")
 }
 
 #[derive(Deserialize)]
@@ -99,7 +96,5 @@ pub(crate) async fn target_folder(workspace: &Workspace) -> Result<PathBuf> {
 /// The file that the shell would run for `program`.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
+    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|file| file.is_file())
 }

@@ -10,13 +10,8 @@ impl Workspace {
     /// `cargo dev` is always run from its checkout, so the path known to the compiler is the right one.
     pub(crate) fn find() -> Workspace {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = package
-            .ancestors()
-            .nth(2)
-            .expect("the package is two folders below the root");
-        Workspace {
-            root: root.to_path_buf(),
-        }
+        let root = package.ancestors().nth(2).expect("the package is two folders below the root");
+        Workspace { root: root.to_path_buf() }
     }
 
     pub(crate) fn dashboard(&self) -> PathBuf {

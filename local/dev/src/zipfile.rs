@@ -49,10 +49,7 @@ mod tests {
             source: folder.join(source),
             kind,
         };
-        Ok(vec![
-            file("fieldcast", "a", Kind::Program),
-            file("deep/function.json", "b", Kind::Json),
-        ])
+        Ok(vec![file("fieldcast", "a", Kind::Program), file("deep/function.json", "b", Kind::Json)])
     }
 
     fn packed(files: &[AppFile]) -> Result<Vec<u8>> {
@@ -76,10 +73,7 @@ mod tests {
         }
         assert_eq!(
             seen,
-            [
-                ("deep/function.json".to_owned(), 0o644, 2),
-                ("fieldcast".to_owned(), 0o755, 5_000)
-            ]
+            [("deep/function.json".to_owned(), 0o644, 2), ("fieldcast".to_owned(), 0o755, 5_000)]
         );
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! none.
 
 pub(crate) mod launch;
+mod port;
 pub(crate) mod process;
 pub(crate) mod restarts;
 mod supervise;

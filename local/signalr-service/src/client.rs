@@ -53,9 +53,7 @@ fn negotiated(shared: &Shared, hub: HubName, version: Version) -> serde_json::Va
     });
     let reply = negotiation::reply(version, &id, &token);
     let now = now();
-    shared
-        .world()
-        .negotiated(hub, token, id, now, now + shared.timings.connect);
+    shared.world().negotiated(hub, token, id, now, now + shared.timings.connect);
     reply
 }
 
@@ -73,11 +71,7 @@ pub(crate) async fn connect(
         Ok(admitted) => admitted,
         Err(reason) => return turn_away(&shared, reason),
     };
-    let token = admitted
-        .query
-        .all("id")
-        .next()
-        .map(|id| ConnectionToken(id.to_owned()));
+    let token = admitted.query.all("id").next().map(|id| ConnectionToken(id.to_owned()));
     match upgrade {
         Ok(upgrade) => match arrive(&shared, admitted, token) {
             Ok(connection) => upgrade
@@ -131,9 +125,7 @@ fn authorize(
     hub: &HubName,
 ) -> Result<Option<UserId>, TokenError> {
     // Browsers cannot set headers on WebSockets and event streams, so they put the token into the query.
-    let token = bearer(headers)
-        .or_else(|| query.all("access_token").next())
-        .ok_or(TokenError::Missing)?;
+    let token = bearer(headers).or_else(|| query.all("access_token").next()).ok_or(TokenError::Missing)?;
     let claims = shared.keys.verify(token, SystemTime::now())?;
     check_client(&claims, text(headers, HOST), hub)?;
     Ok(claims.user.map(UserId))
@@ -159,11 +151,7 @@ fn arrive(
         }
     };
     drop(world);
-    Ok(Connection::new(
-        shared.clone(),
-        Identity { hub, token, id, user },
-        outbox,
-    ))
+    Ok(Connection::new(shared.clone(), Identity { hub, token, id, user }, outbox))
 }
 
 /// Requests of the other transports, which are not offered.
@@ -178,21 +166,18 @@ fn no_web_socket(
     };
     match (shared.world().standing(hub, &token, now()), method) {
         (None, _) => no_such_connection(),
-        (Some(_), &Method::POST) => plain(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "POST requests are not allowed for WebSocket connections",
-        ),
-        (Some(_), &Method::DELETE) => plain(
-            StatusCode::BAD_REQUEST,
-            "Only long polling connections can be ended by DELETE",
-        ),
+        (Some(_), &Method::POST) => {
+            plain(StatusCode::METHOD_NOT_ALLOWED, "POST requests are not allowed for WebSocket connections")
+        }
+        (Some(_), &Method::DELETE) => {
+            plain(StatusCode::BAD_REQUEST, "Only long polling connections can be ended by DELETE")
+        }
         (Some(Standing::InUse), _) => {
             plain(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection")
         }
-        (Some(Standing::Negotiated), _) => plain(
-            StatusCode::NOT_FOUND,
-            "Only the WebSockets transport is offered here",
-        ),
+        (Some(Standing::Negotiated), _) => {
+            plain(StatusCode::NOT_FOUND, "Only the WebSockets transport is offered here")
+        }
     }
 }
 

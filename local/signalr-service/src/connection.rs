@@ -39,13 +39,7 @@ pub(crate) enum Phase {
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, identity: Identity, outbox: Arc<Outbox>) -> Connection {
-        Connection {
-            shared,
-            identity,
-            outbox,
-            records: Records::default(),
-            phase: Phase::Handshake,
-        }
+        Connection { shared, identity, outbox, records: Records::default(), phase: Phase::Handshake }
     }
 
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
@@ -98,12 +92,8 @@ impl Connection {
             return;
         }
         let Identity { hub, id, user, .. } = &self.identity;
-        let opening = Opening {
-            hub: hub.clone(),
-            id: id.clone(),
-            user: user.clone(),
-            outbox: self.outbox.clone(),
-        };
+        let opening =
+            Opening { hub: hub.clone(), id: id.clone(), user: user.clone(), outbox: self.outbox.clone() };
         self.shared.world().open(opening, now());
         self.phase = Phase::Open;
     }

@@ -25,10 +25,7 @@ struct Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RestFault {
     /// Answered with the status; no effect.
-    Fail {
-        status: StatusCode,
-        retry_after: Option<Duration>,
-    },
+    Fail { status: StatusCode, retry_after: Option<Duration> },
     /// No effect, and the socket closes without an answer.
     DropBefore,
     /// The call takes effect, and the socket closes without an answer.
@@ -37,10 +34,7 @@ pub(crate) enum RestFault {
 
 impl Faults {
     pub(crate) fn new(world: Arc<Mutex<World>>) -> Faults {
-        Faults {
-            plan: Mutex::default(),
-            world,
-        }
+        Faults { plan: Mutex::default(), world }
     }
 
     /// The next `count` REST calls are answered with `status` and have no effect.
@@ -48,13 +42,7 @@ impl Faults {
     /// # Panics
     /// `status` is no HTTP status.
     pub fn fail_next(&self, count: usize, status: u16) {
-        self.script(
-            count,
-            RestFault::Fail {
-                status: http_status(status),
-                retry_after: None,
-            },
-        );
+        self.script(count, RestFault::Fail { status: http_status(status), retry_after: None });
     }
 
     /// As [`Faults::fail_next`], with a `Retry-After` header in whole seconds.
@@ -63,13 +51,7 @@ impl Faults {
     /// `status` is no HTTP status.
     pub fn fail_next_with_retry_after(&self, count: usize, status: u16, retry_after: Duration) {
         let status = http_status(status);
-        self.script(
-            count,
-            RestFault::Fail {
-                status,
-                retry_after: Some(retry_after),
-            },
-        );
+        self.script(count, RestFault::Fail { status, retry_after: Some(retry_after) });
     }
 
     /// The next `count` REST calls have no effect; their sockets close without an answer.
@@ -150,9 +132,7 @@ impl Faults {
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
-        self.world
-            .lock()
-            .expect("nothing panics while it holds the world")
+        self.world.lock().expect("nothing panics while it holds the world")
     }
 }
 

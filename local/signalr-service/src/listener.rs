@@ -79,11 +79,7 @@ impl Socket {
                 _ = stopping.wait_for(|stop| *stop) => {}
             }
         };
-        Socket {
-            stream,
-            scissors,
-            severed: Severed::NotYet(Box::pin(severed)),
-        }
+        Socket { stream, scissors, severed: Severed::NotYet(Box::pin(severed)) }
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {

@@ -37,9 +37,7 @@ impl HubName {
 
 fn has_hub_pattern(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "_`,.[]".contains(c))
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_`,.[]".contains(c))
 }
 
 /// What a client is known as to the application. Clients may learn each other's.
@@ -83,10 +81,7 @@ mod tests {
     #[test]
     fn an_application_is_a_prefix_that_clients_ask_for() {
         assert_eq!(call(Some("App"), "Chat").as_deref(), Some("app_chat"));
-        assert_eq!(
-            HubName::of_call(Some("app"), "chat"),
-            HubName::of_client("APP_chat")
-        );
+        assert_eq!(HubName::of_call(Some("app"), "chat"), HubName::of_client("APP_chat"));
     }
 
     #[test]

@@ -17,11 +17,9 @@ use std::net::Ipv4Addr;
 /// Answers a page that is not on this machine with 403, without the headers that would let it read that.
 pub(crate) async fn refuse_foreign_pages(request: Request, next: Next) -> Response {
     match request.headers().get(ORIGIN) {
-        Some(origin) if !is_on_this_machine(origin) => (
-            StatusCode::FORBIDDEN,
-            "only pages from this machine may use this service",
-        )
-            .into_response(),
+        Some(origin) if !is_on_this_machine(origin) => {
+            (StatusCode::FORBIDDEN, "only pages from this machine may use this service").into_response()
+        }
         _ => next.run(request).await,
     }
 }
@@ -47,10 +45,7 @@ pub(crate) async fn cors(request: Request, next: Next) -> Response {
 fn preflight(asked: &HeaderMap) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET, POST, DELETE"),
-    );
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
     if let Some(names) = asked.get(ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
     }
@@ -68,9 +63,7 @@ fn is_on_this_machine(origin: &HeaderValue) -> bool {
 }
 
 fn host(origin: &str) -> Option<&str> {
-    let authority = origin
-        .strip_prefix("http://")
-        .or_else(|| origin.strip_prefix("https://"))?;
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))?;
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
             Some(host)
@@ -106,10 +99,7 @@ mod tests {
             "file://localhost",
             "http://localhost:1x",
         ] {
-            assert!(
-                !is_on_this_machine(&HeaderValue::from_static(elsewhere)),
-                "{elsewhere}"
-            );
+            assert!(!is_on_this_machine(&HeaderValue::from_static(elsewhere)), "{elsewhere}");
         }
     }
 }

@@ -104,9 +104,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue
-            .lock()
-            .expect("nothing panics while it holds an outbox")
+        self.queue.lock().expect("nothing panics while it holds an outbox")
     }
 }
 

@@ -67,11 +67,7 @@ async fn answer(shared: &Shared, request: Request) -> Result<Response, Response>
         }
         operation => apply(shared, options, operation.clone()),
     };
-    Ok(if done {
-        reply::done(call.api, &call.operation)
-    } else {
-        reply::missing(&call.operation)
-    })
+    Ok(if done { reply::done(call.api, &call.operation) } else { reply::missing(&call.operation) })
 }
 
 fn refused_route(refusal: RouteRefusal) -> Response {
@@ -109,25 +105,14 @@ pub(crate) fn unauthorized(shared: &Shared, error: &TokenError) -> Response {
 
 /// A header's value, empty when it is missing or no text.
 pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> &str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 async fn read_message(headers: &HeaderMap, body: Body) -> Result<Frame, Response> {
-    let media_type = text(headers, CONTENT_TYPE)
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
+    let media_type = text(headers, CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case("application/json") {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(reply::refused(
-            status,
-            "UnsupportedMediaType",
-            "the body must be application/json",
-        ));
+        return Err(reply::refused(status, "UnsupportedMediaType", "the body must be application/json"));
     }
     let bytes = read_body(body).await?;
     let message = send_body::parse(&bytes).map_err(|error| reply::bad_request(&error.to_string()))?;
@@ -148,11 +133,7 @@ async fn read_body(body: Body) -> Result<Vec<u8>, Response> {
     }
     if length > LARGEST_BODY {
         let message = "the body is larger than 1 MB";
-        return Err(reply::refused(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "PayloadTooLarge",
-            message,
-        ));
+        return Err(reply::refused(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", message));
     }
     Ok(bytes)
 }
@@ -163,26 +144,13 @@ fn send(shared: &Shared, options: Options, to: Target, frame: Frame) {
         Target::All | Target::Group(_) => excluded,
         Target::User(_) | Target::Connection(_) => HashSet::new(),
     };
-    shared.world().send(
-        Send {
-            hub,
-            to,
-            excluded,
-            frame,
-        },
-        now(),
-    );
+    shared.world().send(Send { hub, to, excluded, frame }, now());
 }
 
 /// Carries out what needs no body. `false` when what it is about does not exist.
 fn apply(shared: &Shared, options: Options, operation: Operation) -> bool {
     let mut world = shared.world();
-    let Options {
-        hub,
-        excluded,
-        reason,
-        stay,
-    } = options;
+    let Options { hub, excluded, reason, stay } = options;
     match operation {
         Operation::Send(_) => unreachable!("sends have a body and are carried out by `send`"),
         Operation::Close(whom) => {
@@ -205,9 +173,7 @@ fn apply(shared: &Shared, options: Options, operation: Operation) -> bool {
 fn failed(status: StatusCode, retry_after: Option<Duration>) -> Response {
     let mut response = reply::refused(status, "InjectedFault", "this failure was injected for a test");
     if let Some(wait) = retry_after {
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
     }
     response
 }

@@ -124,27 +124,14 @@ impl Service {
             return Err(ServiceError::NoKey);
         }
         let bound = TcpListener::bind(config.listen).await;
-        let listen = |source| ServiceError::Listen {
-            address: config.listen,
-            source,
-        };
+        let listen = |source| ServiceError::Listen { address: config.listen, source };
         let tcp = bound.map_err(listen)?;
         let address = tcp.local_addr().map_err(listen)?;
         let (stop, stopping) = watch::channel(false);
         let (alive, all_gone) = mpsc::channel(1);
         let shared = Arc::new(Shared::new(config, alive));
-        let server = tokio::spawn(serve(
-            Listener::new(tcp, stopping.clone()),
-            shared.clone(),
-            stopping,
-        ));
-        Ok(Service {
-            address,
-            shared,
-            stop,
-            server,
-            all_gone,
-        })
+        let server = tokio::spawn(serve(Listener::new(tcp, stopping.clone()), shared.clone(), stopping));
+        Ok(Service { address, shared, stop, server, all_gone })
     }
 
     /// Where the service listens.
@@ -186,13 +173,7 @@ impl Service {
 
     /// Cuts every connection, as a crash would, and frees the port.
     pub async fn stop(self) {
-        let Service {
-            shared,
-            stop,
-            server,
-            mut all_gone,
-            ..
-        } = self;
+        let Service { shared, stop, server, mut all_gone, .. } = self;
         stop.send_replace(true);
         shared.world().cut_clients();
         drop(shared);
@@ -229,9 +210,7 @@ impl Shared {
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world
-            .lock()
-            .expect("nothing panics while it holds the world")
+        self.world.lock().expect("nothing panics while it holds the world")
     }
 }
 
@@ -255,8 +234,5 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/client/negotiate", any(client::negotiate))
         .route("/client/", any(client::connect))
         .layer(from_fn(origin::cors));
-    clients
-        .fallback(rest::handle)
-        .with_state(shared)
-        .layer(from_fn(origin::refuse_foreign_pages))
+    clients.fallback(rest::handle).with_state(shared).layer(from_fn(origin::refuse_foreign_pages))
 }

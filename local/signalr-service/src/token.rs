@@ -56,9 +56,7 @@ impl Keys {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let header: Header = decode(header)?;
-        let signature = BASE64_URL_SAFE_NO_PAD
-            .decode(signature)
-            .map_err(|_| TokenError::Malformed)?;
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Malformed)?;
         let fits = |key: &String| match header.alg.as_str() {
             "HS256" => Ok(is_signed::<Hmac<Sha256>>(key, signed, &signature)),
             "HS512" => Ok(is_signed::<Hmac<Sha512>>(key, signed, &signature)),
@@ -91,19 +89,13 @@ struct Payload {
 impl Payload {
     fn into_claims(self, now: SystemTime) -> Result<Claims, TokenError> {
         let expires = self.exp.ok_or(TokenError::NoExpiration)?;
-        let now = now
-            .duration_since(UNIX_EPOCH)
-            .map_or(0.0, |passed| passed.as_secs_f64());
+        let now = now.duration_since(UNIX_EPOCH).map_or(0.0, |passed| passed.as_secs_f64());
         if expires <= now {
             return Err(TokenError::Expired);
         }
-        let user = [self.uid, self.nameid, self.sub]
-            .into_iter()
-            .find_map(|claim| texts(claim).into_iter().next());
-        Ok(Claims {
-            audiences: texts(self.aud),
-            user: user.filter(|user| !user.is_empty()),
-        })
+        let user =
+            [self.uid, self.nameid, self.sub].into_iter().find_map(|claim| texts(claim).into_iter().next());
+        Ok(Claims { audiences: texts(self.aud), user: user.filter(|user| !user.is_empty()) })
     }
 }
 
@@ -117,9 +109,7 @@ fn texts(claim: Option<Value>) -> Vec<String> {
 }
 
 fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
-    let json = BASE64_URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| TokenError::Malformed)?;
+    let json = BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)?;
     serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)
 }
 

@@ -79,12 +79,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(tally: Tally) -> World {
-        World {
-            hubs: HashMap::new(),
-            arrivals: Arrivals::default(),
-            held: None,
-            tally,
-        }
+        World { hubs: HashMap::new(), arrivals: Arrivals::default(), held: None, tally }
     }
 
     /// Notes a negotiated connection, to be claimed before `until`.
@@ -128,12 +123,7 @@ impl World {
 
     /// From here on the connection receives.
     pub(crate) fn open(&mut self, opening: Opening, now: Instant) {
-        let Opening {
-            hub,
-            id,
-            user,
-            outbox,
-        } = opening;
+        let Opening { hub, id, user, outbox } = opening;
         self.hubs.entry(hub).or_default().open(id, user, outbox, now);
         self.tally.add(|counts| {
             counts.clients += 1;
@@ -201,11 +191,8 @@ impl World {
         let Some(hub) = self.hubs.get_mut(hub) else {
             return 0;
         };
-        let leaving: Vec<ConnectionId> = hub
-            .recipients(whom, now)
-            .into_iter()
-            .filter(|id| !excluded.contains(id))
-            .collect();
+        let leaving: Vec<ConnectionId> =
+            hub.recipients(whom, now).into_iter().filter(|id| !excluded.contains(id)).collect();
         for id in &leaving {
             let outbox = hub.remove(id).expect("recipients are connected");
             outbox.push(farewell.clone());
@@ -234,15 +221,11 @@ impl World {
         now: Instant,
     ) -> bool {
         match member {
-            Member::Connection(id) => self
-                .hubs
-                .get_mut(hub)
-                .is_some_and(|hub| hub.join_connection(id, group)),
+            Member::Connection(id) => {
+                self.hubs.get_mut(hub).is_some_and(|hub| hub.join_connection(id, group))
+            }
             Member::User(user) => {
-                self.hubs
-                    .entry(hub.clone())
-                    .or_default()
-                    .join_user(user, group, stay, now);
+                self.hubs.entry(hub.clone()).or_default().join_user(user, group, stay, now);
                 true
             }
         }

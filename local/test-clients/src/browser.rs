@@ -69,16 +69,8 @@ impl Browser {
     /// Node, the npm packages or Chromium are missing, or the process did not start.
     pub fn open(page_url: &str) -> Result<Browser, ClientError> {
         let chromium = find_chromium()?;
-        let script = Script::spawn(
-            "browser.mjs",
-            &[page_url, &chromium.to_string_lossy()],
-            OnDrop::LetEnd,
-        )?;
-        Ok(Browser {
-            script,
-            waiting: VecDeque::new(),
-            evaluations: 0,
-        })
+        let script = Script::spawn("browser.mjs", &[page_url, &chromium.to_string_lossy()], OnDrop::LetEnd)?;
+        Ok(Browser { script, waiting: VecDeque::new(), evaluations: 0 })
     }
 
     /// The next event of the page.
@@ -119,11 +111,16 @@ impl Browser {
             Colors::Light => "light",
             Colors::Dark => "dark",
         };
-        let outcome = self.ask(json!({ "do": "screenshot", "path": path, "colors": colors }), deadline).await?;
+        let outcome =
+            self.ask(json!({ "do": "screenshot", "path": path, "colors": colors }), deadline).await?;
         Ok(outcome.map(drop))
     }
 
-    async fn ask(&mut self, mut command: Value, deadline: Duration) -> Result<Result<Value, String>, ClientError> {
+    async fn ask(
+        &mut self,
+        mut command: Value,
+        deadline: Duration,
+    ) -> Result<Result<Value, String>, ClientError> {
         self.evaluations += 1;
         let asked = self.evaluations;
         command["id"] = asked.into();
@@ -152,19 +149,9 @@ impl Browser {
 /// # Errors
 /// There is none.
 pub fn find_chromium() -> Result<PathBuf, ClientError> {
-    const NAMES: [&str; 4] = [
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-        "google-chrome-stable",
-    ];
+    const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let places = NAMES
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    places
-        .into_iter()
-        .find(|place| place.is_file())
-        .ok_or(ClientError::ChromiumMissing)
+    let places = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    places.into_iter().find(|place| place.is_file()).ok_or(ClientError::ChromiumMissing)
 }

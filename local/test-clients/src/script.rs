@@ -113,10 +113,7 @@ impl Script {
 
     pub(crate) async fn next<E: DeserializeOwned>(&mut self, deadline: Duration) -> Result<E, ClientError> {
         match tokio::time::timeout(deadline, self.events.next_line()).await {
-            Err(_) => Err(ClientError::TimedOut {
-                waited: deadline,
-                log: self.logged(),
-            }),
+            Err(_) => Err(ClientError::TimedOut { waited: deadline, log: self.logged() }),
             Ok(Ok(Some(line))) => {
                 serde_json::from_str(&line).map_err(|source| ClientError::Unexpected { line, source })
             }
@@ -138,10 +135,7 @@ impl Script {
                 // Already dead is what was wanted.
                 let _ = self.child.kill().await;
                 let log = joined(&self.log);
-                Err(ClientError::TimedOut {
-                    waited: STOP_PATIENCE,
-                    log,
-                })
+                Err(ClientError::TimedOut { waited: STOP_PATIENCE, log })
             }
         }
     }
@@ -180,9 +174,6 @@ mod tests {
         let nowhere = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let refused = Script::spawn_in(&nowhere, "signalr-client.mjs", &[], OnDrop::Kill);
         let error = refused.err().expect("nothing is installed there").to_string();
-        assert!(
-            error.contains("cargo dev test") && error.contains("npm ci"),
-            "{error}"
-        );
+        assert!(error.contains("cargo dev test") && error.contains("npm ci"), "{error}");
     }
 }

@@ -8,11 +8,7 @@ use crate::service::{KEY, LONG, Reply, Service};
 use crate::token::audience;
 
 fn absent(code: &'static str) -> Reply {
-    Reply::Full {
-        status: 404,
-        headers: code,
-        body: "",
-    }
+    Reply::Full { status: 404, headers: code, body: "" }
 }
 
 const NO_CONNECTION: &str = "x-ms-error-code: Error.Connection.NotExisted\r\n";
@@ -24,18 +20,14 @@ async fn every_call(client: &HubClient) -> Result<(), SendError> {
     client.remove_connection_from_group("c 1", "g/1", LONG).await?;
     client.remove_connection_from_all_groups("c 1", LONG).await?;
     client.add_user_to_group("u", "g", Membership::Kept, LONG).await?;
-    client
-        .add_user_to_group("u", "g", Membership::For(Duration::from_secs(90)), LONG)
-        .await?;
+    client.add_user_to_group("u", "g", Membership::For(Duration::from_secs(90)), LONG).await?;
     client.remove_user_from_group("u", "g", LONG).await?;
     client.remove_user_from_all_groups("u", LONG).await?;
     client.connection_exists("c", LONG).await?;
     client.user_exists("u", LONG).await?;
     client.group_exists("g", LONG).await?;
     client.user_in_group("u", "g", LONG).await?;
-    client
-        .close(Target::Connection("c"), Some("bye bye"), LONG)
-        .await?;
+    client.close(Target::Connection("c"), Some("bye bye"), LONG).await?;
     client.close(Target::AllExcept(&["c"]), None, LONG).await?;
     client.close(Target::User("u"), None, LONG).await
 }
@@ -86,39 +78,22 @@ async fn what_is_gone_can_be_removed_and_closed_but_not_added() {
         matches!(&added, Err(SendError::NotFound { code }) if code == "Error.Connection.NotExisted"),
         "{added:?}"
     );
-    client
-        .remove_connection_from_group("c", "g", LONG)
-        .await
-        .expect("nothing to remove");
-    client
-        .close(Target::Connection("c"), None, LONG)
-        .await
-        .expect("nothing to close");
-    client
-        .remove_connection_from_all_groups("c", LONG)
-        .await
-        .expect("nothing to remove");
+    client.remove_connection_from_group("c", "g", LONG).await.expect("nothing to remove");
+    client.close(Target::Connection("c"), None, LONG).await.expect("nothing to close");
+    client.remove_connection_from_all_groups("c", LONG).await.expect("nothing to remove");
 }
 
 #[tokio::test]
 async fn a_missing_user_is_not_reported_as_added() {
     let service = Service::start([absent(NO_USER)]).await;
-    let added = service
-        .client()
-        .add_user_to_group("u", "g", Membership::Kept, LONG)
-        .await;
+    let added = service.client().add_user_to_group("u", "g", Membership::Kept, LONG).await;
     assert!(matches!(added, Err(SendError::NotFound { .. })), "{added:?}");
 }
 
 #[tokio::test]
 async fn existence_is_told_from_a_wrong_address() {
-    let service = Service::start([
-        absent(NO_USER),
-        absent(NOT_IN_GROUP),
-        Reply::Status(200),
-        Reply::Status(404),
-    ])
-    .await;
+    let service =
+        Service::start([absent(NO_USER), absent(NOT_IN_GROUP), Reply::Status(200), Reply::Status(404)]).await;
     let client = service.client();
     assert!(!client.user_exists("u", LONG).await.expect("an answer"));
     assert!(!client.user_in_group("u", "g", LONG).await.expect("an answer"));
@@ -129,18 +104,9 @@ async fn existence_is_told_from_a_wrong_address() {
 
 #[tokio::test]
 async fn calls_that_can_be_repeated_are_repeated() {
-    for reply in [
-        Reply::Status(500),
-        Reply::Status(408),
-        Reply::Status(429),
-        Reply::Cut,
-    ] {
+    for reply in [Reply::Status(500), Reply::Status(408), Reply::Status(429), Reply::Cut] {
         let service = Service::start([reply.clone()]).await;
-        service
-            .client()
-            .add_connection_to_group("c", "g", LONG)
-            .await
-            .expect("2xx at the second try");
+        service.client().add_connection_to_group("c", "g", LONG).await.expect("2xx at the second try");
         assert_eq!(service.seen().len(), 2, "{reply:?}");
     }
 }

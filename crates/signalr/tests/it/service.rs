@@ -59,16 +59,9 @@ impl Service {
     pub(crate) async fn start(script: impl IntoIterator<Item = Reply>) -> Service {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
-        let state = Arc::new(Mutex::new(State {
-            script: script.into_iter().collect(),
-            seen: Vec::new(),
-        }));
+        let state = Arc::new(Mutex::new(State { script: script.into_iter().collect(), seen: Vec::new() }));
         let accepting = tokio::spawn(accept(listener, Arc::clone(&state)));
-        Service {
-            address,
-            state,
-            accepting,
-        }
+        Service { address, state, accepting }
     }
 
     pub(crate) fn origin(&self) -> String {
@@ -106,14 +99,9 @@ pub(crate) fn hub() -> HubName {
 pub(crate) fn http() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .expect("installed only here");
+        rustls::crypto::ring::default_provider().install_default().expect("installed only here");
     });
-    reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .expect("a plain client")
+    reqwest::Client::builder().no_proxy().build().expect("a plain client")
 }
 
 /// An address where nothing listens.
@@ -144,11 +132,7 @@ async fn serve(stream: TcpStream, connection: usize, state: Arc<Mutex<State>>) {
         };
         match reply {
             Reply::Status(status) => answer(&mut write, status, "", "", head).await,
-            Reply::Full {
-                status,
-                headers,
-                body,
-            } => answer(&mut write, status, headers, body, head).await,
+            Reply::Full { status, headers, body } => answer(&mut write, status, headers, body, head).await,
             Reply::Trickle => trickle(&mut write).await,
             Reply::Cut => return,
             Reply::Silence => std::future::pending().await,
@@ -167,17 +151,10 @@ async fn request(read: &mut BufReader<OwnedReadHalf>, connection: usize) -> Opti
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let length = headers
-        .get("content-length")
-        .map_or(0, |length| length.parse().expect("a number"));
+    let length = headers.get("content-length").map_or(0, |length| length.parse().expect("a number"));
     let mut body = vec![0; length];
     read.read_exact(&mut body).await.ok()?;
-    Some(Seen {
-        line,
-        headers,
-        body,
-        connection,
-    })
+    Some(Seen { line, headers, body, connection })
 }
 
 async fn text_line(read: &mut BufReader<OwnedReadHalf>) -> Option<String> {
@@ -197,9 +174,7 @@ async fn answer(write: &mut OwnedWriteHalf, status: u16, headers: &str, body: &s
 }
 
 async fn trickle(write: &mut OwnedWriteHalf) {
-    let _ = write
-        .write_all(b"HTTP/1.1 202 X\r\ncontent-length: 2\r\n\r\n")
-        .await;
+    let _ = write.write_all(b"HTTP/1.1 202 X\r\ncontent-length: 2\r\n\r\n").await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     let _ = write.write_all(b"{}").await;
 }

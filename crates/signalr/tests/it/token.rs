@@ -10,14 +10,9 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// The audience of a request's token, after checking signature and times.
 pub(crate) fn audience(seen: &Seen, key: &str) -> String {
-    let token = seen.headers["authorization"]
-        .strip_prefix("Bearer ")
-        .expect("a bearer token");
+    let token = seen.headers["authorization"].strip_prefix("Bearer ").expect("a bearer token");
     let claims = verified(token, key);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970")
-        .as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     assert!(claims["nbf"].as_u64().expect("a number") <= now, "{claims}");
     assert!(claims["exp"].as_u64().expect("a number") > now + 3000, "{claims}");
     claims["aud"].as_str().expect("text").to_owned()
@@ -25,11 +20,7 @@ pub(crate) fn audience(seen: &Seen, key: &str) -> String {
 
 pub(crate) fn verified(token: &str, key: &str) -> Value {
     let (signed, signature) = token.rsplit_once('.').expect("three parts");
-    assert_eq!(
-        decoded(signature),
-        hmac_sha256(key.as_bytes(), signed.as_bytes()),
-        "signature"
-    );
+    assert_eq!(decoded(signature), hmac_sha256(key.as_bytes(), signed.as_bytes()), "signature");
     let (header, claims) = signed.split_once('.').expect("three parts");
     let header: Value = serde_json::from_slice(&decoded(header)).expect("JSON");
     assert_eq!(header, serde_json::json!({"alg": "HS256", "typ": "JWT"}));
@@ -50,18 +41,7 @@ fn decoded(text: &str) -> Vec<u8> {
 fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     use sha2::{Digest, Sha256};
     assert!(key.len() <= 64, "longer keys are hashed first");
-    let padded = |pad: u8| {
-        (0..64)
-            .map(|i| key.get(i).copied().unwrap_or(0) ^ pad)
-            .collect::<Vec<u8>>()
-    };
-    let inner = Sha256::new()
-        .chain_update(padded(0x36))
-        .chain_update(message)
-        .finalize();
-    Sha256::new()
-        .chain_update(padded(0x5c))
-        .chain_update(inner)
-        .finalize()
-        .to_vec()
+    let padded = |pad: u8| (0..64).map(|i| key.get(i).copied().unwrap_or(0) ^ pad).collect::<Vec<u8>>();
+    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().to_vec()
 }

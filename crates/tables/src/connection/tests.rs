@@ -22,13 +22,7 @@ fn account_key_and_suffix_make_the_endpoint() {
     let parsed = parse(&text);
     assert_eq!(parsed.endpoint, "https://fieldcast1.table.core.chinacloudapi.cn");
     let key = b"secret-secret-secret".to_vec();
-    assert_eq!(
-        parsed.credential,
-        Credential::AccountKey {
-            account: "fieldcast1".to_owned(),
-            key
-        }
-    );
+    assert_eq!(parsed.credential, Credential::AccountKey { account: "fieldcast1".to_owned(), key });
 }
 
 #[test]
@@ -42,10 +36,7 @@ fn names_are_case_insensitive_and_spaces_and_other_services_do_not_matter() {
     let text = format!(
         " accountname = fieldcast1 ; ACCOUNTKEY={KEY};; BlobEndpoint=https://x.blob.core.windows.net/;\r\n"
     );
-    assert_eq!(
-        parse(&text),
-        parse(&format!("AccountName=fieldcast1;AccountKey={KEY}"))
-    );
+    assert_eq!(parse(&text), parse(&format!("AccountName=fieldcast1;AccountKey={KEY}")));
 }
 
 #[test]
@@ -64,15 +55,9 @@ fn shared_access_signature_goes_with_an_endpoint_or_an_account() {
     let with_endpoint = format!("TableEndpoint=https://x.example/;SharedAccessSignature=?{signature}");
     let with_account = format!("SharedAccessSignature={signature};AccountName=fieldcast1");
     assert_eq!(parse(&with_endpoint).endpoint, "https://x.example");
-    assert_eq!(
-        parse(&with_account).endpoint,
-        "https://fieldcast1.table.core.windows.net"
-    );
+    assert_eq!(parse(&with_account).endpoint, "https://fieldcast1.table.core.windows.net");
     for text in [with_endpoint, with_account] {
-        assert_eq!(
-            parse(&text).credential,
-            Credential::SharedAccessSignature(signature.to_owned())
-        );
+        assert_eq!(parse(&text).credential, Credential::SharedAccessSignature(signature.to_owned()));
     }
 }
 
@@ -89,51 +74,18 @@ fn development_storage_is_the_emulator() {
 fn errors_name_the_part_and_never_its_value() {
     let check = |text: &str, expected: &str| assert_eq!(error(text), expected);
     check("", "AccountName or TableEndpoint is missing");
-    check(
-        "AccountName=secret1",
-        "AccountKey or SharedAccessSignature is missing",
-    );
-    check(
-        "AccountName=secret1;AccountKey=",
-        "AccountKey or SharedAccessSignature is missing",
-    );
-    check(
-        "AccountName=secret1;AccountKey=!secret!",
-        "AccountKey is not base64",
-    );
-    check(
-        "AccountKey=c2VjcmV0;TableEndpoint=https://x.example",
-        "AccountName is missing",
-    );
-    check(
-        "AccountName=se/cret;AccountKey=c2VjcmV0",
-        "AccountName is not letters and digits",
-    );
-    check(
-        "AccountName=secret1;c2VjcmV0",
-        "part 2 is not of the form Name=value",
-    );
-    check(
-        "AccountName=secret1;accountname=secret2",
-        "part 2 repeats an earlier one",
-    );
-    check(
-        "UseDevelopmentStorage=secret",
-        "UseDevelopmentStorage is not `true`",
-    );
+    check("AccountName=secret1", "AccountKey or SharedAccessSignature is missing");
+    check("AccountName=secret1;AccountKey=", "AccountKey or SharedAccessSignature is missing");
+    check("AccountName=secret1;AccountKey=!secret!", "AccountKey is not base64");
+    check("AccountKey=c2VjcmV0;TableEndpoint=https://x.example", "AccountName is missing");
+    check("AccountName=se/cret;AccountKey=c2VjcmV0", "AccountName is not letters and digits");
+    check("AccountName=secret1;c2VjcmV0", "part 2 is not of the form Name=value");
+    check("AccountName=secret1;accountname=secret2", "part 2 repeats an earlier one");
+    check("UseDevelopmentStorage=secret", "UseDevelopmentStorage is not `true`");
     let address = "is not an http or https address without a query";
-    check(
-        "TableEndpoint=secret;AccountName=a",
-        &format!("TableEndpoint {address}"),
-    );
-    check(
-        "TableEndpoint=https://x.example/?sig=secret;AccountName=a",
-        &format!("TableEndpoint {address}"),
-    );
-    check(
-        "TableEndpoint=https://me:secret@x.example/",
-        &format!("TableEndpoint {address}"),
-    );
+    check("TableEndpoint=secret;AccountName=a", &format!("TableEndpoint {address}"));
+    check("TableEndpoint=https://x.example/?sig=secret;AccountName=a", &format!("TableEndpoint {address}"));
+    check("TableEndpoint=https://me:secret@x.example/", &format!("TableEndpoint {address}"));
     check(
         "AccountName=a;DefaultEndpointsProtocol=secret;AccountKey=c2VjcmV0",
         "DefaultEndpointsProtocol is not `https` or `http`",
@@ -151,14 +103,9 @@ fn errors_name_the_part_and_never_its_value() {
 #[test]
 fn debug_text_shows_no_credential() {
     let by_key = format!("{:?}", parse(&format!("AccountName=fieldcast1;AccountKey={KEY}")));
-    assert!(
-        by_key.contains("fieldcast1") && !by_key.contains("115, 101"),
-        "{by_key}"
-    );
-    let by_signature = format!(
-        "{:?}",
-        parse("TableEndpoint=https://x.example;SharedAccessSignature=sig=secret")
-    );
+    assert!(by_key.contains("fieldcast1") && !by_key.contains("115, 101"), "{by_key}");
+    let by_signature =
+        format!("{:?}", parse("TableEndpoint=https://x.example;SharedAccessSignature=sig=secret"));
     assert!(!by_signature.contains("secret"), "{by_signature}");
 }
 

@@ -40,16 +40,8 @@ impl<'de> Visitor<'de> for RowVisitor {
         let partition = key(members.partition, "PartitionKey")?;
         let row = key(members.row, "RowKey")?;
         let properties = typed(members.properties, &members.types);
-        let entity = Entity {
-            partition,
-            row,
-            properties,
-        };
-        Ok(Row {
-            etag: members.etag,
-            timestamp: members.timestamp,
-            entity,
-        })
+        let entity = Entity { partition, row, properties };
+        Ok(Row { etag: members.etag, timestamp: members.timestamp, entity })
     }
 }
 
@@ -84,12 +76,8 @@ impl<'de> Members<'de> {
 }
 
 fn typed(properties: Vec<(String, Scalar<'_>)>, types: &[(String, Edm)]) -> Vec<(String, Value)> {
-    let edm_of = |name: &str| {
-        types
-            .iter()
-            .find(|(typed, _)| typed == name)
-            .map_or(Edm::Other, |(_, edm)| *edm)
-    };
+    let edm_of =
+        |name: &str| types.iter().find(|(typed, _)| typed == name).map_or(Edm::Other, |(_, edm)| *edm);
     let properties = properties.into_iter().filter_map(|(name, scalar)| {
         let value = scalar.into_value(edm_of(&name))?;
         Some((name, value))
@@ -249,50 +237,26 @@ mod tests {
         check(r#","a":2"#, Value::Int32(2));
         check(r#","a":-3000000000"#, Value::Int64(-3_000_000_000));
         check(r#","a":25.0"#, Value::Double(25.0));
-        check(
-            r#","a":18446744073709551615"#,
-            Value::Double(18_446_744_073_709_551_615.0),
-        );
+        check(r#","a":18446744073709551615"#, Value::Double(18_446_744_073_709_551_615.0));
         check(r#","a@odata.type":"Edm.Double","a":25"#, Value::Double(25.0));
         check(r#","a@odata.type":"Edm.Double","a":"25.5""#, Value::Double(25.5));
-        check(
-            r#","a@odata.type":"Edm.Double","a":"-Infinity""#,
-            Value::Double(f64::NEG_INFINITY),
-        );
-        check(
-            r#","a@odata.type":"Edm.Int64","a":"9223372036854775807""#,
-            Value::Int64(i64::MAX),
-        );
+        check(r#","a@odata.type":"Edm.Double","a":"-Infinity""#, Value::Double(f64::NEG_INFINITY));
+        check(r#","a@odata.type":"Edm.Int64","a":"9223372036854775807""#, Value::Int64(i64::MAX));
         check(r#","a@odata.type":"Edm.Int64","a":7"#, Value::Int64(7));
         check(r#","a":"7","a@odata.type":"Edm.Int64""#, Value::Int64(7));
-        check(
-            r#","a@odata.type":"Edm.Binary","a":"AP8=""#,
-            Value::Binary(vec![0, 255]),
-        );
+        check(r#","a@odata.type":"Edm.Binary","a":"AP8=""#, Value::Binary(vec![0, 255]));
         check(
             r#","a@odata.type":"Edm.DateTime","a":"2026-11-21T03:00:00Z""#,
             Value::DateTime("2026-11-21T03:00:00Z".to_owned()),
         );
-        check(
-            r#","a@odata.type":"Edm.Guid","a":"1-2""#,
-            Value::Guid("1-2".to_owned()),
-        );
+        check(r#","a@odata.type":"Edm.Guid","a":"1-2""#, Value::Guid("1-2".to_owned()));
     }
 
     #[test]
     fn text_that_does_not_fit_its_annotation_stays_text() {
-        assert_eq!(
-            value(r#","a@odata.type":"Edm.Int64","a":"many""#),
-            Some(Value::from("many"))
-        );
-        assert_eq!(
-            value(r#","a@odata.type":"Edm.Binary","a":"?""#),
-            Some(Value::from("?"))
-        );
-        assert_eq!(
-            value(r#","a@odata.type":"Edm.New","a":"x""#),
-            Some(Value::from("x"))
-        );
+        assert_eq!(value(r#","a@odata.type":"Edm.Int64","a":"many""#), Some(Value::from("many")));
+        assert_eq!(value(r#","a@odata.type":"Edm.Binary","a":"?""#), Some(Value::from("?")));
+        assert_eq!(value(r#","a@odata.type":"Edm.New","a":"x""#), Some(Value::from("x")));
     }
 
     #[test]

@@ -100,17 +100,8 @@ mod tests {
 
     #[test]
     fn any_kind_of_number_is_a_number() {
-        for value in [
-            Value::Int32(2),
-            Value::Int64(2),
-            Value::Double(2.0),
-            Value::from(" 2 "),
-        ] {
-            assert_eq!(
-                (value.as_f64(), value.as_i64()),
-                (Some(2.0), Some(2)),
-                "{value:?}"
-            );
+        for value in [Value::Int32(2), Value::Int64(2), Value::Double(2.0), Value::from(" 2 ")] {
+            assert_eq!((value.as_f64(), value.as_i64()), (Some(2.0), Some(2)), "{value:?}");
         }
         assert_eq!(Value::from("2.5").as_f64(), Some(2.5));
     }

@@ -83,9 +83,7 @@ mod tests {
 
     fn written(entity: &Entity) -> Result<String, Invalid> {
         let mut out = Vec::new();
-        entity
-            .write_json(&mut out)
-            .map(|()| String::from_utf8(out).unwrap())
+        entity.write_json(&mut out).map(|()| String::from_utf8(out).unwrap())
     }
 
     #[test]
@@ -98,10 +96,7 @@ mod tests {
             .with("On", true)
             .with("At", Value::DateTime("2026-11-21T03:00:00Z".to_owned()))
             .with("Raw", vec![0_u8, 255])
-            .with(
-                "Write",
-                Value::Guid("00000000-0000-0000-0000-000000000001".to_owned()),
-            );
+            .with("Write", Value::Guid("00000000-0000-0000-0000-000000000001".to_owned()));
         let expected = concat!(
             r#"{"PartitionKey":"Sydney","RowKey":"O'Brien","Geo":"a \"b\"\n","#,
             r#""Celsius@odata.type":"Edm.Double","Celsius":25.0,"Small":7,"#,
@@ -126,21 +121,9 @@ mod tests {
         for name in ["hPa", "_a1", "Größe"] {
             assert_eq!(check_property_name(name), Ok(()));
         }
-        for name in [
-            "",
-            "a-b",
-            "1a",
-            "a b",
-            "a\"",
-            "odata.etag",
-            "a@odata.type",
-            "RowKey",
-            &"a".repeat(256),
-        ] {
-            assert_eq!(
-                check_property_name(name),
-                Err(Invalid::PropertyName(name.to_owned()))
-            );
+        for name in ["", "a-b", "1a", "a b", "a\"", "odata.etag", "a@odata.type", "RowKey", &"a".repeat(256)]
+        {
+            assert_eq!(check_property_name(name), Err(Invalid::PropertyName(name.to_owned())));
         }
     }
 
@@ -153,12 +136,6 @@ mod tests {
     #[test]
     fn forbidden_keys_are_refused() {
         let refused = written(&Entity::new("a/b", "sensor-1"));
-        assert_eq!(
-            refused,
-            Err(Invalid::KeyCharacter {
-                key: "PartitionKey",
-                character: '/'
-            })
-        );
+        assert_eq!(refused, Err(Invalid::KeyCharacter { key: "PartitionKey", character: '/' }));
     }
 }

@@ -55,11 +55,7 @@ pub(crate) fn body(endpoint: &str, table: &str, operations: &[Operation]) -> Res
 fn part(out: &mut Vec<u8>, endpoint: &str, table: &str, operation: &Operation) -> Result<(), Invalid> {
     let (partition, row) = operation.keys();
     key::check_keys(partition, row)?;
-    let path = EntityPath {
-        table,
-        partition,
-        row,
-    };
+    let path = EntityPath { table, partition, row };
     out.extend_from_slice(PART);
     let written = match operation {
         Operation::Insert(_) => {
@@ -68,16 +64,10 @@ fn part(out: &mut Vec<u8>, endpoint: &str, table: &str, operation: &Operation) -
         }
         Operation::Merge(_, etag) => {
             let headers = "Content-Type: application/json\r\nIf-Match: ";
-            write!(
-                out,
-                "MERGE {endpoint}/{path} HTTP/1.1\r\n{ACCEPT}{headers}{etag}\r\n\r\n"
-            )
+            write!(out, "MERGE {endpoint}/{path} HTTP/1.1\r\n{ACCEPT}{headers}{etag}\r\n\r\n")
         }
         Operation::Delete { etag, .. } => {
-            write!(
-                out,
-                "DELETE {endpoint}/{path} HTTP/1.1\r\n{ACCEPT}If-Match: {etag}\r\n\r\n"
-            )
+            write!(out, "DELETE {endpoint}/{path} HTTP/1.1\r\n{ACCEPT}If-Match: {etag}\r\n\r\n")
         }
     };
     written.expect("writing to memory succeeds");
@@ -110,16 +100,8 @@ mod tests {
 
     #[test]
     fn body_has_the_documented_form() {
-        let delete = Operation::Delete {
-            partition: "Sydney".into(),
-            row: "c".into(),
-            etag: etag(),
-        };
-        let operations = [
-            Operation::Insert(Entity::new("Sydney", "a")),
-            merge("O'Brien"),
-            delete,
-        ];
+        let delete = Operation::Delete { partition: "Sydney".into(), row: "c".into(), etag: etag() };
+        let operations = [Operation::Insert(Entity::new("Sydney", "a")), merge("O'Brien"), delete];
         let expected = r#"--batch_fieldcast
 Content-Type: multipart/mixed; boundary=changeset_fieldcast
 
@@ -173,34 +155,15 @@ If-Match: W/"1"
     fn other_partition_and_repeated_row_are_refused() {
         let other = Operation::Insert(Entity::new("Perth", "b"));
         assert_eq!(refused(&[merge("a"), other]), (Some(1), Invalid::OtherPartition));
-        assert_eq!(
-            refused(&[merge("a"), merge("b"), merge("a")]),
-            (Some(2), Invalid::RepeatedEntity)
-        );
+        assert_eq!(refused(&[merge("a"), merge("b"), merge("a")]), (Some(2), Invalid::RepeatedEntity));
     }
 
     #[test]
     fn invalid_operation_is_named() {
         let infinite = Operation::Insert(Entity::new("Sydney", "b").with("Celsius", f64::NAN));
-        assert_eq!(
-            refused(&[merge("a"), infinite]),
-            (Some(1), Invalid::NotFinite("Celsius".to_owned()))
-        );
-        let tab = Operation::Delete {
-            partition: "Sydney".into(),
-            row: "\t".into(),
-            etag: etag(),
-        };
-        assert_eq!(
-            refused(&[tab]),
-            (
-                Some(0),
-                Invalid::KeyCharacter {
-                    key: "RowKey",
-                    character: '\t'
-                }
-            )
-        );
+        assert_eq!(refused(&[merge("a"), infinite]), (Some(1), Invalid::NotFinite("Celsius".to_owned())));
+        let tab = Operation::Delete { partition: "Sydney".into(), row: "\t".into(), etag: etag() };
+        assert_eq!(refused(&[tab]), (Some(0), Invalid::KeyCharacter { key: "RowKey", character: '\t' }));
     }
 
     #[test]

@@ -23,15 +23,9 @@ pub(crate) fn read(
         return Err(Trouble::Answered(failure(&parts, position, operations.len())));
     }
     if parts.len() != operations.len() {
-        return Err(Trouble::Unreadable(
-            "the transaction's reply has not one part for each operation",
-        ));
+        return Err(Trouble::Unreadable("the transaction's reply has not one part for each operation"));
     }
-    operations
-        .iter()
-        .zip(&parts)
-        .map(|(operation, part)| etag(operation, part))
-        .collect()
+    operations.iter().zip(&parts).map(|(operation, part)| etag(operation, part)).collect()
 }
 
 fn etag(operation: &Operation, part: &Part<'_>) -> Result<Option<Etag>, Trouble> {
@@ -39,8 +33,7 @@ fn etag(operation: &Operation, part: &Part<'_>) -> Result<Option<Etag>, Trouble>
         return Ok(None);
     }
     let etag = part.etag.and_then(|etag| Etag::new(etag).ok());
-    etag.map(Some)
-        .ok_or(Trouble::Unreadable("an operation of the transaction has no etag"))
+    etag.map(Some).ok_or(Trouble::Unreadable("an operation of the transaction has no etag"))
 }
 
 /// The service puts the index in front of the message and sends no other part. Where it does not, a full set
@@ -66,10 +59,7 @@ fn parts<'a>(content_type: &str, body: &'a str) -> Option<Vec<Part<'a>>> {
     let batch = sections(body, boundary(content_type)?);
     let (head, content) = split_head(batch.first()?);
     let responses = match header(head, "content-type").and_then(boundary) {
-        Some(changeset) => sections(content, changeset)
-            .into_iter()
-            .map(|part| split_head(part).1)
-            .collect(),
+        Some(changeset) => sections(content, changeset).into_iter().map(|part| split_head(part).1).collect(),
         // A failure of the whole set can come without it.
         None => vec![content],
     };
@@ -80,11 +70,7 @@ fn response(text: &str) -> Option<Part<'_>> {
     let (head, body) = split_head(text);
     let status_line = head.lines().next()?.strip_prefix("HTTP/1.")?;
     let status = status_line.split(' ').nth(1)?.parse().ok()?;
-    Some(Part {
-        status,
-        etag: header(head, "etag"),
-        body: body.trim_end(),
-    })
+    Some(Part { status, etag: header(head, "etag"), body: body.trim_end() })
 }
 
 /// What stands between the delimiter lines (RFC 2046, 5.1.1), each without the line break before it.

@@ -1,10 +1,7 @@
 //! The whole client over real connections: against scripted answers, which pin what the service says, and
 //! against Azurite, which has to be installed (`npm ci` in `local/azurite`).
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test may end where something unexpected happens"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may end where something unexpected happens")]
 
 mod azurite;
 mod odd_answers;

@@ -28,10 +28,7 @@ pub(crate) fn cut() -> Step {
 
 /// An answer with this status line, these further headers and this body.
 pub(crate) fn answer(status: &str, headers: &[&str], body: &str) -> Step {
-    let headers = headers
-        .iter()
-        .map(|header| format!("{header}\r\n"))
-        .collect::<String>();
+    let headers = headers.iter().map(|header| format!("{header}\r\n")).collect::<String>();
     let length = body.len();
     Step::Send(format!(
         "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{headers}Connection: close\r\n\r\n{body}"
@@ -66,11 +63,7 @@ impl Script {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let server = tokio::spawn(play(listener, steps.into_iter().collect(), requests.clone()));
-        Script {
-            address,
-            requests,
-            server,
-        }
+        Script { address, requests, server }
     }
 
     /// A table at this server, with short delays.
@@ -112,10 +105,7 @@ impl ClosedPort {
 
 fn table_at(address: &str, credential: &str, retry: Retry) -> Table {
     let connection = ConnectionString::parse(&format!("TableEndpoint={address};{credential}")).unwrap();
-    Account::new(connection, http())
-        .with_retry(retry)
-        .table("Devices")
-        .unwrap()
+    Account::new(connection, http()).with_retry(retry).table("Devices").unwrap()
 }
 
 async fn play(listener: TcpListener, steps: Vec<Step>, requests: Arc<Mutex<Vec<String>>>) {
@@ -180,11 +170,7 @@ pub(crate) fn quick() -> Retry {
 /// Delays that no deadline has room for, other than by a chance of one in many thousands.
 pub(crate) fn without_waiting() -> Retry {
     let long = Duration::from_secs(10_000_000);
-    Retry {
-        first_delay: long,
-        longest_delay: long,
-        ..quick()
-    }
+    Retry { first_delay: long, longest_delay: long, ..quick() }
 }
 
 pub(crate) fn soon() -> Deadline {
@@ -194,9 +180,5 @@ pub(crate) fn soon() -> Deadline {
 pub(crate) fn http() -> reqwest::Client {
     // Another test of the binary may have been first, which is as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .no_proxy()
-        .pool_idle_timeout(Duration::from_secs(3))
-        .build()
-        .unwrap()
+    reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(3)).build().unwrap()
 }

@@ -29,9 +29,7 @@ fn stale() -> Step {
 }
 
 fn operations(count: usize) -> Vec<Operation> {
-    (0..count)
-        .map(|n| Operation::Merge(Entity::new("p", n.to_string()), etag()))
-        .collect()
+    (0..count).map(|n| Operation::Merge(Entity::new("p", n.to_string()), etag())).collect()
 }
 
 fn batch(parts: &[&str]) -> Step {
@@ -43,11 +41,7 @@ fn batch(parts: &[&str]) -> Step {
     let parts = parts.iter().map(part).collect::<String>();
     let head = "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_2\r\n\r\n";
     let body = format!("{head}{parts}--changesetresponse_2--\r\n--batchresponse_1--\r\n");
-    answer(
-        "202 Accepted",
-        &["Content-Type: multipart/mixed; boundary=batchresponse_1"],
-        &body,
-    )
+    answer("202 Accepted", &["Content-Type: multipart/mixed; boundary=batchresponse_1"], &body)
 }
 
 fn failed_part(status: &str, code: &str, message: &str) -> String {
@@ -74,51 +68,31 @@ fn unknown<T: std::fmt::Debug>(result: Result<T, Error>) -> Failure {
 #[tokio::test]
 async fn insert_asks_for_no_echo_and_returns_the_etag() {
     let script = Script::of([written()]).await;
-    assert_eq!(
-        script.table().insert(&entity(), soon()).await.unwrap().as_str(),
-        "W/\"2\""
-    );
+    assert_eq!(script.table().insert(&entity(), soon()).await.unwrap().as_str(), "W/\"2\"");
     let request = script.requests().remove(0);
     assert!(request.starts_with("POST /Devices HTTP/1.1\r\n"), "{request}");
     assert!(request.contains("prefer: return-no-content\r\n"), "{request}");
-    assert!(
-        request.ends_with(r#""Celsius@odata.type":"Edm.Double","Celsius":25.0}"#),
-        "{request}"
-    );
+    assert!(request.ends_with(r#""Celsius@odata.type":"Edm.Double","Celsius":25.0}"#), "{request}");
 }
 
 #[tokio::test]
 async fn merge_and_delete_carry_the_etag() {
     let script = Script::of([written(), answer("204 No Content", &[], "")]).await;
     script.table().merge(&entity(), &etag(), soon()).await.unwrap();
-    script
-        .table()
-        .delete("Sydney", "sensor-1", &etag(), soon())
-        .await
-        .unwrap();
+    script.table().delete("Sydney", "sensor-1", &etag(), soon()).await.unwrap();
     for (request, verb) in script.requests().iter().zip(["MERGE", "DELETE"]) {
-        assert!(request.starts_with(&format!(
-            "{verb} /Devices(PartitionKey='Sydney',RowKey='sensor-1') HTTP"
-        )));
+        assert!(
+            request.starts_with(&format!("{verb} /Devices(PartitionKey='Sydney',RowKey='sensor-1') HTTP"))
+        );
         assert!(request.contains("if-match: W/\"1\"\r\n"), "{request}");
     }
 }
 
 #[tokio::test]
 async fn existing_changed_and_deleted_rows_are_conflicts() {
-    let gone = || {
-        refusal(
-            "404 Not Found",
-            "ResourceNotFound",
-            "The specified resource does not exist.",
-        )
-    };
+    let gone = || refusal("404 Not Found", "ResourceNotFound", "The specified resource does not exist.");
     let script = Script::of([
-        refusal(
-            "409 Conflict",
-            "EntityAlreadyExists",
-            "The specified entity already exists.",
-        ),
+        refusal("409 Conflict", "EntityAlreadyExists", "The specified entity already exists."),
         stale(),
         gone(),
         stale(),
@@ -144,52 +118,31 @@ async fn lost_answer_is_unknown_and_never_sent_again() {
             (cut(), Failure::CutOff),
             (Step::Send("HTTP/1.1 204 No Con".to_owned()), Failure::CutOff),
             (Step::Send("garbage\r\n\r\n".to_owned()), Failure::CutOff),
-            (
-                answer("204 No Content", &[], ""),
-                Failure::Unreadable("there is no etag"),
-            ),
+            (answer("204 No Content", &[], ""), Failure::Unreadable("there is no etag")),
             (
                 answer("200 OK", &[], "<html>sign in</html>"),
                 Failure::Unreadable("the status is not one that this request has"),
             ),
-            (
-                answer("504 Gateway Timeout", &[], ""),
-                Failure::Answered {
-                    status: 504,
-                    code: String::new(),
-                },
-            ),
+            (answer("504 Gateway Timeout", &[], ""), Failure::Answered { status: 504, code: String::new() }),
             (
                 answer("503 Unavailable", &[], "<html>"),
-                Failure::Answered {
-                    status: 503,
-                    code: String::new(),
-                },
+                Failure::Answered { status: 503, code: String::new() },
             ),
             (
                 refusal("500 Internal Server Error", "OperationTimedOut", "Perhaps."),
-                Failure::Answered {
-                    status: 500,
-                    code: "OperationTimedOut".to_owned(),
-                },
+                Failure::Answered { status: 500, code: "OperationTimedOut".to_owned() },
             ),
         ]
     };
     for (step, expected) in losses() {
         let script = Script::of([step]).await;
-        assert_eq!(
-            unknown(script.table().merge(&entity(), &etag(), soon()).await),
-            expected
-        );
+        assert_eq!(unknown(script.table().merge(&entity(), &etag(), soon()).await), expected);
         assert_eq!(script.requests().len(), 1, "after {expected:?}");
     }
     for (step, expected) in losses() {
         let script = Script::of([step]).await;
         let lost = unknown(script.table().transact(operations(2), soon()).await);
-        assert!(
-            lost == expected || matches!(lost, Failure::Unreadable(_)),
-            "{lost:?}"
-        );
+        assert!(lost == expected || matches!(lost, Failure::Unreadable(_)), "{lost:?}");
         assert_eq!(script.requests().len(), 1, "after {expected:?}");
     }
 }
@@ -200,20 +153,14 @@ async fn answer_lost_on_a_kept_connection_is_unknown_too() {
     let script = Script::of([kept, cut()]).await;
     let table = script.table();
     let etag = table.insert(&entity(), soon()).await.unwrap();
-    assert_eq!(
-        unknown(table.merge(&entity(), &etag, soon()).await),
-        Failure::CutOff
-    );
+    assert_eq!(unknown(table.merge(&entity(), &etag, soon()).await), Failure::CutOff);
     assert_eq!(script.requests().len(), 2);
 }
 
 #[tokio::test]
 async fn silence_is_unknown() {
     let script = Script::of([Step::Silence]).await;
-    let impatient = Retry {
-        attempt_timeout: Duration::from_secs(3),
-        ..quick()
-    };
+    let impatient = Retry { attempt_timeout: Duration::from_secs(3), ..quick() };
     let table = script.table_with(ACCOUNT_KEY, impatient);
     assert_eq!(unknown(table.insert(&entity(), soon()).await), Failure::TimedOut);
     assert_eq!(script.requests().len(), 1);
@@ -232,34 +179,21 @@ async fn busy_service_is_unavailable_as_nothing_was_applied() {
     let script = Script::of([server_busy()]).await;
     let table = script.table_with(ACCOUNT_KEY, without_waiting());
     let error = table.transact(operations(2), soon()).await.unwrap_err();
-    let busy = Failure::Answered {
-        status: 503,
-        code: "ServerBusy".to_owned(),
-    };
-    assert!(
-        matches!(&error, Error::Unavailable { last, .. } if *last == busy),
-        "{error:?}"
-    );
+    let busy = Failure::Answered { status: 503, code: "ServerBusy".to_owned() };
+    assert!(matches!(&error, Error::Unavailable { last, .. } if *last == busy), "{error:?}");
 }
 
 #[tokio::test]
 async fn unreachable_service_is_unavailable_as_nothing_was_sent() {
     let port = ClosedPort::new();
     let error = port.table().insert(&entity(), soon()).await.unwrap_err();
-    assert!(
-        matches!(error, Error::Unavailable { attempts: 2, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Unavailable { attempts: 2, .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn refused_request_says_why_and_is_not_repeated() {
-    let script = Script::of([refusal(
-        "400 Bad Request",
-        "PropertyValueTooLarge",
-        "The value is too large.",
-    )])
-    .await;
+    let script =
+        Script::of([refusal("400 Bad Request", "PropertyValueTooLarge", "The value is too large.")]).await;
     let error = script.table().insert(&entity(), soon()).await.unwrap_err();
     let expected =
         "table storage refused the request with 400 PropertyValueTooLarge: The value is too large.";
@@ -271,31 +205,17 @@ async fn refused_request_says_why_and_is_not_repeated() {
 async fn table_that_exists_is_created() {
     let script = Script::of([
         answer("204 No Content", &[], ""),
-        refusal(
-            "409 Conflict",
-            "TableAlreadyExists",
-            "The table specified already exists.",
-        ),
+        refusal("409 Conflict", "TableAlreadyExists", "The table specified already exists."),
     ])
     .await;
     script.table().create(soon()).await.unwrap();
     script.table().create(soon()).await.unwrap();
-    assert!(
-        script.requests()[0].ends_with(r#"{"TableName":"Devices"}"#),
-        "{}",
-        script.requests()[0]
-    );
+    assert!(script.requests()[0].ends_with(r#"{"TableName":"Devices"}"#), "{}", script.requests()[0]);
 }
 
 #[tokio::test]
 async fn table_being_deleted_is_waited_for() {
-    let deleting = || {
-        refusal(
-            "409 Conflict",
-            "TableBeingDeleted",
-            "The specified table is being deleted.",
-        )
-    };
+    let deleting = || refusal("409 Conflict", "TableBeingDeleted", "The specified table is being deleted.");
     let script = Script::of([deleting(), deleting(), cut(), answer("201 Created", &[], "{}")]).await;
     script.table().create(soon()).await.unwrap();
     assert_eq!(script.requests().len(), 4);
@@ -303,11 +223,7 @@ async fn table_being_deleted_is_waited_for() {
 
 #[tokio::test]
 async fn row_of_a_table_being_deleted_has_no_table() {
-    let deleting = refusal(
-        "409 Conflict",
-        "TableBeingDeleted",
-        "The specified table is being deleted.",
-    );
+    let deleting = refusal("409 Conflict", "TableBeingDeleted", "The specified table is being deleted.");
     let script = Script::of([deleting]).await;
     let error = script.table().insert(&entity(), soon()).await.unwrap_err();
     assert!(matches!(error, Error::MissingTable { .. }), "{error:?}");
@@ -330,26 +246,13 @@ async fn each_code_in_a_transaction_asks_for_its_own_reaction() {
         script.table().transact(operations(5), soon()).await.unwrap_err()
     };
     let exists = run("409 Conflict", "EntityAlreadyExists").await;
-    assert!(
-        matches!(exists, Error::Conflict { index: Some(1), .. }),
-        "{exists:?}"
-    );
+    assert!(matches!(exists, Error::Conflict { index: Some(1), .. }), "{exists:?}");
     let gone = run("404 Not Found", "ResourceNotFound").await;
     assert!(matches!(gone, Error::Conflict { index: Some(1), .. }), "{gone:?}");
     let no_table = run("404 Not Found", "TableNotFound").await;
     assert!(matches!(no_table, Error::MissingTable { .. }), "{no_table:?}");
     let refused = run("400 Bad Request", "InvalidInput").await;
-    assert!(
-        matches!(
-            refused,
-            Error::Refused {
-                status: 400,
-                index: Some(1),
-                ..
-            }
-        ),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Error::Refused { status: 400, index: Some(1), .. }), "{refused:?}");
     let broken = run("500 Internal Server Error", "InternalError").await;
     assert!(matches!(broken, Error::Unknown { .. }), "{broken:?}");
 }
@@ -367,16 +270,9 @@ async fn busy_transaction_is_repeated_even_if_a_part_says_so() {
 #[tokio::test]
 async fn transaction_that_breaks_a_rule_is_not_sent() {
     let script = Script::of([]).await;
-    let error = script
-        .table()
-        .transact(operations(101), soon())
-        .await
-        .unwrap_err();
+    let error = script.table().transact(operations(101), soon()).await.unwrap_err();
     let rule = Invalid::TooManyOperations(101);
-    assert!(
-        matches!(&error, Error::Invalid { reason, .. } if *reason == rule),
-        "{error:?}"
-    );
+    assert!(matches!(&error, Error::Invalid { reason, .. } if *reason == rule), "{error:?}");
     assert_eq!(script.table().transact([], soon()).await.unwrap(), []);
     assert_eq!(script.requests().len(), 0);
 }
@@ -386,10 +282,7 @@ async fn invalid_entity_is_not_sent() {
     let script = Script::of([]).await;
     let entity = Entity::new("Sydney", "sensor-1").with("Celsius", f64::NAN);
     let error = script.table().insert(&entity, soon()).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the request was not sent: property Celsius is not a finite number"
-    );
+    assert_eq!(error.to_string(), "the request was not sent: property Celsius is not a finite number");
     assert!(script.table().get("Sydney", "a#b", soon()).await.is_err());
     assert_eq!(script.requests().len(), 0);
 }

@@ -44,15 +44,8 @@ fn dropping_ends_the_process() {
 #[test]
 fn connection_string_names_the_port() {
     let azurite = start(None);
-    let endpoint = format!(
-        "TableEndpoint=http://127.0.0.1:{}/devstoreaccount1;",
-        azurite.port()
-    );
-    assert!(
-        azurite.connection_string().ends_with(&endpoint),
-        "{}",
-        azurite.connection_string()
-    );
+    let endpoint = format!("TableEndpoint=http://127.0.0.1:{}/devstoreaccount1;", azurite.port());
+    assert!(azurite.connection_string().ends_with(&endpoint), "{}", azurite.connection_string());
 }
 
 #[test]

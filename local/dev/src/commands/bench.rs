@@ -14,7 +14,12 @@ use self::{
     start::{Candidate, Milliseconds},
 };
 use super::package::LARGEST_PROGRAM;
-use crate::{npm, text::megabytes, toolchain, workspace::Workspace};
+use crate::{
+    npm,
+    text::{megabytes, say},
+    toolchain,
+    workspace::Workspace,
+};
 
 /// The host gives up on slow starters and every scale-out pays this time; a reader notices nothing below it.
 const LONGEST_START: Milliseconds = 50.0;
@@ -49,11 +54,11 @@ impl Figures {
 
 pub(crate) async fn run(options: Bench, workspace: &Workspace) -> Result<ExitCode> {
     npm::require_node().await?;
-    println!("building the static handler");
+    say!("building the static handler");
     let program = toolchain::static_handler(workspace).await?;
     let handler = Candidate::handler(&program)?;
     let node = Candidate::node(&workspace.root.join("benches/peers/node-start/handler.js"))?;
-    println!("starting each {ROUNDS} times, in turn");
+    say!("starting each {ROUNDS} times, in turn");
     let (handler_start, node_start) = start::medians_in_turn(handler, node, ROUNDS).await?;
     let figures = Figures {
         machine: Machine::this().await,
@@ -62,9 +67,7 @@ pub(crate) async fn run(options: Bench, workspace: &Workspace) -> Result<ExitCod
         node_start_ms: node_start,
         ratio: node_start / handler_start,
         start_budget_ms: LONGEST_START,
-        program_bytes: fs::metadata(&program)
-            .context("the handler cannot be measured")?
-            .len(),
+        program_bytes: fs::metadata(&program).context("the handler cannot be measured")?.len(),
         program_budget_bytes: LARGEST_PROGRAM,
     };
     print(&figures);
@@ -77,38 +80,24 @@ pub(crate) async fn run(options: Bench, workspace: &Workspace) -> Result<ExitCod
 
 fn print(figures: &Figures) {
     let Figures { machine, .. } = figures;
-    println!();
-    println!(
-        "machine: {}, {} cores, {}",
-        machine.processor, machine.cores, machine.kernel
-    );
-    println!();
-    println!("{:<44} {:>12} {:>12}", "", "measured", "budget");
-    row(
-        "process start to first answer, fieldcast",
-        &format!("{:.1} ms", figures.handler_start_ms),
-        "50 ms",
-    );
-    row(
-        "the same, minimal Node handler",
-        &format!("{:.1} ms", figures.node_start_ms),
-        "",
-    );
+    say!("");
+    say!("machine: {}, {} cores, {}", machine.processor, machine.cores, machine.kernel);
+    say!("");
+    say!("{:<44} {:>12} {:>12}", "", "measured", "budget");
+    row("process start to first answer, fieldcast", &format!("{:.1} ms", figures.handler_start_ms), "50 ms");
+    row("the same, minimal Node handler", &format!("{:.1} ms", figures.node_start_ms), "");
     row("Node takes longer by", &format!("{:.1}x", figures.ratio), "");
     row(
         "program size, fieldcast",
         &megabytes(figures.program_bytes),
         &megabytes(figures.program_budget_bytes),
     );
-    println!();
-    println!(
-        "medians of {} starts each, alternating; no cloud service is reached",
-        figures.rounds
-    );
+    say!("");
+    say!("medians of {} starts each, alternating; no cloud service is reached", figures.rounds);
 }
 
 fn row(what: &str, measured: &str, budget: &str) {
-    println!("{what:<44} {measured:>12} {budget:>12}");
+    say!("{what:<44} {measured:>12} {budget:>12}");
 }
 
 fn verdict(figures: &Figures) -> ExitCode {

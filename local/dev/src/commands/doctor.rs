@@ -9,7 +9,9 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    browser, lock, npm, ports, settings, stage, toolchain,
+    browser, lock, npm, ports, settings, stage,
+    text::{self, say},
+    toolchain,
     workspace::{Workspace, shown},
 };
 
@@ -35,23 +37,16 @@ pub(crate) async fn run(options: Doctor, workspace: &Workspace) -> Result<ExitCo
     findings.extend(free_ports(&data));
     for Finding { what, found } in &findings {
         match found {
-            Ok(words) => println!("ok   {what:<22} {words}"),
-            Err(remedy) => println!("fix  {what:<22} {remedy}"),
+            Ok(words) => say!("ok   {what:<22} {words}"),
+            Err(remedy) => say!("fix  {what:<22} {remedy}"),
         }
     }
     let all_well = findings.iter().all(|finding| finding.found.is_ok());
-    Ok(if all_well {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn finding(what: &str, found: Result<String, String>) -> Finding {
-    Finding {
-        what: what.to_owned(),
-        found,
-    }
+    Finding { what: what.to_owned(), found }
 }
 
 async fn programs() -> Vec<Finding> {
@@ -61,9 +56,7 @@ async fn programs() -> Vec<Finding> {
         Some(version) => Err(format!("{version} is too old: {}", npm::REMEDY)),
         None => Err(npm::REMEDY.to_owned()),
     };
-    let npm = npm::version_of("npm")
-        .await
-        .ok_or("install npm; it comes with Node.js".to_owned());
+    let npm = npm::version_of("npm").await.ok_or("install npm; it comes with Node.js".to_owned());
     let chromium = browser::find().map(|program| program.display().to_string());
     let chromium =
         chromium.ok_or("install the package `chromium`; only `cargo dev test` needs it".to_owned());
@@ -79,37 +72,23 @@ async fn programs() -> Vec<Finding> {
 }
 
 fn packages(workspace: &Workspace) -> Vec<Finding> {
-    let folders = [
-        workspace.dashboard(),
-        workspace.azurite(),
-        workspace.test_clients(),
-    ];
+    let folders = [workspace.dashboard(), workspace.azurite(), workspace.test_clients()];
     let look = |folder: &PathBuf| {
         let found = if npm::installed(folder) {
             Ok("installed".to_owned())
         } else {
             Err("`cargo dev test` installs them, or `npm ci` there".to_owned())
         };
-        finding(
-            &format!(
-                "npm: {}",
-                folder.strip_prefix(&workspace.root).unwrap_or(folder).display()
-            ),
-            found,
-        )
+        finding(&format!("npm: {}", folder.strip_prefix(&workspace.root).unwrap_or(folder).display()), found)
     };
     folders.iter().map(look).collect()
 }
 
 fn app(workspace: &Workspace) -> [Finding; 2] {
-    let told = |error| crate::text::one_line(&error);
-    let files = stage::app_files(&workspace.root)
-        .map(|files| format!("{} files", files.len()))
-        .map_err(told);
+    let told = |error| text::one_line(&error);
+    let files = stage::app_files(&workspace.root).map(|files| format!("{} files", files.len())).map_err(told);
     let local = settings::overrides(&workspace.root);
-    let local = local
-        .map(|values| format!("{} values apply to the local stack", values.len()))
-        .map_err(told);
+    let local = local.map(|values| format!("{} values apply to the local stack", values.len())).map_err(told);
     [finding("functions app", files), finding(settings::FILE, local)]
 }
 

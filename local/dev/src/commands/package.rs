@@ -12,7 +12,7 @@ use clap::Args;
 use crate::{
     elf::{self, Linkage},
     stage,
-    text::megabytes,
+    text::{megabytes, say},
     toolchain,
     workspace::{Workspace, shown},
     zipfile,
@@ -35,7 +35,7 @@ pub(crate) struct Package {
 pub(crate) async fn run(options: Package, workspace: &Workspace) -> Result<ExitCode> {
     let out = options.out.unwrap_or_else(|| workspace.root.join("dist"));
     let mut files = stage::app_files(options.app.as_deref().unwrap_or(&workspace.root))?;
-    println!("building the static handler");
+    say!("building the static handler");
     let built = toolchain::static_handler(workspace).await?;
     let size = require_deployable(&built)?;
     files.push(stage::program(&built));
@@ -56,11 +56,7 @@ fn require_deployable(program: &Path) -> Result<u64> {
     }
     let size = bytes.len() as u64;
     if size > LARGEST_PROGRAM {
-        bail!(
-            "the handler has {}, the budget is {}",
-            megabytes(size),
-            megabytes(LARGEST_PROGRAM)
-        );
+        bail!("the handler has {}, the budget is {}", megabytes(size), megabytes(LARGEST_PROGRAM));
     }
     Ok(size)
 }
@@ -70,31 +66,23 @@ fn zip_beside(out: &Path) -> PathBuf {
 }
 
 fn report(out: &Path, zip: &Path, program: u64) -> Result<()> {
-    let packed = fs::metadata(zip)
-        .with_context(|| format!("{} cannot be read", shown(zip)))?
-        .len();
-    println!();
-    println!(
+    let packed = fs::metadata(zip).with_context(|| format!("{} cannot be read", shown(zip)))?.len();
+    say!("");
+    say!(
         "  {:<16} static handler, {} of at most {}",
         shown(out),
         megabytes(program),
         megabytes(LARGEST_PROGRAM)
     );
-    println!("  {:<16} {}", shown(zip), megabytes(packed));
-    println!();
-    println!(
-        "publish the folder    cd {} && func azure functionapp publish <app> --custom",
-        shown(out)
-    );
-    println!(
+    say!("  {:<16} {}", shown(zip), megabytes(packed));
+    say!("");
+    say!("publish the folder    cd {} && func azure functionapp publish <app> --custom", shown(out));
+    say!(
         "or deploy the zip     az functionapp deployment source config-zip -g <group> -n <app> --src {}",
         shown(zip)
     );
     if std::env::consts::ARCH != "x86_64" {
-        println!(
-            "note: this handler is for {} machines; Azure Functions runs on x86_64",
-            std::env::consts::ARCH
-        );
+        say!("note: this handler is for {} machines; Azure Functions runs on x86_64", std::env::consts::ARCH);
     }
     Ok(())
 }
@@ -105,9 +93,7 @@ mod tests {
 
     #[test]
     fn a_program_that_needs_a_loader_is_not_deployed() {
-        let line = require_deployable(Path::new("/bin/sh"))
-            .expect_err("dynamic")
-            .to_string();
+        let line = require_deployable(Path::new("/bin/sh")).expect_err("dynamic").to_string();
         assert!(line.contains("not static"), "{line}");
     }
 

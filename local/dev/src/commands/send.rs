@@ -10,6 +10,7 @@ use crate::{
     connection::Connection,
     device::{self, Device, Refusal},
     lock,
+    text::say,
     workspace::Workspace,
 };
 
@@ -48,7 +49,7 @@ pub(crate) async fn run(options: Send, workspace: &Workspace) -> Result<ExitCode
     let device = Device::new(device::http_client()?, connection, id);
     match device.send(body, SystemTime::now()).await {
         Ok(status) => {
-            println!("accepted ({})", status.as_u16());
+            say!("accepted ({})", status.as_u16());
             Ok(ExitCode::SUCCESS)
         }
         Err(refusal) => bail!("{}", explained(&refusal, &address)),
@@ -59,9 +60,7 @@ fn connection(options: &Send, workspace: &Workspace) -> Result<Connection> {
     if let Some(text) = &options.connection_string {
         return Connection::parse(text);
     }
-    let port = options
-        .hub_port
-        .unwrap_or_else(|| running_port(options, workspace));
+    let port = options.hub_port.unwrap_or_else(|| running_port(options, workspace));
     let host = format!("127.0.0.1:{port}");
     Connection::parse(&format!(
         "HostName={host};SharedAccessKeyName={DEVELOPMENT_POLICY};SharedAccessKey={DEVELOPMENT_KEY}"
@@ -70,9 +69,7 @@ fn connection(options: &Send, workspace: &Workspace) -> Result<Connection> {
 
 fn running_port(options: &Send, workspace: &Workspace) -> u16 {
     let data = options.data.clone().unwrap_or_else(|| workspace.default_data());
-    lock::running(&data)
-        .and_then(|running| running.hub_port)
-        .unwrap_or(DEFAULT_HUB_PORT)
+    lock::running(&data).and_then(|running| running.hub_port).unwrap_or(DEFAULT_HUB_PORT)
 }
 
 fn device_id(given: Option<String>, connection: &Connection) -> Result<String> {
@@ -103,16 +100,8 @@ async fn body(given: String) -> Result<Vec<u8>> {
 fn explained(refusal: &Refusal, address: &str) -> String {
     match refusal {
         Refusal::Answered { status, words, .. } => {
-            let words = if words.is_empty() {
-                "the hub gave no reason"
-            } else {
-                words
-            };
-            format!(
-                "refused ({}): {words}; {}",
-                status.as_u16(),
-                advice(status.as_u16())
-            )
+            let words = if words.is_empty() { "the hub gave no reason" } else { words };
+            format!("refused ({}): {words}; {}", status.as_u16(), advice(status.as_u16()))
         }
         Refusal::Unreachable(_) if address.starts_with("http://") => {
             format!(

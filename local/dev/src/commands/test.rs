@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{browser, npm, process, toolchain, workspace::Workspace};
+use crate::{browser, npm, process, text::say, toolchain, workspace::Workspace};
 
 #[derive(Args)]
 pub(crate) struct Test {
@@ -19,16 +19,12 @@ pub(crate) struct Test {
 
 pub(crate) async fn run(options: Test, workspace: &Workspace) -> Result<ExitCode> {
     npm::require_node().await?;
-    for folder in [
-        workspace.azurite(),
-        workspace.test_clients(),
-        workspace.dashboard(),
-    ] {
+    for folder in [workspace.azurite(), workspace.test_clients(), workspace.dashboard()] {
         npm::install(&folder).await?;
     }
     browser::require().await?;
     check_dashboard(workspace).await?;
-    println!("building the static handler for the package's tests");
+    say!("building the static handler for the package's tests");
     toolchain::static_handler(workspace).await?;
     run_tests(&options.arguments, workspace).await
 }
@@ -36,7 +32,7 @@ pub(crate) async fn run(options: Test, workspace: &Workspace) -> Result<ExitCode
 async fn check_dashboard(workspace: &Workspace) -> Result<()> {
     let folder = workspace.dashboard();
     for script in ["check", "test"] {
-        println!("dashboard: npm run {script}");
+        say!("dashboard: npm run {script}");
         npm::script(&folder, script).await?;
     }
     npm::dashboard(workspace).await?;

@@ -129,18 +129,9 @@ impl Up {
     fn ports(&self) -> [Wanted; 3] {
         let [(_, host), (_, signalr), (_, hub)] = DEFAULT_PORTS;
         [
-            Wanted {
-                port: self.port,
-                flag: host,
-            },
-            Wanted {
-                port: self.signalr_port,
-                flag: signalr,
-            },
-            Wanted {
-                port: self.hub_port,
-                flag: hub,
-            },
+            Wanted { port: self.port, flag: host },
+            Wanted { port: self.signalr_port, flag: signalr },
+            Wanted { port: self.hub_port, flag: hub },
         ]
     }
 }

@@ -25,15 +25,7 @@ const PULL: f64 = 0.02;
 
 impl Signal {
     fn new(name: &str, usual: f64, step: f64, (low, high): (f64, f64), decimals: i32) -> Signal {
-        Signal {
-            name: name.to_owned(),
-            value: usual,
-            usual,
-            step,
-            low,
-            high,
-            decimals,
-        }
+        Signal { name: name.to_owned(), value: usual, usual, step, low, high, decimals }
     }
 
     /// The next value, with `noise` between -1 and 1.
@@ -91,13 +83,7 @@ fn of_measurement(measurement: &Measurement) -> Signal {
         (None, None) => (0.0, 100.0),
     };
     let name = measurement.spellings.first().unwrap_or(&measurement.name);
-    Signal::new(
-        name,
-        f64::midpoint(low, high),
-        (high - low) / 100.0,
-        (low, high),
-        3,
-    )
+    Signal::new(name, f64::midpoint(low, high), (high - low) / 100.0, (low, high), 3)
 }
 
 #[cfg(test)]

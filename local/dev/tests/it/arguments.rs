@@ -25,11 +25,7 @@ fn help_names_every_command() {
     let ended = program::run(&["--help"]);
     assert_eq!(ended.code, Some(0));
     for command in ["up", "send", "test", "package", "bench", "doctor"] {
-        assert!(
-            ended.stdout.contains(&format!("\n  {command} ")),
-            "{}",
-            ended.stdout
-        );
+        assert!(ended.stdout.contains(&format!("\n  {command} ")), "{}", ended.stdout);
     }
 }
 

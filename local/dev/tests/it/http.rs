@@ -22,13 +22,6 @@ pub(crate) fn get(authority: &str, path: &str) -> io::Result<Answer> {
     let text = String::from_utf8_lossy(&bytes);
     let malformed = || io::Error::other(format!("not an HTTP answer: {text}"));
     let (head, body) = text.split_once("\r\n\r\n").ok_or_else(malformed)?;
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .ok_or_else(malformed)?;
-    Ok(Answer {
-        status,
-        body: body.to_owned(),
-    })
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(malformed)?;
+    Ok(Answer { status, body: body.to_owned() })
 }

@@ -46,10 +46,7 @@ fn folder_and_zip_hold_the_same_files_with_the_right_modes() -> Result<()> {
         assert_eq!(*mode, mode_wanted(name), "{name}");
     }
     for file in FILES {
-        assert!(
-            in_folder.iter().any(|entry| entry.name == file),
-            "{file} is missing in {in_folder:?}"
-        );
+        assert!(in_folder.iter().any(|entry| entry.name == file), "{file} is missing in {in_folder:?}");
     }
     Ok(())
 }
@@ -57,12 +54,7 @@ fn folder_and_zip_hold_the_same_files_with_the_right_modes() -> Result<()> {
 #[test]
 fn a_secret_beside_the_app_never_travels_with_it() -> Result<()> {
     let app = app::copy();
-    for secret in [
-        "local.settings.json",
-        ".env",
-        "negotiate/key.pem",
-        "notes/secret.txt",
-    ] {
+    for secret in ["local.settings.json", ".env", "negotiate/key.pem", "notes/secret.txt"] {
         fs::create_dir_all(app.path().join("notes"))?;
         fs::write(app.path().join(secret), "{}")?;
     }
@@ -70,10 +62,7 @@ fn a_secret_beside_the_app_never_travels_with_it() -> Result<()> {
     let ended = program::run(&["package", "--app", path(app.path()), "--out", path(&out)]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 
-    let wanted = FILES.map(|name| Entry {
-        name: name.to_owned(),
-        mode: mode_wanted(name),
-    });
+    let wanted = FILES.map(|name| Entry { name: name.to_owned(), mode: mode_wanted(name) });
     assert_eq!(entries_below(&out, &out)?, wanted);
     assert_eq!(entries_in(&app.path().join("fieldcast.zip"))?, wanted);
     Ok(())
@@ -85,10 +74,7 @@ fn packaging_twice_gives_the_same_zip() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let ended = program::run(&["package", "--out", path(&folder.path().join("dist"))]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(
-        first == fs::read(folder.path().join("fieldcast.zip"))?,
-        "the zips differ"
-    );
+    assert!(first == fs::read(folder.path().join("fieldcast.zip"))?, "the zips differ");
     Ok(())
 }
 
@@ -97,11 +83,7 @@ fn a_folder_with_other_things_is_left_alone() -> Result<()> {
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("thesis.txt"), "years of work")?;
     let ended = program::run(&["package", "--out", path(folder.path())]);
-    assert!(
-        ended.complaint().contains("name a new or empty folder"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.complaint().contains("name a new or empty folder"), "{}", ended.stderr);
     assert!(folder.path().join("thesis.txt").exists());
     Ok(())
 }
@@ -134,10 +116,7 @@ fn entries_in(zip: &Path) -> Result<Vec<Entry>> {
     for at in 0..zip.len() {
         let file = zip.by_index(at)?;
         let mode = file.unix_mode().context("a file without a mode")? & 0o777;
-        entries.push(Entry {
-            name: file.name()?.into_owned(),
-            mode,
-        });
+        entries.push(Entry { name: file.name()?.into_owned(), mode });
     }
     entries.sort();
     Ok(entries)
@@ -150,10 +129,7 @@ fn entries_below(folder: &Path, root: &Path) -> Result<Vec<Entry>> {
             entries.extend(entries_below(&entry.path(), root)?);
         } else {
             let mode = entry.metadata()?.permissions().mode() & 0o777;
-            entries.push(Entry {
-                name: path(entry.path().strip_prefix(root)?).to_owned(),
-                mode,
-            });
+            entries.push(Entry { name: path(entry.path().strip_prefix(root)?).to_owned(), mode });
         }
     }
     entries.sort();
@@ -183,16 +159,15 @@ fn start_in(root: &Path, port: u16) -> Result<Child> {
         unshare
     };
     command.arg(root).arg("/fieldcast").env_clear();
+    // For finding chroot itself; in the new root these folders do not exist.
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     command.env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string());
     command.env("StorageConnectionString", "Embedded=/state");
     command.env(
         "AzureSignalRConnectionString",
         "Endpoint=https://unused.example;AccessKey=dW51c2Vk;Version=1.0;",
     );
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     Ok(command.spawn()?)
 }
 

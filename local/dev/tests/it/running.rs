@@ -45,12 +45,7 @@ impl Running {
         arguments.extend(more);
         let mut child = program::command(&arguments).spawn().expect("the program starts");
         let lines = reader(&mut child);
-        let mut running = Running {
-            child,
-            lines,
-            banner: Vec::new(),
-            host: String::new(),
-        };
+        let mut running = Running { child, lines, banner: Vec::new(), host: String::new() };
         running.wait_for_banner();
         running
     }
@@ -58,25 +53,15 @@ impl Running {
     fn wait_for_banner(&mut self) {
         let deadline = Instant::now() + DEADLINE;
         while !self.banner.iter().any(|line| line.contains("Ctrl-C")) {
-            match self
-                .lines
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => self.banner.push(line),
                 Err(RecvTimeoutError::Timeout) => panic!("not ready; so far: {:?}", self.banner),
                 Err(RecvTimeoutError::Disconnected) => panic!("it ended: {}", self.stderr()),
             }
         }
-        let dashboard = self
-            .banner
-            .iter()
-            .find_map(|line| line.trim().strip_prefix("dashboard"))
-            .expect("its address");
-        self.host = dashboard
-            .trim()
-            .trim_start_matches("http://")
-            .trim_end_matches('/')
-            .to_owned();
+        let dashboard =
+            self.banner.iter().find_map(|line| line.trim().strip_prefix("dashboard")).expect("its address");
+        self.host = dashboard.trim().trim_start_matches("http://").trim_end_matches('/').to_owned();
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -94,11 +79,7 @@ impl Running {
             let answer = http::get(&self.host, "/api/getdevicestate").map_err(|error| error.to_string())?;
             let json: Value = serde_json::from_str(&answer.body).map_err(|_| answer.body.clone())?;
             let devices = json["devices"].as_array().cloned().unwrap_or_default();
-            if enough(&devices) {
-                Ok(devices)
-            } else {
-                Err(answer.body)
-            }
+            if enough(&devices) { Ok(devices) } else { Err(answer.body) }
         })
     }
 
@@ -110,18 +91,11 @@ impl Running {
             ended.ok_or_else(|| "it has not ended".to_owned())
         });
         let last_words = self.lines.iter().collect();
-        Stopped {
-            status,
-            last_words,
-            stderr: self.stderr(),
-        }
+        Stopped { status, last_words, stderr: self.stderr() }
     }
 
     fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a process id");
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(id, signal).expect("it runs");
     }
 
@@ -189,18 +163,13 @@ struct Stat {
 fn stat(process: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    Some(Stat {
-        state: fields.next()?.to_owned(),
-        parent: fields.next()?.parse().ok()?,
-    })
+    Some(Stat { state: fields.next()?.to_owned(), parent: fields.next()?.parse().ok()? })
 }
 
 fn descendants_of(process: u32) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("Linux has it").flatten();
     let all = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let children: Vec<u32> = all
-        .filter(|id| stat(*id).is_some_and(|stat| stat.parent == process))
-        .collect();
+    let children: Vec<u32> = all.filter(|id| stat(*id).is_some_and(|stat| stat.parent == process)).collect();
     let deeper: Vec<u32> = children.iter().flat_map(|child| descendants_of(*child)).collect();
     [children, deeper].concat()
 }

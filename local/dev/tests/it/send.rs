@@ -1,27 +1,23 @@
 //! `cargo dev send` speaks to a hub as a device does and explains what the hub says.
 
-use std::{io::Write, net::Ipv4Addr, process::Stdio};
+use std::{
+    io::{Seek, Write},
+    net::Ipv4Addr,
+};
 
 use fieldcast_iot_hub::{Device, Devices, Hub, HubConfig};
 
-use crate::program::{self, Ended, ended};
+use crate::program::{self, Ended};
 
 async fn hub(devices: Devices) -> Hub {
-    let config = HubConfig {
-        listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        devices,
-        ..HubConfig::default()
-    };
+    let config = HubConfig { listen: (Ipv4Addr::LOCALHOST, 0).into(), devices, ..HubConfig::default() };
     Hub::start(config).await.expect("the hub starts")
 }
 
 /// The program would block the thread that the hub needs.
 async fn send(arguments: &[&str]) -> Ended {
-    let arguments: Vec<String> = ["send"]
-        .iter()
-        .chain(arguments)
-        .map(|&argument| argument.to_owned())
-        .collect();
+    let arguments: Vec<String> =
+        ["send"].iter().chain(arguments).map(|&argument| argument.to_owned()).collect();
     let run = move || program::run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     tokio::task::spawn_blocking(run).await.expect("it runs")
 }
@@ -30,18 +26,8 @@ async fn send(arguments: &[&str]) -> Ended {
 async fn the_local_hub_takes_a_reading_with_the_development_key() {
     let hub = hub(Devices::AnyWithPolicy).await;
     let port = hub.address().port().to_string();
-    let ended = send(&[
-        "--device",
-        "sensor-1",
-        "--hub-port",
-        &port,
-        r#"{"temperature":21.5}"#,
-    ])
-    .await;
-    assert_eq!(
-        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
-        (Some(0), "accepted (204)\n", "")
-    );
+    let ended = send(&["--device", "sensor-1", "--hub-port", &port, r#"{"temperature":21.5}"#]).await;
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "accepted (204)\n", ""));
     assert_eq!(hub.accepted(), 1);
     hub.stop().await;
 }
@@ -78,16 +64,10 @@ async fn a_refusal_is_told_with_the_hubs_words_and_what_to_do() {
         generation_id: "1".to_owned(),
     };
     let hub = hub(Devices::Registered(vec![device])).await;
-    let string = format!(
-        "HostName={};DeviceId=sensor-1;SharedAccessKey=d3Jvbmc=",
-        hub.address()
-    );
+    let string = format!("HostName={};DeviceId=sensor-1;SharedAccessKey=d3Jvbmc=", hub.address());
     let ended = send(&["--connection-string", &string, "{}"]).await;
     let complaint = ended.complaint();
-    assert!(
-        complaint.starts_with("refused (401): ") && complaint.contains("check the key"),
-        "{complaint}"
-    );
+    assert!(complaint.starts_with("refused (401): ") && complaint.contains("check the key"), "{complaint}");
     assert!(!complaint.contains("d3Jvbmc"), "{complaint}");
     hub.stop().await;
 }
@@ -98,11 +78,7 @@ async fn a_body_that_is_not_json_is_sent_with_a_note() {
     let port = hub.address().port().to_string();
     let ended = send(&["--device", "sensor-1", "--hub-port", &port, "temperature=21"]).await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "accepted (204)\n"));
-    assert!(
-        ended.stderr.starts_with("note: the body is not JSON"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.starts_with("note: the body is not JSON"), "{}", ended.stderr);
     assert_eq!(hub.accepted(), 1);
     hub.stop().await;
 }
@@ -111,19 +87,12 @@ async fn a_body_that_is_not_json_is_sent_with_a_note() {
 async fn the_body_may_come_from_standard_input() {
     let hub = hub(Devices::AnyWithPolicy).await;
     let port = hub.address().port().to_string();
-    let run = move || {
-        let mut command = program::command(&["send", "--device", "sensor-1", "--hub-port", &port, "-"]);
-        let mut child = command.stdin(Stdio::piped()).spawn().expect("the program starts");
-        let mut stdin = child.stdin.take().expect("stdin is piped");
-        stdin.write_all(br#"{"temperature":21.5}"#).expect("it reads");
-        drop(stdin);
-        ended(child.wait_with_output().expect("it ends"))
-    };
-    let ended = tokio::task::spawn_blocking(run).await.expect("it runs");
-    assert_eq!(
-        (ended.stdout.as_str(), ended.stderr.as_str()),
-        ("accepted (204)\n", "")
-    );
+    let mut body = tempfile::tempfile().expect("a temporary file");
+    body.write_all(br#"{"temperature":21.5}"#).and_then(|()| body.rewind()).expect("the file is ours");
+    let mut command = program::command(&["send", "--device", "sensor-1", "--hub-port", &port, "-"]);
+    command.stdin(body);
+    let ended = tokio::task::spawn_blocking(|| program::finish(command)).await.expect("it runs");
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("accepted (204)\n", ""));
     hub.stop().await;
 }
 
@@ -134,10 +103,7 @@ async fn without_a_hub_the_next_step_is_named() {
     hub.stop().await;
     let ended = send(&["--device", "sensor-1", "--hub-port", &port, "{}"]).await;
     let complaint = ended.complaint();
-    assert!(
-        complaint.contains(&port) && complaint.contains("cargo dev up"),
-        "{complaint}"
-    );
+    assert!(complaint.contains(&port) && complaint.contains("cargo dev up"), "{complaint}");
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use crate::program::{self, Ended, ended};
+use crate::program::{self, Ended};
 
 fn run_with_path(folder: &Path) -> Ended {
     let mut command = program::command(&["test"]);
-    ended(command.env("PATH", folder).output().expect("the program starts"))
+    command.env("PATH", folder);
+    program::finish(command)
 }
 
 fn install(folder: &Path, name: &str, words: &str) {
@@ -19,29 +20,13 @@ fn install(folder: &Path, name: &str, words: &str) {
 fn a_missing_or_old_node_is_one_clear_line() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let ended = run_with_path(folder.path());
-    assert!(
-        ended
-            .complaint()
-            .starts_with("Node.js is not installed: install Node.js"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.complaint().starts_with("Node.js is not installed: install Node.js"), "{}", ended.stderr);
 
     install(folder.path(), "node", "v18.20.8");
     let ended = run_with_path(folder.path());
-    assert!(
-        ended
-            .complaint()
-            .starts_with("Node.js 18.20.8 is too old: install Node.js"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.complaint().starts_with("Node.js 18.20.8 is too old: install Node.js"), "{}", ended.stderr);
 
     install(folder.path(), "node", "v22.1.0");
     let ended = run_with_path(folder.path());
-    assert!(
-        ended.complaint().starts_with("npm is not installed: install"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.complaint().starts_with("npm is not installed: install"), "{}", ended.stderr);
 }

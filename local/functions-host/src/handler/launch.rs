@@ -2,13 +2,13 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, TcpListener},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
 };
 
 use tokio::process::Command;
 
-use super::process::Process;
+use super::{port::ReservedPort, process::Process};
 use crate::{
     HostError,
     app::{host_json::Description, settings::Settings},
@@ -22,7 +22,7 @@ pub(crate) struct Launch {
     arguments: Vec<String>,
     folder: PathBuf,
     environment: Vec<(String, String)>,
-    pub(crate) port: u16,
+    port: ReservedPort,
 }
 
 impl Launch {
@@ -36,7 +36,7 @@ impl Launch {
             folder.as_ref().map_or(app_root.clone(), |folder| app_root.join(folder))
         };
         let worker_directory = below(&description.worker_directory);
-        let port = free_port()
+        let port = ReservedPort::find()
             .map_err(|source| HostError::Listen { address: (Ipv4Addr::LOCALHOST, 0).into(), source })?;
         let mut arguments = description.arguments.clone();
         arguments.extend(
@@ -50,9 +50,13 @@ impl Launch {
             executable: if_present(&worker_directory, &description.executable),
             arguments,
             folder: below(&description.working_directory),
-            environment: environment(&app_root, settings, port),
+            environment: environment(&app_root, settings, port.number()),
             port,
         })
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port.number()
     }
 
     pub(crate) fn start(&self, log: &LogSink) -> Result<Process, HostError> {
@@ -103,20 +107,4 @@ fn environment(app_root: &Path, settings: &Settings, port: u16) -> Vec<(String, 
     ];
     let settings = settings.iter().map(|(name, value)| (name.clone(), value.clone()));
     settings.chain(own.map(|(name, value)| (name.to_owned(), value))).collect()
-}
-
-/// A free port of 127.0.0.1 below the range that systems hand out for outgoing connections (Linux: from
-/// 32768). The real host lets the system choose; but while the handler restarts, that port could become the
-/// local end of another connection, even of the readiness probe itself.
-fn free_port() -> io::Result<u16> {
-    const TRIES: usize = 64;
-    let mut last = Err(io::Error::from(io::ErrorKind::AddrInUse));
-    for _ in 0..TRIES {
-        let port = rand::random_range(20_000..32_768);
-        last = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(|_| port);
-        if last.is_ok() {
-            break;
-        }
-    }
-    last
 }

@@ -89,7 +89,7 @@ impl Handler {
     }
 
     async fn probe(&self, process: &Arc<Process>) -> Line {
-        let authority: Arc<str> = format!("127.0.0.1:{}", self.launch.port).into();
+        let authority: Arc<str> = format!("127.0.0.1:{}", self.launch.port()).into();
         let client = wire::client();
         while !wire::answers(&client, &authority).await {
             tokio::time::sleep(PROBE_PAUSE).await;

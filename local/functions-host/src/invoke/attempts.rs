@@ -50,3 +50,25 @@ impl<'a> Attempts<'a> {
         Some(pause)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::app::fields::Field;
+
+    #[test]
+    fn every_failure_is_retried_under_an_unlimited_policy_but_not_the_end_of_the_host() {
+        let section = json!({"strategy": "fixedDelay", "maxRetryCount": -1, "delayInterval": "00:00:01"});
+        let policy = RetryPolicy::parse(&Field::root(Path::new("host.json"), &section)).unwrap();
+        let mut attempts = Attempts::new(Some(&policy));
+        for retry in 1..=50 {
+            assert!(attempts.next_pause(&Failure::TimedOut, 0.5).is_some());
+            assert_eq!(attempts.context().unwrap().retry_count, retry);
+        }
+        assert_eq!(attempts.next_pause(&Failure::HostStopped, 0.5), None);
+    }
+}

@@ -119,12 +119,15 @@ async fn a_lost_reply_means_done_work_and_a_second_delivery() {
     host.faults().kill_during_next_batch(KillMoment::ReplyLost);
     world.hub.push(0, "{}");
     drained(&host).await;
-    let requests = world.director.requests("/F");
-    assert!(requests.len() >= 2);
-    assert_eq!(
-        requests[1].json()["Metadata"]["RetryContext"]["Exception"]["Message"],
-        "no reply from the handler: the reply was lost"
+    assert!(
+        world.log_text().contains("no reply from the handler: the reply was lost"),
+        "{}",
+        world.log_text()
     );
+    // A retry that comes before the restart is noticed may be used up with or without reaching the handler.
+    let last = world.director.requests("/F").pop().unwrap();
+    assert!(last.json()["Metadata"]["RetryContext"]["RetryCount"].as_u64().unwrap() >= 1);
+    assert_eq!(last.sequence_numbers(), [0]);
     assert_eq!(host.status().handler_starts, 2);
     host.stop().await;
 }

@@ -146,6 +146,15 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// A failed test shows what the host said.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log_text());
+        }
+    }
+}
+
 /// The handler script, beside this file.
 pub(crate) fn script() -> String {
     format!("{}/tests/it/handler.mjs", env!("CARGO_MANIFEST_DIR"))

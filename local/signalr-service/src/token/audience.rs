@@ -51,10 +51,7 @@ fn accept(claims: &Claims, host: &str, fits: impl Fn(&str, Option<&str>) -> bool
 /// Authority, path and query. Both schemes are taken: a proxy may end TLS in front of the stand-in.
 fn split(audience: &str) -> Option<(&str, &str, Option<&str>)> {
     let (scheme, rest) = audience.split_once("://")?;
-    if !["http", "https"]
-        .iter()
-        .any(|known| scheme.eq_ignore_ascii_case(known))
-    {
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return None;
     }
     let (authority, tail) = rest.split_at(rest.find('/')?);
@@ -79,17 +76,9 @@ fn without_port(host: &str) -> &str {
 /// `[application=a&]api-version=v`, as the older SDK signs it.
 fn identifying_part(query: &str) -> String {
     let named = |name: &str| {
-        query.split('&').find(|pair| {
-            pair.split('=')
-                .next()
-                .is_some_and(|key| key.eq_ignore_ascii_case(name))
-        })
+        query.split('&').find(|pair| pair.split('=').next().is_some_and(|key| key.eq_ignore_ascii_case(name)))
     };
-    [named("application"), named("api-version")]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("&")
+    [named("application"), named("api-version")].into_iter().flatten().collect::<Vec<_>>().join("&")
 }
 
 #[cfg(test)]
@@ -97,10 +86,7 @@ mod tests {
     use super::*;
 
     fn claims(audience: &str) -> Claims {
-        Claims {
-            audiences: vec!["other".into(), audience.into()],
-            user: None,
-        }
+        Claims { audiences: vec!["other".into(), audience.into()], user: None }
     }
 
     fn rest(audience: &str) -> bool {
@@ -149,15 +135,8 @@ mod tests {
         ] {
             assert!(!rest(bad), "{bad}");
         }
-        let requested = Requested {
-            host: "",
-            path: "/api/hubs/chat",
-            query: "",
-        };
-        assert!(
-            check_rest(&claims("http:///api/hubs/chat"), requested).is_err(),
-            "no Host header"
-        );
+        let requested = Requested { host: "", path: "/api/hubs/chat", query: "" };
+        assert!(check_rest(&claims("http:///api/hubs/chat"), requested).is_err(), "no Host header");
     }
 
     #[test]
@@ -184,12 +163,7 @@ mod tests {
 
     #[test]
     fn ports_are_cut_off_names_only() {
-        for (host, bare) in [
-            ("a:80", "a"),
-            ("a", "a"),
-            ("[::1]:80", "[::1]"),
-            ("[::1]", "[::1]"),
-        ] {
+        for (host, bare) in [("a:80", "a"), ("a", "a"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]")] {
             assert_eq!(without_port(host), bare);
         }
     }

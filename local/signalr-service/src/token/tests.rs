@@ -15,34 +15,20 @@ fn verify(token: &str, second: u64) -> Result<Claims, TokenError> {
 
 /// Signs `payload` with the known key.
 fn signed(header: &str, payload: &str) -> String {
-    let text = format!(
-        "{}.{}",
-        BASE64_URL_SAFE_NO_PAD.encode(header),
-        BASE64_URL_SAFE_NO_PAD.encode(payload)
-    );
-    let mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes())
-        .unwrap()
-        .chain_update(&text);
-    format!(
-        "{text}.{}",
-        BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
-    )
+    let text =
+        format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(header), BASE64_URL_SAFE_NO_PAD.encode(payload));
+    let mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap().chain_update(&text);
+    format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
 #[test]
 fn known_tokens_are_taken_until_they_expire() {
     for token in [HS256, HS512] {
         let claims = verify(token, 1_700_003_599).unwrap();
-        assert_eq!(
-            claims.audiences,
-            ["https://example.service.signalr.net/api/hubs/chat/:send"]
-        );
+        assert_eq!(claims.audiences, ["https://example.service.signalr.net/api/hubs/chat/:send"]);
         assert_eq!(verify(token, 1_700_003_600), Err(TokenError::Expired));
     }
-    assert_eq!(
-        verify(ALICE, 1_700_000_000).unwrap().user.as_deref(),
-        Some("alice")
-    );
+    assert_eq!(verify(ALICE, 1_700_000_000).unwrap().user.as_deref(), Some("alice"));
 }
 
 #[test]
@@ -51,10 +37,7 @@ fn a_token_of_another_key_or_with_changed_text_is_refused() {
     assert_eq!(keys.verify(HS256, UNIX_EPOCH), Err(TokenError::Signature));
     let (text, _) = ALICE.rsplit_once('.').unwrap();
     let (_, signature) = HS256.rsplit_once('.').unwrap();
-    assert_eq!(
-        verify(&format!("{text}.{signature}"), 0),
-        Err(TokenError::Signature)
-    );
+    assert_eq!(verify(&format!("{text}.{signature}"), 0), Err(TokenError::Signature));
     assert_eq!(verify(&format!("{text}."), 0), Err(TokenError::Signature));
 }
 
@@ -72,10 +55,7 @@ fn only_the_two_hmac_algorithms_are_taken() {
 
 #[test]
 fn an_expiry_is_required() {
-    assert_eq!(
-        verify(&signed(r#"{"alg":"HS256"}"#, r#"{"aud":"a"}"#), 0),
-        Err(TokenError::NoExpiration)
-    );
+    assert_eq!(verify(&signed(r#"{"alg":"HS256"}"#, r#"{"aud":"a"}"#), 0), Err(TokenError::NoExpiration));
 }
 
 #[test]
@@ -88,10 +68,7 @@ fn the_user_is_the_first_of_three_claims() {
     assert_eq!(user(r#","sub":"s""#).as_deref(), Some("s"));
     assert_eq!(user(r#","sub":["s","t"],"asrs.u.sub":"u""#).as_deref(), Some("s"));
     assert_eq!(user(r#","sub":"s","nameid":"n""#).as_deref(), Some("n"));
-    assert_eq!(
-        user(r#","nameid":"n","sub":"s","asrs.s.uid":"u""#).as_deref(),
-        Some("u")
-    );
+    assert_eq!(user(r#","nameid":"n","sub":"s","asrs.s.uid":"u""#).as_deref(), Some("u"));
 }
 
 #[test]

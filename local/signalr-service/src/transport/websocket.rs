@@ -85,10 +85,7 @@ async fn write(
 /// Closes with 1000 and waits for the client's answer: dropping the socket with unread data in it would
 /// reset the connection and could take the close frame with it.
 async fn say_goodbye(socket: &mut WebSocket) {
-    let close = CloseFrame {
-        code: close_code::NORMAL,
-        reason: "".into(),
-    };
+    let close = CloseFrame { code: close_code::NORMAL, reason: "".into() };
     let goodbye = async {
         if socket.send(Message::Close(Some(close))).await.is_ok() {
             while let Some(Ok(_)) = socket.recv().await {}
@@ -114,12 +111,7 @@ enum Beat {
 
 impl Pulse {
     fn start(timings: Timings, now: Instant) -> Pulse {
-        Pulse {
-            timings,
-            started: now,
-            heard: now,
-            sent: now,
-        }
+        Pulse { timings, started: now, heard: now, sent: now }
     }
 
     fn next(&self, phase: Phase) -> (Instant, Beat) {
@@ -142,10 +134,7 @@ mod tests {
         let start = Instant::now();
         let second = Duration::from_secs(1);
         let mut pulse = Pulse::start(Timings::default(), start);
-        assert_eq!(
-            pulse.next(Phase::Handshake),
-            (start + 15 * second, Beat::HandshakeTimeout)
-        );
+        assert_eq!(pulse.next(Phase::Handshake), (start + 15 * second, Beat::HandshakeTimeout));
         assert_eq!(pulse.next(Phase::Open), (start + 15 * second, Beat::Ping));
         pulse.sent = start + 14 * second;
         assert_eq!(pulse.next(Phase::Open), (start + 29 * second, Beat::Ping));

@@ -116,10 +116,7 @@ pub(crate) fn read_message(record: &[u8]) -> Result<ClientMessage, Unreadable> {
         INVOCATION | STREAM_INVOCATION => {
             let call: Invocation = serde_json::from_slice(record).map_err(|_| Unreadable)?;
             Ok(match call.invocation_id {
-                Some(id) => ClientMessage::Call {
-                    id,
-                    method: call.target,
-                },
+                Some(id) => ClientMessage::Call { id, method: call.target },
                 None => ClientMessage::Other,
             })
         }
@@ -131,9 +128,7 @@ pub(crate) fn read_message(record: &[u8]) -> Result<ClientMessage, Unreadable> {
 /// A call of `target` on the client. `arguments` is the caller's JSON array, passed on byte for byte.
 pub(crate) fn invocation(target: &str, arguments: &RawValue) -> Frame {
     let target = serde_json::Value::from(target);
-    frame(format!(
-        r#"{{"type":1,"target":{target},"arguments":{arguments}}}"#
-    ))
+    frame(format!(r#"{{"type":1,"target":{target},"arguments":{arguments}}}"#))
 }
 
 /// The failed end of the client's call `id`.
@@ -167,15 +162,9 @@ mod tests {
     #[test]
     fn records_may_be_joined_or_split() {
         let mut records = Records::default();
-        assert_eq!(
-            records.receive(b"{\"a\":1}\x1e{\"b\""),
-            Ok(vec![b"{\"a\":1}".to_vec()])
-        );
+        assert_eq!(records.receive(b"{\"a\":1}\x1e{\"b\""), Ok(vec![b"{\"a\":1}".to_vec()]));
         assert_eq!(records.receive(b":2}"), Ok(vec![]));
-        assert_eq!(
-            records.receive(b"\x1e\x1e"),
-            Ok(vec![b"{\"b\":2}".to_vec(), vec![]])
-        );
+        assert_eq!(records.receive(b"\x1e\x1e"), Ok(vec![b"{\"b\":2}".to_vec(), vec![]]));
     }
 
     #[test]
@@ -189,11 +178,7 @@ mod tests {
 
     #[test]
     fn handshakes_are_answered_in_the_words_clients_know() {
-        let answer = |request: &str| {
-            handshake_reply(&check_handshake(request.as_bytes()))
-                .text()
-                .to_owned()
-        };
+        let answer = |request: &str| handshake_reply(&check_handshake(request.as_bytes())).text().to_owned();
         assert_eq!(answer(r#"{"protocol":"json","version":1}"#), "{}\u{1e}");
         assert_eq!(
             answer(r#"{"protocol":"cbor","version":1}"#),
@@ -212,43 +197,22 @@ mod tests {
     #[test]
     fn the_type_may_come_last() {
         let call = br#"{"target":"save","arguments":[{"type":7}],"invocationId":"0","type":1}"#;
-        assert_eq!(
-            read_message(call),
-            Ok(ClientMessage::Call {
-                id: "0".into(),
-                method: "save".into()
-            })
-        );
+        assert_eq!(read_message(call), Ok(ClientMessage::Call { id: "0".into(), method: "save".into() }));
     }
 
     #[test]
     fn unknown_types_are_ignored_whatever_they_hold() {
-        for other in [
-            r#"{"type":99,"target":5}"#,
-            r#"{"type":6}"#,
-            r#"{"type":1,"target":"x","arguments":[]}"#,
-        ] {
-            assert_eq!(
-                read_message(other.as_bytes()),
-                Ok(ClientMessage::Other),
-                "{other}"
-            );
+        for other in
+            [r#"{"type":99,"target":5}"#, r#"{"type":6}"#, r#"{"type":1,"target":"x","arguments":[]}"#]
+        {
+            assert_eq!(read_message(other.as_bytes()), Ok(ClientMessage::Other), "{other}");
         }
     }
 
     #[test]
     fn what_is_no_message_is_unreadable() {
         let deep = "[".repeat(100_000);
-        for bad in [
-            "",
-            "{}",
-            "[]",
-            "null",
-            "{\"type\":\"1\"}",
-            "{\"type\":1}",
-            "{\"type\":6",
-            &deep,
-        ] {
+        for bad in ["", "{}", "[]", "null", "{\"type\":\"1\"}", "{\"type\":1}", "{\"type\":6", &deep] {
             assert_eq!(read_message(bad.as_bytes()), Err(Unreadable), "{bad:.20}");
         }
     }
@@ -263,11 +227,7 @@ mod tests {
     #[test]
     fn texts_are_escaped() {
         let arguments = RawValue::from_string("[]".into()).unwrap();
-        assert!(
-            invocation("a\"b", &arguments)
-                .text()
-                .contains(r#""target":"a\"b""#)
-        );
+        assert!(invocation("a\"b", &arguments).text().contains(r#""target":"a\"b""#));
         assert_eq!(
             close(Some("so \"long\"")).text(),
             "{\"allowReconnect\":true,\"error\":\"so \\\"long\\\"\",\"type\":7}\u{1e}"

@@ -70,24 +70,14 @@ mod tests {
     use crate::world::Target;
 
     fn options(api: Api, query: &str) -> Result<Options, BadQuery> {
-        read(
-            &Call {
-                api,
-                hub: "Chat".into(),
-                operation: Operation::Send(Target::All),
-            },
-            query,
-        )
+        read(&Call { api, hub: "Chat".into(), operation: Operation::Send(Target::All) }, query)
     }
 
     #[test]
     fn a_dated_call_needs_a_known_version_and_may_name_an_application() {
         let hub = |query| options(Api::Dated, query).map(|options| options.hub.as_str().to_owned());
         assert_eq!(hub("api-version=2022-06-01").as_deref(), Ok("chat"));
-        assert_eq!(
-            hub("API-Version=2024-12-01&Application=App").as_deref(),
-            Ok("app_chat")
-        );
+        assert_eq!(hub("API-Version=2024-12-01&Application=App").as_deref(), Ok("app_chat"));
         assert_eq!(hub(""), Err(BadQuery::Version));
         assert_eq!(hub("api-version=2021-01-01"), Err(BadQuery::Version));
         assert_eq!(hub("api-version=2022-06-01&application=1"), Err(BadQuery::Hub));
@@ -110,13 +100,7 @@ mod tests {
         assert_eq!(stay(""), Ok(Stay::Default));
         assert_eq!(stay("ttl=0"), Ok(Stay::PresentConnections));
         assert_eq!(stay("TTL=90"), Ok(Stay::For(Duration::from_secs(90))));
-        for bad in [
-            "ttl=",
-            "ttl=-1",
-            "ttl=1.5",
-            "ttl=x",
-            "ttl=99999999999999999999999",
-        ] {
+        for bad in ["ttl=", "ttl=-1", "ttl=1.5", "ttl=x", "ttl=99999999999999999999999"] {
             assert_eq!(stay(bad), Err(BadQuery::Ttl), "{bad}");
         }
     }

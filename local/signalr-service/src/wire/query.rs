@@ -27,10 +27,7 @@ impl Query {
     }
 
     pub(crate) fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
-        let named = self
-            .0
-            .iter()
-            .filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+        let named = self.0.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_str())
     }
 
@@ -50,10 +47,7 @@ impl Query {
 /// Percent-decodes one component; `+` is a space, as in a form.
 fn decode(text: &str) -> Result<String, NotText> {
     let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced)
-        .decode_utf8()
-        .map(Into::into)
-        .map_err(|_| NotText)
+    percent_decode_str(&spaced).decode_utf8().map(Into::into).map_err(|_| NotText)
 }
 
 #[cfg(test)]

@@ -39,26 +39,15 @@ pub(crate) fn missing(operation: &Operation) -> Response {
         | Operation::Send(_)
         | Operation::LeaveAll(_) => "Warning.Connection.NotExisted",
     };
-    let mut response = refused(
-        StatusCode::NOT_FOUND,
-        code,
-        "what the call is about does not exist",
-    );
-    response
-        .headers_mut()
-        .insert("x-ms-error-code", HeaderValue::from_static(code));
+    let mut response = refused(StatusCode::NOT_FOUND, code, "what the call is about does not exist");
+    response.headers_mut().insert("x-ms-error-code", HeaderValue::from_static(code));
     response
 }
 
 /// A call that cannot be carried out, with the service's error detail.
 pub(crate) fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     let detail = json!({ "code": code, "message": message });
-    (
-        status,
-        [(CONTENT_TYPE, "application/json; charset=utf-8")],
-        detail.to_string(),
-    )
-        .into_response()
+    (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], detail.to_string()).into_response()
 }
 
 pub(crate) fn bad_request(message: &str) -> Response {
@@ -67,11 +56,8 @@ pub(crate) fn bad_request(message: &str) -> Response {
 
 pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response {
     let list = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-    let mut response = refused(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "MethodNotAllowed",
-        &format!("the path takes {list}"),
-    );
+    let mut response =
+        refused(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", &format!("the path takes {list}"));
     let list = HeaderValue::from_str(&list).expect("method names are header text");
     response.headers_mut().insert(ALLOW, list);
     response

@@ -65,21 +65,14 @@ pub(crate) fn parse(method: &Method, path: &str) -> Result<Route, RouteRefusal> 
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
     match segments.as_slice() {
         // GET beside the documented HEAD, as the official emulator has it: handy for a browser.
-        ["health"] => choose(
-            method,
-            vec![(Method::GET, Route::Health), (Method::HEAD, Route::Health)],
-        ),
+        ["health"] => choose(method, vec![(Method::GET, Route::Health), (Method::HEAD, Route::Health)]),
         ["hubs", hub, on_hub @ ..] => {
             let operations = match api {
                 Api::V1 => v1(on_hub)?,
                 Api::Dated => dated(on_hub)?,
             };
             let operation = choose(method, operations)?;
-            Ok(Route::Call(Call {
-                api,
-                hub: (*hub).to_owned(),
-                operation,
-            }))
+            Ok(Route::Call(Call { api, hub: (*hub).to_owned(), operation }))
         }
         _ => Err(RouteRefusal::NotFound),
     }
@@ -89,12 +82,8 @@ type Operations = Result<Vec<(Method, Operation)>, RouteRefusal>;
 
 fn v1(path: &[&str]) -> Operations {
     use Operation::{Close, Exists, Join, Leave, LeaveAll, Send};
-    let checked = |subject: Subject| {
-        [
-            (Method::GET, Exists(subject.clone())),
-            (Method::HEAD, Exists(subject)),
-        ]
-    };
+    let checked =
+        |subject: Subject| [(Method::GET, Exists(subject.clone())), (Method::HEAD, Exists(subject))];
     let mut operations = Vec::new();
     match path {
         [] => operations.push((Method::POST, Send(Target::All))),
@@ -139,10 +128,7 @@ fn dated(path: &[&str]) -> Operations {
         ["users", id, ":closeConnections"] => vec![(Method::POST, Close(Target::User(user(id)?)))],
         ["users", id, "groups"] => vec![(Method::DELETE, LeaveAll(Member::User(user(id)?)))],
         ["users", id, "groups", name] => vec![
-            (
-                Method::HEAD,
-                Exists(Subject::UserInGroup(user(id)?, group(name)?)),
-            ),
+            (Method::HEAD, Exists(Subject::UserInGroup(user(id)?, group(name)?))),
             (Method::PUT, Join(Member::User(user(id)?), group(name)?)),
             (Method::DELETE, Leave(Member::User(user(id)?), group(name)?)),
         ],
@@ -158,14 +144,8 @@ fn dated(path: &[&str]) -> Operations {
         ["groups", name, ":send"] => vec![(Method::POST, Send(Target::Group(group(name)?)))],
         ["groups", name, ":closeConnections"] => vec![(Method::POST, Close(Target::Group(group(name)?)))],
         ["groups", name, "connections", id] => vec![
-            (
-                Method::PUT,
-                Join(Member::Connection(connection(id)?), group(name)?),
-            ),
-            (
-                Method::DELETE,
-                Leave(Member::Connection(connection(id)?), group(name)?),
-            ),
+            (Method::PUT, Join(Member::Connection(connection(id)?), group(name)?)),
+            (Method::DELETE, Leave(Member::Connection(connection(id)?), group(name)?)),
         ],
         _ => return Err(RouteRefusal::NotFound),
     })
@@ -183,15 +163,11 @@ fn decode(segment: &str) -> Result<String, RouteRefusal> {
 }
 
 fn user(text: &str) -> Result<UserId, RouteRefusal> {
-    (!text.is_empty())
-        .then(|| UserId(text.to_owned()))
-        .ok_or(RouteRefusal::BadPart("user"))
+    (!text.is_empty()).then(|| UserId(text.to_owned())).ok_or(RouteRefusal::BadPart("user"))
 }
 
 fn connection(text: &str) -> Result<ConnectionId, RouteRefusal> {
-    (!text.is_empty())
-        .then(|| ConnectionId(text.into()))
-        .ok_or(RouteRefusal::BadPart("connectionId"))
+    (!text.is_empty()).then(|| ConnectionId(text.into())).ok_or(RouteRefusal::BadPart("connectionId"))
 }
 
 fn group(text: &str) -> Result<GroupName, RouteRefusal> {
@@ -223,11 +199,7 @@ mod tests {
         let (user, connection) = (Member::User(ann.clone()), Member::Connection(conn.clone()));
         for (v1, dated, expected) in [
             ("POST ", "POST /:send", Operation::Send(Target::All)),
-            (
-                "POST /users/ann",
-                "POST /users/ann/:send",
-                Operation::Send(Target::User(ann.clone())),
-            ),
+            ("POST /users/ann", "POST /users/ann/:send", Operation::Send(Target::User(ann.clone()))),
             (
                 "POST /connections/c",
                 "POST /connections/c/:send",
@@ -238,11 +210,7 @@ mod tests {
                 "POST /groups/room%20%231%2Fa/:send",
                 Operation::Send(Target::Group(room())),
             ),
-            (
-                "HEAD /users/ann",
-                "HEAD /users/ann",
-                Operation::Exists(Subject::User(ann.clone())),
-            ),
+            ("HEAD /users/ann", "HEAD /users/ann", Operation::Exists(Subject::User(ann.clone()))),
             (
                 "HEAD /connections/c",
                 "HEAD /connections/c",
@@ -268,11 +236,7 @@ mod tests {
                 "DELETE /groups/room%20%231%2Fa/connections/c",
                 Operation::Leave(connection, room()),
             ),
-            (
-                "DELETE /users/ann/groups",
-                "DELETE /users/ann/groups",
-                Operation::LeaveAll(user),
-            ),
+            ("DELETE /users/ann/groups", "DELETE /users/ann/groups", Operation::LeaveAll(user)),
         ] {
             let (method, path) = v1.split_once(' ').unwrap();
             assert_eq!(operation(method, &format!("/api/v1/hubs/Chat{path}")), expected);
@@ -290,10 +254,7 @@ mod tests {
     #[test]
     fn a_known_path_names_its_methods() {
         let refusal = route("GET", "/api/hubs/chat/connections/c");
-        assert_eq!(
-            refusal,
-            Err(RouteRefusal::Method(vec![Method::HEAD, Method::DELETE]))
-        );
+        assert_eq!(refusal, Err(RouteRefusal::Method(vec![Method::HEAD, Method::DELETE])));
     }
 
     #[test]

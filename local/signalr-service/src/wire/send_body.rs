@@ -27,10 +27,7 @@ pub(crate) enum BadBody {
 
 pub(crate) fn parse(bytes: &[u8]) -> Result<SendBody, BadBody> {
     let parts: Parts = serde_json::from_slice(bytes).map_err(|_| BadBody::NotAMessage)?;
-    let target = parts
-        .target
-        .filter(|target| !target.is_empty())
-        .ok_or(BadBody::NoTarget)?;
+    let target = parts.target.filter(|target| !target.is_empty()).ok_or(BadBody::NoTarget)?;
     let arguments = match parts.arguments {
         None => none(),
         Some(arguments) if arguments.get() == "null" => none(),
@@ -103,24 +100,15 @@ mod tests {
     fn arguments_keep_every_byte() {
         let text =
             r#"[1.0, 1e400, 12345678901234567890123, "2026-11-21T00:57:11.1230000Z", {"b":1,"a":"é\u00e9"}]"#;
-        assert_eq!(
-            arguments(&format!(r#"{{"target":"t","arguments":{text}}}"#)).as_deref(),
-            Ok(text)
-        );
+        assert_eq!(arguments(&format!(r#"{{"target":"t","arguments":{text}}}"#)).as_deref(), Ok(text));
     }
 
     #[test]
     fn more_than_ten_arguments_and_none_are_taken() {
         let many = format!("[{}0]", "0,".repeat(500));
-        assert_eq!(
-            arguments(&format!(r#"{{"target":"t","arguments":{many}}}"#)),
-            Ok(many)
-        );
+        assert_eq!(arguments(&format!(r#"{{"target":"t","arguments":{many}}}"#)), Ok(many));
         assert_eq!(arguments(r#"{"target":"t"}"#).as_deref(), Ok("[]"));
-        assert_eq!(
-            arguments(r#"{"target":"t","arguments":null}"#).as_deref(),
-            Ok("[]")
-        );
+        assert_eq!(arguments(r#"{"target":"t","arguments":null}"#).as_deref(), Ok("[]"));
     }
 
     #[test]
@@ -131,14 +119,8 @@ mod tests {
             (r#"{"target":1,"arguments":[]}"#, BadBody::NotAMessage),
             (r#"{"target":"t","arguments":[1}"#, BadBody::NotAMessage),
             (r#"{"target":"t","arguments":[]} x"#, BadBody::NotAMessage),
-            (
-                r#"{"target":"t","Target":"u","arguments":[]}"#,
-                BadBody::NotAMessage,
-            ),
-            (
-                "{\"target\":\"t\",\"arguments\":[\"\u{1e}\"]}",
-                BadBody::NotAMessage,
-            ),
+            (r#"{"target":"t","Target":"u","arguments":[]}"#, BadBody::NotAMessage),
+            ("{\"target\":\"t\",\"arguments\":[\"\u{1e}\"]}", BadBody::NotAMessage),
             (r#"{"arguments":[]}"#, BadBody::NoTarget),
             (r#"{"target":"","arguments":[]}"#, BadBody::NoTarget),
             (r#"{"target":"t","arguments":{}}"#, BadBody::ArgumentsNoArray),
@@ -146,9 +128,6 @@ mod tests {
         ] {
             assert_eq!(arguments(body), Err(error), "{body}");
         }
-        assert_eq!(
-            parse(b"{\"target\":\"t\",\"arguments\":[\"\xff\"]}").unwrap_err(),
-            BadBody::NotAMessage
-        );
+        assert_eq!(parse(b"{\"target\":\"t\",\"arguments\":[\"\xff\"]}").unwrap_err(), BadBody::NotAMessage);
     }
 }

@@ -52,14 +52,7 @@ impl Arrivals {
     ) {
         self.drop_unused(now);
         self.due.push_back((until, token.clone()));
-        self.places.insert(
-            token,
-            Place {
-                hub,
-                id,
-                state: State::Negotiated { until },
-            },
-        );
+        self.places.insert(token, Place { hub, id, state: State::Negotiated { until } });
     }
 
     pub(crate) fn arrived(
@@ -69,14 +62,7 @@ impl Arrivals {
         id: ConnectionId,
         outbox: Arc<Outbox>,
     ) {
-        self.places.insert(
-            token,
-            Place {
-                hub,
-                id,
-                state: State::InUse(outbox),
-            },
-        );
+        self.places.insert(token, Place { hub, id, state: State::InUse(outbox) });
     }
 
     pub(crate) fn claim(
@@ -118,13 +104,7 @@ impl Arrivals {
 
     fn drop_unused(&mut self, now: Instant) {
         while let Some((_, token)) = self.due.pop_front_if(|(until, _)| *until <= now) {
-            if matches!(
-                self.places.get(&token),
-                Some(Place {
-                    state: State::Negotiated { .. },
-                    ..
-                })
-            ) {
+            if matches!(self.places.get(&token), Some(Place { state: State::Negotiated { .. }, .. })) {
                 self.places.remove(&token);
             }
         }
@@ -139,13 +119,7 @@ mod tests {
     fn negotiate(arrivals: &mut Arrivals, name: &str, now: Instant) -> ConnectionToken {
         let token = ConnectionToken(name.to_owned());
         let hub = HubName::of_client("chat").unwrap();
-        arrivals.negotiated(
-            hub,
-            token.clone(),
-            ConnectionId("c".into()),
-            now,
-            now + Duration::from_secs(15),
-        );
+        arrivals.negotiated(hub, token.clone(), ConnectionId("c".into()), now, now + Duration::from_secs(15));
         token
     }
 
@@ -155,11 +129,7 @@ mod tests {
         let used = negotiate(&mut arrivals, "used", start);
         negotiate(&mut arrivals, "unused", start);
         let hub = HubName::of_client("chat").unwrap();
-        assert!(
-            arrivals
-                .claim(&hub, &used, Arc::default(), start + Duration::from_secs(14))
-                .is_ok()
-        );
+        assert!(arrivals.claim(&hub, &used, Arc::default(), start + Duration::from_secs(14)).is_ok());
         let later = start + Duration::from_secs(15);
         negotiate(&mut arrivals, "late", later);
         assert_eq!(arrivals.places.len(), 2, "the used and the late one");

@@ -49,18 +49,8 @@ impl Hub {
         if let Some(user) = &user {
             self.users.entry(user.clone()).or_default().insert(id.clone());
         }
-        let memberships = user
-            .as_ref()
-            .map(|user| self.remembered.of(user, now))
-            .unwrap_or_default();
-        self.connections.insert(
-            id.clone(),
-            Connection {
-                user,
-                groups: HashSet::new(),
-                outbox,
-            },
-        );
+        let memberships = user.as_ref().map(|user| self.remembered.of(user, now)).unwrap_or_default();
+        self.connections.insert(id.clone(), Connection { user, groups: HashSet::new(), outbox });
         for (group, until) in memberships {
             self.enter(&id, group, Until::At(until));
         }
@@ -87,12 +77,9 @@ impl Hub {
             Target::All => self.connections.keys().cloned().collect(),
             Target::Group(group) => self.members(group, now).collect(),
             Target::User(user) => self.users.get(user).into_iter().flatten().cloned().collect(),
-            Target::Connection(id) => self
-                .connections
-                .contains_key(id)
-                .then(|| id.clone())
-                .into_iter()
-                .collect(),
+            Target::Connection(id) => {
+                self.connections.contains_key(id).then(|| id.clone()).into_iter().collect()
+            }
         }
     }
 
@@ -187,17 +174,9 @@ impl Hub {
     /// A place that lasts as long as the connection outlives every timed one; between timed ones the
     /// newest call decides.
     fn enter(&mut self, id: &ConnectionId, group: GroupName, until: Until) {
-        let connection = self
-            .connections
-            .get_mut(id)
-            .expect("only connected ids enter a group");
+        let connection = self.connections.get_mut(id).expect("only connected ids enter a group");
         connection.groups.insert(group.clone());
-        let place = self
-            .groups
-            .entry(group)
-            .or_default()
-            .entry(id.clone())
-            .or_insert(until);
+        let place = self.groups.entry(group).or_default().entry(id.clone()).or_insert(until);
         if *place != Until::Disconnect {
             *place = until;
         }

@@ -35,9 +35,7 @@ impl Remembered {
     pub(crate) fn of(&mut self, user: &UserId, now: Instant) -> Vec<(GroupName, Instant)> {
         self.drop_past(user, now);
         let memberships = self.users.get(user).into_iter().flatten();
-        memberships
-            .map(|membership| (membership.group.clone(), membership.until))
-            .collect()
+        memberships.map(|membership| (membership.group.clone(), membership.until)).collect()
     }
 
     pub(crate) fn holds(&self, user: &UserId, group: &GroupName, now: Instant) -> bool {
@@ -78,11 +76,7 @@ impl Remembered {
         self.forget(user, group);
         self.drop_past(user, now);
         let until = now + time;
-        let membership = Membership {
-            group: group.clone(),
-            until,
-            kept,
-        };
+        let membership = Membership { group: group.clone(), until, kept };
         self.users.entry(user.clone()).or_default().push(membership);
         until
     }
@@ -101,11 +95,7 @@ impl Remembered {
             return;
         };
         let by_default = |membership: &Membership| membership.kept == Kept::ByDefault;
-        let surplus = memberships
-            .iter()
-            .filter(|m| by_default(m))
-            .count()
-            .saturating_sub(NEWEST_WITHOUT_TTL);
+        let surplus = memberships.iter().filter(|m| by_default(m)).count().saturating_sub(NEWEST_WITHOUT_TTL);
         let mut dropped = 0;
         memberships.retain(|membership| {
             let drop = dropped < surplus && by_default(membership);
@@ -157,9 +147,6 @@ mod tests {
     #[test]
     fn a_ttl_beyond_a_year_is_a_year() {
         let (mut remembered, now) = (Remembered::default(), Instant::now());
-        assert_eq!(
-            remembered.keep_for(&alice(), &group(1), now, Duration::MAX),
-            now + YEAR
-        );
+        assert_eq!(remembered.keep_for(&alice(), &group(1), now, Duration::MAX), now + YEAR);
     }
 }

@@ -30,24 +30,10 @@ async fn a_page_receives_a_broadcast_and_its_console_stays_clean() {
 
     let connected = report(&mut browser).await;
     assert!(connected["connected"].is_string(), "{connected}");
-    stand
-        .send("/api/v1/hubs/chat", &json!(["to everybody", { "n": 1 }]))
-        .await;
-    assert_eq!(
-        report(&mut browser).await,
-        json!({ "message": ["to everybody", { "n": 1 }] })
-    );
-    assert_eq!(
-        browser.evaluate("document.title", DEADLINE).await.unwrap(),
-        Ok(json!("client"))
-    );
-    assert!(
-        browser
-            .evaluate("nothing.there", DEADLINE)
-            .await
-            .unwrap()
-            .is_err()
-    );
+    stand.send("/api/v1/hubs/chat", &json!(["to everybody", { "n": 1 }])).await;
+    assert_eq!(report(&mut browser).await, json!({ "message": ["to everybody", { "n": 1 }] }));
+    assert_eq!(browser.evaluate("document.title", DEADLINE).await.unwrap(), Ok(json!("client")));
+    assert!(browser.evaluate("nothing.there", DEADLINE).await.unwrap().is_err());
 
     browser.stop().await.unwrap();
     server.abort();
@@ -73,18 +59,9 @@ async fn serve_page(negotiated: &Value) -> (String, tokio::task::JoinHandle<()>)
     let negotiated = negotiated.to_string();
     let app = Router::new()
         .route("/", get(|| async { Html(PAGE) }))
-        .route(
-            "/signalr.js",
-            get(|| async move { ([(CONTENT_TYPE, "text/javascript")], library) }),
-        )
-        .route(
-            "/api/negotiate",
-            post(|| async move { ([(CONTENT_TYPE, "application/json")], negotiated) }),
-        );
+        .route("/signalr.js", get(|| async move { ([(CONTENT_TYPE, "text/javascript")], library) }))
+        .route("/api/negotiate", post(|| async move { ([(CONTENT_TYPE, "application/json")], negotiated) }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let page = format!("http://{}/", listener.local_addr().unwrap());
-    (
-        page,
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }),
-    )
+    (page, tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }))
 }

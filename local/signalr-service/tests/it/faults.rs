@@ -13,17 +13,11 @@ const BODY: &str = r#"{"target":"newMessage","arguments":["x"]}"#;
 async fn the_next_calls_fail_without_effect_in_the_scripted_order() {
     let stand = Stand::start().await;
     stand.service.faults().fail_next(2, 503);
-    stand
-        .service
-        .faults()
-        .fail_next_with_retry_after(1, 429, Duration::from_secs(7));
+    stand.service.faults().fail_next_with_retry_after(1, 429, Duration::from_secs(7));
     assert_eq!(stand.post(HUB, BODY).await.status().as_u16(), 503);
     assert_eq!(stand.status("HEAD", &format!("{HUB}/users/u")).await, 503);
     let limited = stand.post(HUB, BODY).await;
-    assert_eq!(
-        (limited.status().as_u16(), &limited.headers()["retry-after"]),
-        (429, &"7".parse().unwrap())
-    );
+    assert_eq!((limited.status().as_u16(), &limited.headers()["retry-after"]), (429, &"7".parse().unwrap()));
     assert_eq!(stand.service.counts().sends_accepted, 0);
     assert_eq!(stand.post(HUB, BODY).await.status().as_u16(), 202);
     stand.service.faults().fail_next(5, 500);
@@ -39,11 +33,7 @@ async fn a_dropped_call_has_no_answer_and_the_scripted_effect() {
     let mut client = stand.client("chat", None).await;
     let send = |text: &str| {
         let body = json!({ "target": "newMessage", "arguments": [text] }).to_string();
-        stand
-            .call("POST", HUB)
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
+        stand.call("POST", HUB).header("content-type", "application/json").body(body).send()
     };
     stand.service.faults().drop_next_before_effect(1);
     let lost = send("before").await.unwrap_err();
@@ -85,17 +75,10 @@ async fn new_clients_are_refused_while_old_ones_stay() {
     let (url, token) = stand.client_access("chat", None);
     stand.service.faults().refuse_clients(429);
     assert_eq!(RawClient::connect(&url, &token).await.err(), Some(429));
-    let negotiate = stand
-        .http
-        .post(stand.url("/client/negotiate?hub=chat"))
-        .bearer_auth(&token);
+    let negotiate = stand.http.post(stand.url("/client/negotiate?hub=chat")).bearer_auth(&token);
     assert_eq!(negotiate.send().await.unwrap().status().as_u16(), 429);
     stand.service.faults().accept_clients();
-    RawClient::connect(&url, &token)
-        .await
-        .unwrap()
-        .shake_hands()
-        .await;
+    RawClient::connect(&url, &token).await.unwrap().shake_hands().await;
     stand.send(HUB, &json!(["x"])).await;
     old.expect(&["x"]).await;
     stand.service.stop().await;
@@ -145,11 +128,7 @@ async fn a_stop_cuts_clients_and_callers_and_frees_the_port() {
     stand.counts_when(|counts| counts.rest_calls == 1).await;
     let stopped = Instant::now();
     stand.service.stop().await;
-    assert!(
-        stopped.elapsed() < Duration::from_secs(4),
-        "took {:?}",
-        stopped.elapsed()
-    );
+    assert!(stopped.elapsed() < Duration::from_secs(4), "took {:?}", stopped.elapsed());
     assert_eq!(client.end().await, End::Lost);
     assert!(waiting.await.unwrap().is_err());
     Stand::at(&address, Timings::default()).await.service.stop().await;
@@ -173,28 +152,16 @@ async fn a_service_that_cannot_be_trusted_or_reached_does_not_start() {
             ..ServiceConfig::default()
         })
     };
-    assert!(matches!(
-        start("0.0.0.0:0", &["k"]).await,
-        Err(ServiceError::NotLoopback(_))
-    ));
-    assert!(matches!(
-        start("127.0.0.1:0", &[]).await,
-        Err(ServiceError::NoKey)
-    ));
-    assert!(matches!(
-        start("127.0.0.1:0", &["k", ""]).await,
-        Err(ServiceError::NoKey)
-    ));
+    assert!(matches!(start("0.0.0.0:0", &["k"]).await, Err(ServiceError::NotLoopback(_))));
+    assert!(matches!(start("127.0.0.1:0", &[]).await, Err(ServiceError::NoKey)));
+    assert!(matches!(start("127.0.0.1:0", &["k", ""]).await, Err(ServiceError::NoKey)));
     let first = start("127.0.0.1:0", &["the key"]).await.unwrap();
     let taken = start(&first.address().to_string(), &["k"]).await;
     assert!(matches!(taken, Err(ServiceError::Listen { .. })));
     let port = first.address().port();
     let expected = format!("Endpoint=http://127.0.0.1;Port={port};AccessKey=the key;Version=1.0;");
     assert_eq!(first.connection_string(), expected);
-    let config = ServiceConfig {
-        access_keys: vec!["the key".into()],
-        ..ServiceConfig::default()
-    };
+    let config = ServiceConfig { access_keys: vec!["the key".into()], ..ServiceConfig::default() };
     assert!(!format!("{config:?}").contains("the key"));
     first.stop().await;
 }

@@ -9,19 +9,9 @@ const HUB: &str = "/api/v1/hubs/chat";
 #[tokio::test]
 async fn a_user_is_remembered_before_any_client_came() {
     let stand = Stand::start().await;
-    assert_eq!(
-        stand.status("PUT", &format!("{HUB}/groups/g/users/alice")).await,
-        202
-    );
-    assert_eq!(
-        stand.status("HEAD", &format!("{HUB}/groups/g/users/alice")).await,
-        200
-    );
-    assert_eq!(
-        stand.status("HEAD", &format!("{HUB}/groups/g")).await,
-        404,
-        "nobody is connected"
-    );
+    assert_eq!(stand.status("PUT", &format!("{HUB}/groups/g/users/alice")).await, 202);
+    assert_eq!(stand.status("HEAD", &format!("{HUB}/groups/g/users/alice")).await, 200);
+    assert_eq!(stand.status("HEAD", &format!("{HUB}/groups/g")).await, 404, "nobody is connected");
     let mut alice = stand.client("chat", Some("alice")).await;
     assert_eq!(stand.status("HEAD", &format!("{HUB}/groups/g")).await, 200);
     stand.send(&format!("{HUB}/groups/g"), &json!(["hello"])).await;
@@ -33,12 +23,7 @@ async fn a_user_is_remembered_before_any_client_came() {
 async fn a_ttl_of_zero_is_for_present_connections_only() {
     let stand = Stand::start().await;
     let mut now = stand.client("chat", Some("alice")).await;
-    assert_eq!(
-        stand
-            .status("PUT", &format!("{HUB}/groups/g/users/alice?ttl=0"))
-            .await,
-        202
-    );
+    assert_eq!(stand.status("PUT", &format!("{HUB}/groups/g/users/alice?ttl=0")).await, 202);
     let mut later = stand.client("chat", Some("alice")).await;
     stand.send(&format!("{HUB}/groups/g"), &json!(["group"])).await;
     stand.send(HUB, &json!(["end"])).await;
@@ -53,35 +38,21 @@ async fn leaving_works_for_connections_and_users() {
     let mut first = stand.client("chat", Some("alice")).await;
     let mut second = stand.client("chat", Some("alice")).await;
     for group in ["a", "b", "c"] {
-        stand
-            .status("PUT", &format!("{HUB}/groups/{group}/users/alice"))
-            .await;
+        stand.status("PUT", &format!("{HUB}/groups/{group}/users/alice")).await;
     }
-    stand
-        .status("DELETE", &format!("{HUB}/groups/a/connections/{}", first.id))
-        .await;
-    stand
-        .status("DELETE", &format!("{HUB}/groups/b/users/alice"))
-        .await;
-    let all = format!(
-        "/api/hubs/chat/connections/{}/groups?api-version=2022-06-01",
-        second.id
-    );
+    stand.status("DELETE", &format!("{HUB}/groups/a/connections/{}", first.id)).await;
+    stand.status("DELETE", &format!("{HUB}/groups/b/users/alice")).await;
+    let all = format!("/api/hubs/chat/connections/{}/groups?api-version=2022-06-01", second.id);
     stand.status("DELETE", &all).await;
     for group in ["a", "b", "c"] {
-        stand
-            .send(&format!("{HUB}/groups/{group}"), &json!([group]))
-            .await;
+        stand.send(&format!("{HUB}/groups/{group}"), &json!([group])).await;
     }
     stand.status("DELETE", &format!("{HUB}/users/alice/groups")).await;
     stand.send(&format!("{HUB}/groups/c"), &json!(["nobody"])).await;
     stand.send(HUB, &json!(["end"])).await;
     first.expect(&["c", "end"]).await;
     second.expect(&["end"]).await;
-    assert_eq!(
-        stand.status("HEAD", &format!("{HUB}/groups/c/users/alice")).await,
-        404
-    );
+    assert_eq!(stand.status("HEAD", &format!("{HUB}/groups/c/users/alice")).await, 404);
     stand.service.stop().await;
 }
 
@@ -90,25 +61,12 @@ async fn a_close_says_why_and_ends_the_socket_politely() {
     let stand = Stand::start().await;
     let mut client = stand.client("chat", None).await;
     stand.send(HUB, &json!(["before"])).await;
-    stand
-        .status(
-            "DELETE",
-            &format!("{HUB}/connections/{}?reason=so+long", client.id),
-        )
-        .await;
+    stand.status("DELETE", &format!("{HUB}/connections/{}?reason=so+long", client.id)).await;
     stand.send(HUB, &json!(["after"])).await;
     client.expect(&["before"]).await;
-    assert_eq!(
-        client.hear_json().await,
-        json!({ "type": 7, "error": "so long", "allowReconnect": true })
-    );
+    assert_eq!(client.hear_json().await, json!({ "type": 7, "error": "so long", "allowReconnect": true }));
     assert_eq!(client.end().await, End::Closed(1000));
-    assert_eq!(
-        stand
-            .status("HEAD", &format!("{HUB}/connections/{}", client.id))
-            .await,
-        404
-    );
+    assert_eq!(stand.status("HEAD", &format!("{HUB}/connections/{}", client.id)).await, 404);
     stand.service.stop().await;
 }
 
@@ -122,20 +80,10 @@ async fn closing_many_spares_the_excluded() {
     let mut spared = stand.client("chat", Some("alice")).await;
     let mut bob = stand.client("chat", Some("bob")).await;
     let mut carol = stand.client("chat", Some("carol")).await;
-    stand
-        .status("PUT", &format!("{HUB}/groups/g/connections/{}", bob.id))
-        .await;
-    for (whom, closed) in [
-        ("/users/alice", &mut alice),
-        ("/groups/g", &mut bob),
-        ("", &mut carol),
-    ] {
+    stand.status("PUT", &format!("{HUB}/groups/g/connections/{}", bob.id)).await;
+    for (whom, closed) in [("/users/alice", &mut alice), ("/groups/g", &mut bob), ("", &mut carol)] {
         assert_eq!(stand.status("POST", &close(whom, &spared.id)).await, 204);
-        assert_eq!(
-            closed.hear_json().await,
-            json!({ "type": 7, "allowReconnect": true }),
-            "{whom}"
-        );
+        assert_eq!(closed.hear_json().await, json!({ "type": 7, "allowReconnect": true }), "{whom}");
         assert_eq!(closed.end().await, End::Closed(1000));
     }
     stand.send(HUB, &json!(["still here"])).await;

@@ -11,10 +11,7 @@ async fn negotiate(stand: &Stand, query: &str) -> (u16, Value) {
     let url = stand.url(&format!("/client/negotiate?{query}"));
     let reply = stand.http.post(url).bearer_auth(token).send().await.unwrap();
     let status = reply.status().as_u16();
-    (
-        status,
-        serde_json::from_str(&reply.text().await.unwrap()).unwrap_or_default(),
-    )
+    (status, serde_json::from_str(&reply.text().await.unwrap()).unwrap_or_default())
 }
 
 #[tokio::test]
@@ -26,10 +23,7 @@ async fn version_one_keeps_the_claim_secret() {
     assert_ne!(reply["connectionToken"], reply["connectionId"]);
     for id in ["connectionToken", "connectionId"] {
         let id = reply[id].as_str().unwrap();
-        assert!(
-            id.len() == 22 && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)),
-            "{id}"
-        );
+        assert!(id.len() == 22 && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)), "{id}");
     }
     let offered = json!([{ "transport": "WebSockets", "transferFormats": ["Text"] }]);
     assert_eq!(reply["availableTransports"], offered);
@@ -44,33 +38,21 @@ async fn version_zero_claims_with_the_connection_id() {
     assert_eq!(reply.get("connectionToken"), None);
     let (url, token) = stand.client_access("chat", None);
     let url = format!("{url}&id={}", reply["connectionId"].as_str().unwrap());
-    RawClient::connect(&url, &token)
-        .await
-        .unwrap()
-        .shake_hands()
-        .await;
+    RawClient::connect(&url, &token).await.unwrap().shake_hands().await;
     stand.service.stop().await;
 }
 
 #[tokio::test]
 async fn odd_negotiations_are_answered_as_asp_net_core_does() {
     let stand = Stand::start().await;
-    assert_eq!(
-        negotiate(&stand, "hub=chat&negotiateVersion=5").await.1["negotiateVersion"],
-        1
-    );
+    assert_eq!(negotiate(&stand, "hub=chat&negotiateVersion=5").await.1["negotiateVersion"], 1);
     let (status, reply) = negotiate(&stand, "hub=chat&negotiateVersion=x").await;
     assert_eq!(status, 200);
     assert!(reply["error"].is_string(), "{reply}");
     for bad in ["", "hub=", "hub=chat&hub=chat", "hub=1", "hub=%FF"] {
         assert_eq!(negotiate(&stand, bad).await.0, 400, "{bad}");
     }
-    let get = stand
-        .http
-        .get(stand.url("/client/negotiate?hub=chat"))
-        .send()
-        .await
-        .unwrap();
+    let get = stand.http.get(stand.url("/client/negotiate?hub=chat")).send().await.unwrap();
     assert_eq!(get.status().as_u16(), 405);
     stand.service.stop().await;
 }
@@ -82,40 +64,16 @@ async fn an_id_is_good_for_one_connection_of_its_hub() {
     let id = reply["connectionToken"].as_str().unwrap();
     let (url, token) = stand.client_access("chat", None);
     let (other_url, other_token) = stand.client_access("other", None);
-    assert_eq!(
-        RawClient::connect(&format!("{url}&id=unknown"), &token)
-            .await
-            .err(),
-        Some(404)
-    );
+    assert_eq!(RawClient::connect(&format!("{url}&id=unknown"), &token).await.err(), Some(404));
     let public = reply["connectionId"].as_str().unwrap();
-    assert_eq!(
-        RawClient::connect(&format!("{url}&id={public}"), &token)
-            .await
-            .err(),
-        Some(404)
-    );
-    assert_eq!(
-        RawClient::connect(&format!("{other_url}&id={id}"), &other_token)
-            .await
-            .err(),
-        Some(404)
-    );
-    let mut first = RawClient::connect(&format!("{url}&id={id}"), &token)
-        .await
-        .unwrap();
-    assert_eq!(
-        RawClient::connect(&format!("{url}&id={id}"), &token).await.err(),
-        Some(409)
-    );
+    assert_eq!(RawClient::connect(&format!("{url}&id={public}"), &token).await.err(), Some(404));
+    assert_eq!(RawClient::connect(&format!("{other_url}&id={id}"), &other_token).await.err(), Some(404));
+    let mut first = RawClient::connect(&format!("{url}&id={id}"), &token).await.unwrap();
+    assert_eq!(RawClient::connect(&format!("{url}&id={id}"), &token).await.err(), Some(409));
     first.shake_hands().await;
     drop(first);
     stand.counts_when(|counts| counts.clients == 0).await;
-    assert_eq!(
-        RawClient::connect(&format!("{url}&id={id}"), &token).await.err(),
-        Some(404),
-        "it is over"
-    );
+    assert_eq!(RawClient::connect(&format!("{url}&id={id}"), &token).await.err(), Some(404), "it is over");
     stand.service.stop().await;
 }
 
@@ -132,11 +90,7 @@ async fn a_client_may_connect_without_negotiating() {
 
 #[tokio::test]
 async fn an_id_that_is_not_used_in_time_is_forgotten() {
-    let stand = Stand::with(Timings {
-        connect: Duration::ZERO,
-        ..Timings::default()
-    })
-    .await;
+    let stand = Stand::with(Timings { connect: Duration::ZERO, ..Timings::default() }).await;
     let (_, reply) = negotiate(&stand, "hub=chat&negotiateVersion=1").await;
     let (url, token) = stand.client_access("chat", None);
     let url = format!("{url}&id={}", reply["connectionToken"].as_str().unwrap());
@@ -163,15 +117,8 @@ async fn requests_of_other_transports_are_answered_as_asp_net_core_does() {
         ("DELETE", &known, 400),
         ("PUT", &known, 405),
     ] {
-        let request = stand
-            .http
-            .request(method.parse().unwrap(), url)
-            .bearer_auth(&token);
-        assert_eq!(
-            request.send().await.unwrap().status().as_u16(),
-            status,
-            "{method} {url}"
-        );
+        let request = stand.http.request(method.parse().unwrap(), url).bearer_auth(&token);
+        assert_eq!(request.send().await.unwrap().status().as_u16(), status, "{method} {url}");
     }
     stand.service.stop().await;
 }

@@ -27,10 +27,7 @@ impl Application {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let negotiate_url = format!("http://{}/api/negotiate", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Application {
-            negotiate_url,
-            server,
-        }
+        Application { negotiate_url, server }
     }
 
     async fn of(stand: &Stand, user: Option<&str>) -> Application {
@@ -56,11 +53,7 @@ impl Client {
         let application = Application::of(stand, user).await;
         let mut node = NodeClient::spawn_with(&application.negotiate_url, options).unwrap();
         match node.next(DEADLINE).await.unwrap() {
-            ClientEvent::Connected { connection_id: id } => Client {
-                node,
-                id,
-                _application: application,
-            },
+            ClientEvent::Connected { connection_id: id } => Client { node, id, _application: application },
             other => panic!("not connected: {other:?}"),
         }
     }
@@ -89,25 +82,15 @@ async fn it_receives_what_is_for_it() {
         Client::connected(&stand, Some("alice"), &plain),
         Client::connected(&stand, Some("bob"), &plain)
     );
-    assert_eq!(
-        stand
-            .status("PUT", &format!("{HUB}/groups/g/connections/{}", bob.id))
-            .await,
-        200
-    );
+    assert_eq!(stand.status("PUT", &format!("{HUB}/groups/g/connections/{}", bob.id)).await, 200);
     stand.send(HUB, &json!(["all"])).await;
     stand.send(&format!("{HUB}/groups/g"), &json!(["group"])).await;
     stand.send(&format!("{HUB}/users/alice"), &json!(["user"])).await;
-    stand
-        .send(&format!("{HUB}/connections/{}", bob.id), &json!(["connection"]))
-        .await;
-    stand
-        .send(&format!("{HUB}?excluded={}", alice.id), &json!(["excluded"]))
-        .await;
+    stand.send(&format!("{HUB}/connections/{}", bob.id), &json!(["connection"])).await;
+    stand.send(&format!("{HUB}?excluded={}", alice.id), &json!(["excluded"])).await;
     stand.send(HUB, &json!(["end"])).await;
     alice.expect(&["all", "user", "end"]).await;
-    bob.expect(&["all", "group", "connection", "excluded", "end"])
-        .await;
+    bob.expect(&["all", "group", "connection", "excluded", "end"]).await;
     stand.service.stop().await;
 }
 
@@ -131,10 +114,7 @@ async fn a_thousand_messages_keep_their_order() {
 async fn it_reconnects_by_itself_after_a_restart() {
     let stand = Stand::start().await;
     let address = stand.service.address().to_string();
-    let patient = ClientOptions {
-        reconnect_delays: Some(vec![50; 400]),
-        ..ClientOptions::default()
-    };
+    let patient = ClientOptions { reconnect_delays: Some(vec![50; 400]), ..ClientOptions::default() };
     let mut client = Client::connected(&stand, None, &patient).await;
     stand.service.stop().await;
     assert!(matches!(client.next().await, ClientEvent::Reconnecting { .. }));
@@ -166,15 +146,7 @@ async fn an_expired_token_fails_the_start() {
 async fn a_close_by_rest_reaches_the_application() {
     let stand = Stand::start().await;
     let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
-    assert_eq!(
-        stand
-            .status(
-                "DELETE",
-                &format!("{HUB}/connections/{}?reason=enough", client.id)
-            )
-            .await,
-        202
-    );
+    assert_eq!(stand.status("DELETE", &format!("{HUB}/connections/{}?reason=enough", client.id)).await, 202);
     match client.next().await {
         ClientEvent::Closed { error: Some(error) } => assert!(error.contains("enough"), "{error}"),
         other => panic!("{other:?}"),
@@ -188,11 +160,7 @@ async fn a_call_fails_with_the_reason_and_the_connection_goes_on() {
     let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
     client.node.invoke(5, "save", &[json!(1)]).await.unwrap();
     match client.next().await {
-        ClientEvent::Result {
-            id: 5,
-            result: None,
-            error: Some(error),
-        } => {
+        ClientEvent::Result { id: 5, result: None, error: Some(error) } => {
             assert!(error.contains("No upstream is configured"), "{error}");
         }
         other => panic!("{other:?}"),

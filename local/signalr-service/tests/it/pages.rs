@@ -11,12 +11,7 @@ const PAGE: &str = "http://localhost:5173";
 
 async fn request(stand: &Stand, method: &str, path: &str, origin: &str, token: &str) -> Response {
     let request = stand.http.request(method.parse().unwrap(), stand.url(path));
-    request
-        .header("origin", origin)
-        .bearer_auth(token)
-        .send()
-        .await
-        .unwrap()
+    request.header("origin", origin).bearer_auth(token).send().await.unwrap()
 }
 
 fn assert_readable(response: &Response) {
@@ -31,10 +26,7 @@ async fn a_preflight_is_answered_without_a_token() {
     let asked = "authorization,x-requested-with,x-signalr-user-agent";
     let preflight = stand
         .http
-        .request(
-            "OPTIONS".parse().unwrap(),
-            stand.url("/client/negotiate?hub=chat&negotiateVersion=1"),
-        )
+        .request("OPTIONS".parse().unwrap(), stand.url("/client/negotiate?hub=chat&negotiateVersion=1"))
         .header("origin", PAGE)
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", asked);
@@ -42,10 +34,7 @@ async fn a_preflight_is_answered_without_a_token() {
     assert_eq!(response.status().as_u16(), 204);
     assert_readable(&response);
     assert_eq!(response.headers()["access-control-allow-headers"], asked);
-    assert_eq!(
-        response.headers()["access-control-allow-methods"],
-        "GET, POST, DELETE"
-    );
+    assert_eq!(response.headers()["access-control-allow-methods"], "GET, POST, DELETE");
     stand.service.stop().await;
 }
 
@@ -78,18 +67,12 @@ async fn pages_from_elsewhere_are_refused_whatever_token_they_made() {
         assert_eq!(send.send().await.unwrap().status().as_u16(), 403);
         let mut upgrade = url.replace("http://", "ws://").into_client_request().unwrap();
         upgrade.headers_mut().insert("origin", origin.parse().unwrap());
-        upgrade
-            .headers_mut()
-            .insert("authorization", format!("Bearer {token}").parse().unwrap());
+        upgrade.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         match connect_async(upgrade).await {
             Err(Error::Http(response)) => assert_eq!(response.status().as_u16(), 403),
             other => panic!("{other:?}"),
         }
     }
-    RawClient::connect(&url, &token)
-        .await
-        .unwrap()
-        .shake_hands()
-        .await;
+    RawClient::connect(&url, &token).await.unwrap().shake_hands().await;
     stand.service.stop().await;
 }

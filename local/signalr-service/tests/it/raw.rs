@@ -32,16 +32,10 @@ impl RawClient {
     pub(crate) async fn connect(url: &str, token: &str) -> Result<RawClient, u16> {
         let mut request = url.replace("http://", "ws://").into_client_request().unwrap();
         if !token.is_empty() {
-            request
-                .headers_mut()
-                .insert("authorization", format!("Bearer {token}").parse().unwrap());
+            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         }
         match connect_async(request).await {
-            Ok((socket, _)) => Ok(RawClient {
-                socket,
-                records: VecDeque::new(),
-                id: String::new(),
-            }),
+            Ok((socket, _)) => Ok(RawClient { socket, records: VecDeque::new(), id: String::new() }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
@@ -54,7 +48,12 @@ impl RawClient {
 
     /// Sends one text frame as it is.
     pub(crate) async fn say(&mut self, text: &str) {
-        self.socket.send(Message::text(text)).await.unwrap();
+        self.try_say(text).await.unwrap();
+    }
+
+    /// As [`RawClient::say`], for a socket that may be gone.
+    pub(crate) async fn try_say(&mut self, text: &str) -> Result<(), Error> {
+        self.socket.send(Message::text(text)).await
     }
 
     /// The next hub message without its separator. Every frame holds whole messages.
@@ -85,14 +84,10 @@ impl RawClient {
             if let Some(record) = self.records.pop_front() {
                 return Ok(record);
             }
-            let message = timeout(deadline, self.socket.next())
-                .await
-                .expect("something within the deadline");
+            let message = timeout(deadline, self.socket.next()).await.expect("something within the deadline");
             match message {
                 Some(Ok(Message::Text(text))) => {
-                    let whole = text
-                        .strip_suffix('\u{1e}')
-                        .expect("a frame ends with a whole message");
+                    let whole = text.strip_suffix('\u{1e}').expect("a frame ends with a whole message");
                     self.records.extend(whole.split('\u{1e}').map(str::to_owned));
                 }
                 Some(Ok(Message::Close(frame))) => {

@@ -23,18 +23,9 @@ async fn v1_answers_with_the_services_codes() {
         ("DELETE", "/users/alice/groups".into(), 200),
         ("DELETE", format!("/connections/{}?reason=bye", alice.id), 202),
     ] {
-        assert_eq!(
-            stand.status(method, &format!("{hub}{path}")).await,
-            status,
-            "{method} {path}"
-        );
+        assert_eq!(stand.status(method, &format!("{hub}{path}")).await, status, "{method} {path}");
     }
-    for path in [
-        "",
-        "/users/alice",
-        "/connections/nobody",
-        "/groups/g?excluded=a&excluded=b",
-    ] {
+    for path in ["", "/users/alice", "/connections/nobody", "/groups/g?excluded=a&excluded=b"] {
         stand.send(&format!("{hub}{path}"), &json!([1])).await;
     }
     stand.service.stop().await;
@@ -62,18 +53,9 @@ async fn dated_versions_answer_with_the_services_codes() {
         ("POST", "/groups/g/:closeConnections".into(), 204),
         ("POST", "/users/alice/:closeConnections".into(), 204),
     ] {
-        assert_eq!(
-            stand.status(method, &dated(&path)).await,
-            status,
-            "{method} {path}"
-        );
+        assert_eq!(stand.status(method, &dated(&path)).await, status, "{method} {path}");
     }
-    for path in [
-        "/:send",
-        "/users/alice/:send",
-        "/connections/nobody/:send",
-        "/groups/g/:send",
-    ] {
+    for path in ["/:send", "/users/alice/:send", "/connections/nobody/:send", "/groups/g/:send"] {
         stand.send(&dated(path), &json!([1])).await;
     }
     stand.service.stop().await;
@@ -102,16 +84,9 @@ async fn what_does_not_exist_is_404_with_the_code_the_sdk_reads() {
             assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["code"], code);
         }
     }
-    let nowhere = stand
-        .call("POST", "/api/hubs/chat/:sent?api-version=2022-06-01")
-        .send()
-        .await
-        .unwrap();
+    let nowhere = stand.call("POST", "/api/hubs/chat/:sent?api-version=2022-06-01").send().await.unwrap();
     assert_eq!(nowhere.status().as_u16(), 404);
-    assert!(
-        !nowhere.headers().contains_key("x-ms-error-code"),
-        "the SDK tells a wrong path by this"
-    );
+    assert!(!nowhere.headers().contains_key("x-ms-error-code"), "the SDK tells a wrong path by this");
     stand.service.stop().await;
 }
 
@@ -119,17 +94,7 @@ async fn what_does_not_exist_is_404_with_the_code_the_sdk_reads() {
 async fn health_needs_no_token() {
     let stand = Stand::start().await;
     for path in ["/api/health?api-version=2022-06-01", "/api/v1/health"] {
-        assert_eq!(
-            stand
-                .http
-                .head(stand.url(path))
-                .send()
-                .await
-                .unwrap()
-                .status()
-                .as_u16(),
-            200
-        );
+        assert_eq!(stand.http.head(stand.url(path)).send().await.unwrap().status().as_u16(), 200);
     }
     stand.service.stop().await;
 }
@@ -142,39 +107,22 @@ async fn bad_input_is_400_with_a_reason() {
     for (path, body, reason) in [
         ("/:send", good, "api-version"),
         ("/:send?api-version=2021-01-01", good, "api-version"),
-        (
-            "/:send?api-version=2022-06-01&application=1",
-            good,
-            "hub or the application",
-        ),
+        ("/:send?api-version=2022-06-01&application=1", good, "hub or the application"),
         ("/:send?api-version=2022-06-01&excluded=%FF", good, "UTF-8"),
         ("/groups/%20/:send?api-version=2022-06-01", good, "group"),
         (&long_group, good, "group"),
         ("/users//:send?api-version=2022-06-01", good, "user"),
         ("/:send?api-version=2022-06-01", "", "JSON object"),
-        (
-            "/:send?api-version=2022-06-01",
-            r#"{"target":"","arguments":[]}"#,
-            "target",
-        ),
-        (
-            "/:send?api-version=2022-06-01",
-            r#"{"target":"t","arguments":{}}"#,
-            "arguments",
-        ),
+        ("/:send?api-version=2022-06-01", r#"{"target":"","arguments":[]}"#, "target"),
+        ("/:send?api-version=2022-06-01", r#"{"target":"t","arguments":{}}"#, "arguments"),
     ] {
         let response = stand.post(&format!("/api/hubs/chat{path}"), body).await;
         assert_eq!(response.status().as_u16(), 400, "{path} {body}");
         let detail: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
-        assert!(
-            detail["message"].as_str().unwrap().contains(reason),
-            "{path} {body}: {detail}"
-        );
+        assert!(detail["message"].as_str().unwrap().contains(reason), "{path} {body}: {detail}");
     }
     assert_eq!(stand.post("/api/v1/hubs/a-b", good).await.status().as_u16(), 400);
-    let ttl = stand
-        .status("PUT", "/api/v1/hubs/chat/groups/g/users/u?ttl=soon")
-        .await;
+    let ttl = stand.status("PUT", "/api/v1/hubs/chat/groups/g/users/u?ttl=soon").await;
     assert_eq!(ttl, 400);
     assert_eq!(stand.service.counts().sends_accepted, 0);
     stand.service.stop().await;
@@ -204,15 +152,9 @@ async fn a_body_may_have_one_megabyte() {
 #[tokio::test]
 async fn other_media_types_and_methods_are_refused_by_name() {
     let stand = Stand::start().await;
-    let packed = stand
-        .call("POST", "/api/v1/hubs/chat")
-        .header("content-type", "application/x-msgpack");
+    let packed = stand.call("POST", "/api/v1/hubs/chat").header("content-type", "application/x-msgpack");
     assert_eq!(packed.body("x").send().await.unwrap().status().as_u16(), 415);
-    let get = stand
-        .call("GET", "/api/hubs/chat/connections/c?api-version=2022-06-01")
-        .send()
-        .await
-        .unwrap();
+    let get = stand.call("GET", "/api/hubs/chat/connections/c?api-version=2022-06-01").send().await.unwrap();
     assert_eq!(get.status().as_u16(), 405);
     assert_eq!(get.headers()["allow"], "HEAD, DELETE");
     stand.service.stop().await;
@@ -228,10 +170,7 @@ async fn chunked_bodies_with_capital_names_are_taken() {
     let parts: Vec<&str> = chunks.iter().map(String::as_str).collect();
     let reply = exchange(&stand, "Transfer-Encoding: chunked", &parts).await;
     assert!(reply.starts_with("HTTP/1.1 202"), "{reply}");
-    assert_eq!(
-        client.hear().await,
-        r#"{"type":1,"target":"newMessage","arguments":["x"]}"#
-    );
+    assert_eq!(client.hear().await, r#"{"type":1,"target":"newMessage","arguments":["x"]}"#);
     stand.service.stop().await;
 }
 

@@ -31,10 +31,7 @@ impl Stand {
             access_keys: vec![KEY.into(), SECOND_KEY.into()],
             timings,
         };
-        Stand {
-            service: Service::start(config).await.unwrap(),
-            http: http(),
-        }
+        Stand { service: Service::start(config).await.unwrap(), http: http() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -61,9 +58,7 @@ impl Stand {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &str) -> Response {
-        let call = self
-            .call("POST", path)
-            .header("content-type", "application/json; charset=utf-8");
+        let call = self.call("POST", path).header("content-type", "application/json; charset=utf-8");
         call.body(body.to_owned()).send().await.unwrap()
     }
 
@@ -74,23 +69,14 @@ impl Stand {
         if let Some(user) = user {
             claims["asrs.s.uid"] = user.into();
         }
-        (
-            self.url(&format!("/client/?hub={hub}")),
-            tokens::signed(KEY, &claims),
-        )
+        (self.url(&format!("/client/?hub={hub}")), tokens::signed(KEY, &claims))
     }
 
     /// Negotiates and connects as the npm client does, with the hub handshake done.
     pub(crate) async fn client(&self, hub: &str, user: Option<&str>) -> RawClient {
         let (url, token) = self.client_access(hub, user);
         let negotiate = url.replace("/client/?", "/client/negotiate?") + "&negotiateVersion=1";
-        let reply = self
-            .http
-            .post(negotiate)
-            .bearer_auth(&token)
-            .send()
-            .await
-            .unwrap();
+        let reply = self.http.post(negotiate).bearer_auth(&token).send().await.unwrap();
         let reply: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
         let url = format!("{url}&id={}", reply["connectionToken"].as_str().unwrap());
         let mut client = RawClient::connect(&url, &token).await.unwrap();
@@ -111,9 +97,5 @@ pub(crate) fn http() -> reqwest::Client {
         // Another test binary's code may have installed one first; any will do, nothing here uses TLS.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(DEADLINE)
-        .build()
-        .unwrap()
+    reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().unwrap()
 }

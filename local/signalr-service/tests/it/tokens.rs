@@ -17,34 +17,20 @@ pub(crate) fn for_audience(audience: &str) -> String {
 
 pub(crate) fn signed(key: &str, claims: &Value) -> String {
     let text = unsigned("HS256", claims);
-    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes())
-        .unwrap()
-        .chain_update(&text);
-    format!(
-        "{text}.{}",
-        BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
-    )
+    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap().chain_update(&text);
+    format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
 pub(crate) fn signed_with_sha512(key: &str, claims: &Value) -> String {
     let text = unsigned("HS512", claims);
-    let mac = Hmac::<Sha512>::new_from_slice(key.as_bytes())
-        .unwrap()
-        .chain_update(&text);
-    format!(
-        "{text}.{}",
-        BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
-    )
+    let mac = Hmac::<Sha512>::new_from_slice(key.as_bytes()).unwrap().chain_update(&text);
+    format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
 /// Header and payload without the signature and the dot before it.
 pub(crate) fn unsigned(alg: &str, claims: &Value) -> String {
     let header = json!({ "alg": alg, "typ": "JWT" }).to_string();
-    format!(
-        "{}.{}",
-        BASE64_URL_SAFE_NO_PAD.encode(header),
-        BASE64_URL_SAFE_NO_PAD.encode(claims.to_string())
-    )
+    format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(header), BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
 
 /// Unix seconds from now; negative is the past.

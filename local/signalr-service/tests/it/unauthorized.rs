@@ -10,11 +10,7 @@ const BODY: &str = r#"{"target":"t","arguments":[]}"#;
 
 /// Status and challenge of a send with this `Authorization` header and `Host`.
 async fn send(stand: &Stand, authorization: Option<String>, host: Option<String>) -> (u16, String) {
-    let mut call = stand
-        .http
-        .post(stand.url(PATH))
-        .header("content-type", "application/json")
-        .body(BODY);
+    let mut call = stand.http.post(stand.url(PATH)).header("content-type", "application/json").body(BODY);
     if let Some(authorization) = authorization {
         call = call.header("authorization", authorization);
     }
@@ -23,9 +19,7 @@ async fn send(stand: &Stand, authorization: Option<String>, host: Option<String>
     }
     let response = call.send().await.unwrap();
     let challenge = response.headers().get("www-authenticate");
-    let challenge = challenge
-        .map(|value| value.to_str().unwrap().to_owned())
-        .unwrap_or_default();
+    let challenge = challenge.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
     (response.status().as_u16(), challenge)
 }
 
@@ -44,16 +38,10 @@ async fn a_challenge_names_the_failed_check() {
     let (_, client_token) = stand.client_access("app_chat", None);
     for (token, failed) in [
         (signed("another key", &good), "signature"),
-        (
-            signed(KEY, &json!({ "aud": called(&stand), "exp": in_seconds(-1) })),
-            "expired",
-        ),
+        (signed(KEY, &json!({ "aud": called(&stand), "exp": in_seconds(-1) })), "expired"),
         (signed(KEY, &json!({ "aud": called(&stand) })), "no expiration"),
         (
-            signed(
-                KEY,
-                &json!({ "aud": stand.url("/api/hubs/other/:send"), "exp": in_seconds(60) }),
-            ),
+            signed(KEY, &json!({ "aud": stand.url("/api/hubs/other/:send"), "exp": in_seconds(60) })),
             "audience",
         ),
         (signed(KEY, &json!({ "exp": in_seconds(60) })), "audience"),
@@ -64,10 +52,7 @@ async fn a_challenge_names_the_failed_check() {
     ] {
         let (status, challenge) = with_token(&stand, &token).await;
         assert_eq!(status, 401, "{failed}");
-        assert!(
-            challenge.starts_with("Bearer error=\"invalid_token\""),
-            "{challenge}"
-        );
+        assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");
         assert!(challenge.contains(failed), "{challenge} should name the {failed}");
     }
     let (status, challenge) = send(&stand, None, None).await;
@@ -103,10 +88,7 @@ async fn the_host_is_the_one_the_caller_named() {
     let stand = Stand::start().await;
     let named = format!("localhost:{}", stand.service.address().port());
     let token = |host: &str| {
-        Some(format!(
-            "bearer {}",
-            tokens::for_audience(&format!("http://{host}/api/hubs/chat/:send"))
-        ))
+        Some(format!("bearer {}", tokens::for_audience(&format!("http://{host}/api/hubs/chat/:send"))))
     };
     assert_eq!(send(&stand, token(&named), Some(named.clone())).await.0, 202);
     assert_eq!(send(&stand, token("localhost"), Some(named.clone())).await.0, 202);
@@ -130,21 +112,11 @@ async fn clients_are_checked_as_strictly() {
         tokens::unsigned("none", &json!({ "aud": audience, "exp": in_seconds(60) })) + ".",
     ] {
         assert_eq!(RawClient::connect(&url, &bad).await.err(), Some(401));
-        let reply = stand
-            .http
-            .post(&negotiate)
-            .bearer_auth(&bad)
-            .send()
-            .await
-            .unwrap();
+        let reply = stand.http.post(&negotiate).bearer_auth(&bad).send().await.unwrap();
         assert_eq!(reply.status().as_u16(), 401);
         assert!(reply.headers().contains_key("www-authenticate"));
     }
     let in_query = format!("{url}&access_token={good}");
-    RawClient::connect(&in_query, "")
-        .await
-        .unwrap()
-        .shake_hands()
-        .await;
+    RawClient::connect(&in_query, "").await.unwrap().shake_hands().await;
     stand.service.stop().await;
 }

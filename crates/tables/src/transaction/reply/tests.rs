@@ -9,9 +9,7 @@ const OUTER: &str = "multipart/mixed; boundary=batchresponse_1";
 
 fn operations(count: usize) -> Vec<Operation> {
     let etag = Etag::new("\"0\"").unwrap();
-    (0..count)
-        .map(|n| Operation::Merge(Entity::new("p", n.to_string()), etag.clone()))
-        .collect()
+    (0..count).map(|n| Operation::Merge(Entity::new("p", n.to_string()), etag.clone())).collect()
 }
 
 /// A reply as the service writes it, around these embedded responses.
@@ -54,20 +52,13 @@ fn assert_unreadable(content_type: &str, text: &str, count: usize) {
 #[test]
 fn each_operation_has_its_etag() {
     let etag = Etag::new("W/\"datetime'2026-11-21T03%3A00%3A00.1234567Z'\"").unwrap();
-    assert_eq!(
-        etags(&reply(&[MERGED, MERGED]), 2),
-        [Some(etag.clone()), Some(etag)]
-    );
+    assert_eq!(etags(&reply(&[MERGED, MERGED]), 2), [Some(etag.clone()), Some(etag)]);
 }
 
 #[test]
 fn delete_has_no_etag() {
     let etag = Etag::new("\"0\"").unwrap();
-    let delete = Operation::Delete {
-        partition: "p".into(),
-        row: "r".into(),
-        etag,
-    };
+    let delete = Operation::Delete { partition: "p".into(), row: "r".into(), etag };
     let text = reply(&["HTTP/1.1 204 No Content\r\n\r\n"]);
     assert_eq!(read(OUTER, text.as_bytes(), &[delete]).unwrap(), [None]);
 }
@@ -78,10 +69,7 @@ fn line_ends_quotes_and_a_missing_close_do_not_matter() {
     let expected = etags(&usual, 2);
     assert_eq!(etags(&usual.replace("\r\n", "\n"), 2), expected);
     assert_eq!(etags(&usual.replace("--batchresponse_1--\r\n", ""), 2), expected);
-    assert_eq!(
-        etags(usual.split("--changesetresponse_2--").next().unwrap(), 2),
-        expected
-    );
+    assert_eq!(etags(usual.split("--changesetresponse_2--").next().unwrap(), 2), expected);
     let quoted = "Multipart/Mixed; charset=utf-8; Boundary=\"batchresponse_1\"";
     assert_eq!(read(quoted, usual.as_bytes(), &operations(2)).unwrap(), expected);
     assert_eq!(etags(&format!("preamble\r\n{usual}epilogue"), 2), expected);
@@ -99,10 +87,7 @@ fn stale_etag_is_reported_with_code_and_index() {
         let answer = answer(&text, 100);
         assert_eq!((answer.status, answer.index), (412, Some(3)));
         assert_eq!(answer.code, "UpdateConditionNotSatisfied");
-        assert_eq!(
-            answer.message,
-            "The update condition specified in the request was not satisfied."
-        );
+        assert_eq!(answer.message, "The update condition specified in the request was not satisfied.");
     }
 }
 
@@ -131,10 +116,7 @@ fn anything_else_is_unreadable_rather_than_success() {
     assert_unreadable(OUTER, &reply(&["204\r\n\r\n"]), 1);
     let cut = reply(&[MERGED, MERGED]);
     assert_unreadable(OUTER, &cut[..cut.len() / 2], 2);
-    assert!(matches!(
-        read(OUTER, b"\xff", &operations(1)),
-        Err(Trouble::Unreadable(_))
-    ));
+    assert!(matches!(read(OUTER, b"\xff", &operations(1)), Err(Trouble::Unreadable(_))));
 }
 
 proptest! {

@@ -21,9 +21,7 @@ impl Machine {
         Machine {
             processor: processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            kernel: process::captured(uname)
-                .await
-                .unwrap_or_else(|| std::env::consts::OS.to_owned()),
+            kernel: process::captured(uname).await.unwrap_or_else(|| std::env::consts::OS.to_owned()),
         }
     }
 }

@@ -27,22 +27,12 @@ pub(super) struct Candidate {
 impl Candidate {
     pub(super) fn handler(program: &Path) -> Result<Candidate> {
         let state = Scratch::make("fieldcast")?;
-        Ok(Candidate {
-            name: "fieldcast",
-            program: program.to_path_buf(),
-            arguments: Vec::new(),
-            state,
-        })
+        Ok(Candidate { name: "fieldcast", program: program.to_path_buf(), arguments: Vec::new(), state })
     }
 
     pub(super) fn node(script: &Path) -> Result<Candidate> {
         let state = Scratch::make("node")?;
-        Ok(Candidate {
-            name: "Node",
-            program: "node".into(),
-            arguments: vec![script.to_path_buf()],
-            state,
-        })
+        Ok(Candidate { name: "Node", program: "node".into(), arguments: vec![script.to_path_buf()], state })
     }
 
     /// Starts it, waits for the first answer to `GET /`, and ends it as the host does, with SIGKILL.
@@ -54,9 +44,7 @@ impl Candidate {
         let took = began.elapsed();
         // An error means that it has already ended, which `answered` tells.
         let _ = running.kill();
-        running
-            .wait()
-            .context("a measured process cannot be waited for")?;
+        running.wait().context("a measured process cannot be waited for")?;
         answered.with_context(|| format!("the {} handler did not answer", self.name))?;
         Ok(took.as_secs_f64() * 1000.0)
     }
@@ -76,9 +64,7 @@ impl Candidate {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        command
-            .spawn()
-            .with_context(|| format!("{} cannot be started", self.program.display()))
+        command.spawn().with_context(|| format!("{} cannot be started", self.program.display()))
     }
 }
 
@@ -120,10 +106,7 @@ fn first_answer(port: u16, running: &mut Child, deadline: Instant) -> Result<()>
         if answers(port).unwrap_or(false) {
             return Ok(());
         }
-        if let Some(status) = running
-            .try_wait()
-            .context("a measured process cannot be watched")?
-        {
+        if let Some(status) = running.try_wait().context("a measured process cannot be watched")? {
             bail!("it ended ({status})");
         }
         std::thread::park_timeout(BETWEEN_TRIES);

@@ -1,7 +1,10 @@
 //! What `cargo dev up` says once everything runs.
 
 use super::stack::{Stack, Storage};
-use crate::workspace::{Workspace, shown};
+use crate::{
+    text::say,
+    workspace::{Workspace, shown},
+};
 
 /// Prints where everything is and what to try first.
 pub(super) fn print(stack: &Stack, workspace: &Workspace) {
@@ -12,25 +15,22 @@ pub(super) fn print(stack: &Stack, workspace: &Workspace) {
         Storage::Azurite => "Azurite",
     };
     let data = shown(&stack.data);
-    println!();
-    println!("fieldcast is running");
-    println!();
-    println!("  dashboard       {host}/");
-    println!("  device states   {host}/api/getdevicestate");
-    println!(
-        "  SignalR         {host}/api/negotiate, service at http://{}",
-        stack.signalr.address()
-    );
-    println!("  hub             {hub}, which takes any device with its key or the policy's:");
-    println!("                  {}", stack.hub.policy_connection_string());
-    println!("  fleet           {}", fleet(stack.fleet_size));
-    println!("  kept in         {data} ({kept}); log in {data}/log.txt");
-    println!();
-    println!(
+    say!("");
+    say!("fieldcast is running");
+    say!("");
+    say!("  dashboard       {host}/");
+    say!("  device states   {host}/api/getdevicestate");
+    say!("  SignalR         {host}/api/negotiate, service at http://{}", stack.signalr.address());
+    say!("  hub             {hub}, which takes any device with its key or the policy's:");
+    say!("                  {}", stack.hub.policy_connection_string());
+    say!("  fleet           {}", fleet(stack.fleet_size));
+    say!("  kept in         {data} ({kept}); log in {data}/log.txt");
+    say!("");
+    say!(
         "  send a reading  cargo dev send --device sensor-1 '{{\"temperature\":21.5}}'{}",
         folder_flag(stack, workspace)
     );
-    println!("  stop            Ctrl-C");
+    say!("  stop            Ctrl-C");
 }
 
 fn fleet(size: u16) -> String {

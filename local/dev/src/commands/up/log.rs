@@ -1,9 +1,9 @@
 //! The lines of the host and the handler: all to a file, what needs attention to the terminal too.
 
 use std::{
-    fs::File,
-    io::{BufWriter, Write},
-    path::Path,
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -29,20 +29,28 @@ pub(super) struct Log {
 
 struct Writer {
     lines: Arc<Mutex<Vec<String>>>,
-    file: Mutex<BufWriter<File>>,
+    file: Mutex<BoundedFile>,
     shows: AtomicBool,
 }
+
+/// A file that starts again when it is full, keeping the part before as `.old`.
+struct BoundedFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+    size: usize,
+    limit: usize,
+}
+
+/// About a day of twenty devices; a forgotten stack must not fill the disk.
+const LIMIT: usize = 64 << 20;
 
 impl Log {
     /// Starts the log; that of the last run is overwritten.
     pub(super) fn open(path: &Path) -> Result<Log> {
-        let file = File::create(path).with_context(|| format!("{} cannot be written", shown(path)))?;
-        let file = Mutex::new(BufWriter::new(file));
-        let writer = Arc::new(Writer {
-            lines: Arc::default(),
-            file,
-            shows: AtomicBool::new(false),
-        });
+        let file =
+            BoundedFile::create(path, LIMIT).with_context(|| format!("{} cannot be written", shown(path)))?;
+        let file = Mutex::new(file);
+        let writer = Arc::new(Writer { lines: Arc::default(), file, shows: AtomicBool::new(false) });
         let task = tokio::spawn(write_now_and_then(Arc::clone(&writer)));
         Ok(Log { writer, task })
     }
@@ -54,6 +62,8 @@ impl Log {
 
     /// Whether the terminal sees warnings and errors from here on.
     pub(super) fn show(&self, shows: bool) {
+        // What is still waiting belongs to the time of silence, before or after.
+        self.writer.shows.store(false, Ordering::Relaxed);
         self.writer.write();
         self.writer.shows.store(shows, Ordering::Relaxed);
     }
@@ -83,9 +93,26 @@ impl Writer {
                 eprintln!("{line}");
             }
             // A full disk must not end the stack; the terminal still shows what matters.
-            let _ = writeln!(file, "{line}");
+            let _ = file.append(line);
         }
-        let _ = file.flush();
+        let _ = file.file.flush();
+    }
+}
+
+impl BoundedFile {
+    fn create(path: &Path, limit: usize) -> io::Result<BoundedFile> {
+        let file = BufWriter::new(File::create(path)?);
+        Ok(BoundedFile { path: path.to_path_buf(), file, size: 0, limit })
+    }
+
+    fn append(&mut self, line: &str) -> io::Result<()> {
+        if self.size > 0 && self.size + line.len() > self.limit {
+            self.file.flush()?;
+            fs::rename(&self.path, self.path.with_extension("old.txt"))?;
+            *self = BoundedFile::create(&self.path, self.limit)?;
+        }
+        self.size += line.len() + 1;
+        writeln!(self.file, "{line}")
     }
 }
 
@@ -94,10 +121,7 @@ fn needs_attention(line: &str) -> bool {
     let Some((head, rest)) = line.split_once('[') else {
         return false;
     };
-    let message = rest
-        .split_once("] ")
-        .map_or(rest, |(_source, message)| message)
-        .trim_start();
+    let message = rest.split_once("] ").map_or(rest, |(_source, message)| message).trim_start();
     let of_host = head.contains(" warn ") || head.contains(" error ");
     of_host || message.starts_with("WARN ") || message.starts_with("ERROR ")
 }
@@ -110,11 +134,23 @@ mod tests {
     fn only_warnings_and_errors_are_shown() {
         assert!(needs_attention("03:00:00.123 warn  [host] the handler ended"));
         assert!(needs_attention("03:00:00.123 error [handler] panicked"));
-        assert!(needs_attention(
-            "03:00:00.123 info  [handler]  WARN a push failed"
-        ));
+        assert!(needs_attention("03:00:00.123 info  [handler]  WARN a push failed"));
         assert!(!needs_attention("03:00:00.123 info  [handler]  INFO listening"));
         assert!(!needs_attention("nothing of ours"));
+    }
+
+    #[test]
+    fn a_full_file_starts_again_and_keeps_the_part_before() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("log.txt");
+        let mut file = BoundedFile::create(&path, 10)?;
+        for line in ["first", "second", "third"] {
+            file.append(line)?;
+        }
+        file.file.flush()?;
+        assert_eq!(fs::read_to_string(&path)?, "third\n");
+        assert_eq!(fs::read_to_string(folder.path().join("log.old.txt"))?, "second\n");
+        Ok(())
     }
 
     #[tokio::test]
@@ -122,15 +158,10 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("log.txt");
         let log = Log::open(&path)?;
-        let LogSink::Collect(lines) = log.sink() else {
-            anyhow::bail!("a list was expected")
-        };
-        lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(["one".to_owned(), "two".to_owned()]);
+        let LogSink::Collect(lines) = log.sink() else { anyhow::bail!("a list was expected") };
+        lines.lock().unwrap_or_else(PoisonError::into_inner).extend(["one".to_owned(), "two".to_owned()]);
         drop(log);
-        assert_eq!(std::fs::read_to_string(&path)?, "one\ntwo\n");
+        assert_eq!(fs::read_to_string(&path)?, "one\ntwo\n");
         Ok(())
     }
 }

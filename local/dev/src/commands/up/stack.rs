@@ -13,7 +13,13 @@ use fieldcast_iot_hub::{Hub, HubConfig};
 use fieldcast_signalr_service::{Service, ServiceConfig};
 
 use super::log::Log;
-use crate::{device, fleet::Fleet, lock::DataLock, text::thousands, workspace::shown};
+use crate::{
+    device,
+    fleet::Fleet,
+    lock::DataLock,
+    text::{say, thousands},
+    workspace::shown,
+};
 
 /// Where device states are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +64,8 @@ impl Stack {
             Storage::Azurite => Some(start_azurite(plan.data.join("azurite")).await?),
         };
         let hub = start_hub(&plan).await?;
-        let signalr = ServiceConfig {
-            listen: loopback(plan.signalr_port),
-            ..ServiceConfig::default()
-        };
-        let signalr = Service::start(signalr)
-            .await
-            .context("the SignalR service did not start")?;
+        let signalr = ServiceConfig { listen: loopback(plan.signalr_port), ..ServiceConfig::default() };
+        let signalr = Service::start(signalr).await.context("the SignalR service did not start")?;
         let log = Log::open(&plan.data.join("log.txt"))?;
         let settings = settings(&plan, &hub, &signalr, azurite.as_ref());
         let host = Host::start(host_config(&plan, settings, &log))
@@ -75,25 +76,8 @@ impl Stack {
         let connection = |id: &str| hub.device_connection_string(id);
         let fleet = Fleet::start(plan.fleet, &device::http_client()?, &catalogue, connection)?;
         log.show(true);
-        let Plan {
-            fleet: fleet_size,
-            storage,
-            data,
-            lock,
-            ..
-        } = plan;
-        Ok(Stack {
-            fleet_size,
-            storage,
-            data,
-            fleet,
-            host,
-            hub,
-            signalr,
-            azurite,
-            log,
-            _lock: lock,
-        })
+        let Plan { fleet: fleet_size, storage, data, lock, .. } = plan;
+        Ok(Stack { fleet_size, storage, data, fleet, host, hub, signalr, azurite, log, _lock: lock })
     }
 
     /// Returns when the handler has failed so often that the host no longer starts it.
@@ -114,7 +98,7 @@ impl Stack {
             // Dropping it waits until it has written its tables. The task is only lost when the runtime ends first.
             let _ = tokio::task::spawn_blocking(move || drop(azurite)).await;
         }
-        println!(
+        say!(
             "\nstopped: {} readings taken, {} batches handled; everything is kept in {}",
             thousands(readings),
             thousands(batches),
@@ -140,10 +124,7 @@ async fn start_hub(plan: &Plan) -> Result<Hub> {
     };
     let hub = Hub::start(config).await.context("the hub did not start")?;
     for repair in hub.repairs() {
-        eprintln!(
-            "note: the hub's log {} ended in a torn write, which was cut off",
-            shown(&repair.file)
-        );
+        eprintln!("note: the hub's log {} ended in a torn write, which was cut off", shown(&repair.file));
     }
     Ok(hub)
 }

@@ -23,10 +23,7 @@ fn open(hub: &mut Hub, name: &str, as_user: &str, now: Instant) {
 }
 
 fn members(hub: &mut Hub, name: &str, now: Instant) -> Vec<String> {
-    let mut members: Vec<String> = hub
-        .members(&group(name), now)
-        .map(|id| id.0.to_string())
-        .collect();
+    let mut members: Vec<String> = hub.members(&group(name), now).map(|id| id.0.to_string()).collect();
     members.sort();
     members
 }
@@ -41,10 +38,7 @@ fn a_ttl_counts_for_present_and_later_connections() {
     assert!(members(&mut hub, "g", now + 10 * SECOND).is_empty());
     open(&mut hub, "a3", "alice", now + 10 * SECOND);
     assert!(members(&mut hub, "g", now + 10 * SECOND).is_empty());
-    assert!(!hub.exists(
-        &Subject::UserInGroup(user("alice"), group("g")),
-        now + 10 * SECOND
-    ));
+    assert!(!hub.exists(&Subject::UserInGroup(user("alice"), group("g")), now + 10 * SECOND));
 }
 
 #[test]
@@ -99,11 +93,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn apply(hub: &mut Hub, step: &Step, now: &mut Instant) {
-    let (c, u, g) = (
-        |n: u8| id(&format!("c{n}")),
-        |n: u8| user(&format!("u{n}")),
-        |n: u8| group(&format!("g{n}")),
-    );
+    let (c, u, g) =
+        (|n: u8| id(&format!("c{n}")), |n: u8| user(&format!("u{n}")), |n: u8| group(&format!("g{n}")));
     match *step {
         Step::Open(n, of) if !hub.connections.contains_key(&c(n)) => {
             hub.open(c(n), Some(u(of)), Arc::default(), *now);
@@ -127,18 +118,12 @@ fn assert_consistent(hub: &Hub) {
         assert!(!members.is_empty(), "{group:?} is empty");
         for id in members.keys() {
             let connection = hub.connections.get(id).expect("members are connected");
-            assert!(
-                connection.groups.contains(group),
-                "{id:?} does not know {group:?}"
-            );
+            assert!(connection.groups.contains(group), "{id:?} does not know {group:?}");
         }
     }
     for (user, ids) in &hub.users {
         assert!(!ids.is_empty(), "{user:?} has no connection");
-        assert!(
-            ids.iter()
-                .all(|id| hub.connections[id].user.as_ref() == Some(user))
-        );
+        assert!(ids.iter().all(|id| hub.connections[id].user.as_ref() == Some(user)));
     }
 }
 
