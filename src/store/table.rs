@@ -11,7 +11,6 @@ use fieldcast_tables::{
     Stored as StoredEntity, Table,
 };
 use futures_util::future::try_join_all;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -26,9 +25,6 @@ use crate::shard::{Shard, Shards};
 /// Up to this many rows are read one by one, at the same time; for more, one scan of the shard takes fewer requests.
 /// A scan page holds 1,000 rows, so this pays off as soon as a batch wants more than a few rows of an ordinary shard.
 const FEW: usize = 8;
-
-/// Point reads in flight at once.
-const IN_FLIGHT: usize = 32;
 
 /// The tables of one storage account. Opened by the first call, so that the process listens at once.
 pub struct TableStore {
@@ -73,29 +69,44 @@ impl TableStore {
         };
         let all = [&layout, &tables.states, &tables.calibration, &tables.refusals];
         try_join_all(all.map(|table| table.create(deadline))).await.map_err(store_error)?;
-        self.check_layout(&layout, deadline).await?;
+        self.check_layout(&layout, &tables.states, deadline).await?;
         Ok(tables)
     }
 
     /// The first start records the shard count. Rows are placed by it, so another count would not find them.
-    async fn check_layout(&self, layout: &Table, deadline: Deadline) -> Result<(), StoreError> {
+    async fn check_layout(
+        &self,
+        layout: &Table,
+        states: &Table,
+        deadline: Deadline,
+    ) -> Result<(), StoreError> {
         const COLUMN: &str = "PartitionShards";
-        let wanted = i64::from(self.shards.count());
-        let first = Entity::new(self.shards.partition_key(), "layout").with(COLUMN, wanted);
-        let recorded = match layout.insert(&first, deadline).await {
-            Ok(_) => return Ok(()),
-            // Unknown: perhaps it was ours. Reading tells.
-            Err(Error::Conflict { .. } | Error::Unknown { .. }) => {
-                layout.get(self.shards.partition_key(), "layout", deadline).await.map_err(store_error)?
-            }
-            Err(error) => return Err(store_error(error)),
+        let (key, wanted) = (self.shards.partition_key(), i64::from(self.shards.count()));
+        let read = || async {
+            let row = layout.get(key, "layout", deadline).await.map_err(store_error)?;
+            Ok(row.and_then(|stored| stored.entity.get(COLUMN)?.as_i64()))
         };
-        match recorded.and_then(|stored| stored.entity.get(COLUMN).and_then(fieldcast_tables::Value::as_i64))
-        {
+        let mut recorded = read().await?;
+        if recorded.is_none() {
+            let count = if self.has_unsharded_rows(states, deadline).await? { 1 } else { wanted };
+            match layout.insert(&Entity::new(key, "layout").with(COLUMN, count), deadline).await {
+                // Conflict: another process was faster. Unknown: perhaps it was written. Reading tells.
+                Ok(_) | Err(Error::Conflict { .. } | Error::Unknown { .. }) => recorded = read().await?,
+                Err(error) => return Err(store_error(error)),
+            }
+        }
+        match recorded {
             Some(count) if count == wanted => Ok(()),
             Some(count) => Err(wrong_shards(count.unsigned_abs(), self.shards.count())),
             None => Err(StoreError::Unavailable("the layout row could not be written".to_owned())),
         }
+    }
+
+    /// Whether there are rows from before layouts were recorded: the predecessor's, all under the plain key.
+    async fn has_unsharded_rows(&self, states: &Table, deadline: Deadline) -> Result<bool, StoreError> {
+        let query = Query::partition(self.shards.partition_key()).top(1);
+        let page = states.query(&query, None, deadline).await.map_err(store_error)?;
+        Ok(!page.rows.is_empty())
     }
 
     async fn load_few(
@@ -112,8 +123,7 @@ impl TableStore {
                 Ok(found.map_or(Loaded::Absent, |found| self.loaded(device, &found)))
             }
         };
-        let reads: Vec<_> = devices.iter().map(read).collect();
-        stream::iter(reads).buffered(IN_FLIGHT).try_collect().await
+        try_join_all(devices.iter().map(read)).await
     }
 
     async fn load_many(
@@ -152,19 +162,8 @@ impl TableStore {
     async fn read_calibrations(&self, deadline: Instant) -> Result<Calibrations, StoreError> {
         let tables = self.tables(deadline).await?;
         let query = Query::partition(self.shards.partition_key());
-        let (mut all, mut next) = (Calibrations::new(), None);
-        loop {
-            let page = tables
-                .calibration
-                .query(&query, next.as_ref(), Deadline::at(deadline))
-                .await
-                .map_err(store_error)?;
-            all.extend(page.rows.iter().filter_map(|row| self.calibration_of(&row.entity)));
-            next = page.next;
-            if next.is_none() {
-                return Ok(all);
-            }
-        }
+        let rows = tables.calibration.query_all(&query, Deadline::at(deadline)).await.map_err(store_error)?;
+        Ok(rows.iter().filter_map(|row| self.calibration_of(&row.entity)).collect())
     }
 
     fn calibration_of(&self, row: &Entity) -> Option<(DeviceId, Calibration)> {

@@ -206,6 +206,19 @@ async fn table_storage_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn rows_of_the_predecessor_count_as_one_shard() {
+    let account = Account::start();
+    let row = fieldcast_tables::Entity::new("Sydney", "sensor-1").with("Count", 41_i64).with("Schema", 1_i32);
+    let deadline = fieldcast_tables::Deadline::after(Duration::from_secs(30));
+    account.table("DeviceState").await.insert(&row, deadline).await.unwrap();
+    let sharded = account.store(Shards::new("Sydney", 4));
+    let error = sharded.load(Shard(0), &[device("sensor-1")], soon()).await.unwrap_err().to_string();
+    assert!(error.contains("PartitionShards is 4") && error.contains("spread over 1"), "{error}");
+    let plain = account.store(Shards::new("Sydney", 1));
+    assert_eq!(found(&plain, "sensor-1").await.state.count, 41);
+}
+
+#[tokio::test]
 async fn another_shard_count_is_a_configuration_error_that_names_both() {
     let directory = tempfile::tempdir().unwrap();
     let account = Account::start();

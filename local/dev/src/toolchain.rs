@@ -1,6 +1,6 @@
 //! Building the handler with the cargo that runs this command.
 
-use std::{io::IsTerminal, path::PathBuf};
+use std::{ffi::OsStr, io::IsTerminal, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -46,11 +46,22 @@ fn gnu_triple() -> Result<&'static str> {
     }
 }
 
+/// The cargo that runs this command, as if the developer had called it. `cargo run` describes its package in the
+/// environment; build scripts that look there (ring's does) would take that for a change and build everything anew,
+/// and once more when the developer next calls cargo.
 pub(crate) fn cargo(workspace: &Workspace) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(&workspace.root);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| describes_a_package(name)) {
+        command.env_remove(name);
+    }
     command
+}
+
+fn describes_a_package(variable: &OsStr) -> bool {
+    let Some(variable) = variable.to_str() else { return false };
+    ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|prefix| variable.starts_with(prefix))
 }
 
 fn build_command(workspace: &Workspace) -> Command {
@@ -97,4 +108,17 @@ pub(crate) async fn target_folder(workspace: &Workspace) -> Result<PathBuf> {
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_package_is_kept_from_cargo() {
+        assert!(describes_a_package(OsStr::new("CARGO_PKG_NAME")));
+        assert!(describes_a_package(OsStr::new("CARGO_MANIFEST_DIR")));
+        assert!(!describes_a_package(OsStr::new("CARGO_HOME")));
+        assert!(!describes_a_package(OsStr::new("CARGO_TARGET_DIR")));
+    }
 }

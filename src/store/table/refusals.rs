@@ -52,15 +52,8 @@ async fn present(table: &Table, rows: &[&Entity], deadline: Deadline) -> Result<
     };
     let query =
         Query::partition(&first.partition).rows(first.row.as_str()..=last.row.as_str()).select(["Reason"]);
-    let (mut found, mut next) = (HashSet::new(), None);
-    loop {
-        let page = table.query(&query, next.as_ref(), deadline).await.map_err(store_error)?;
-        found.extend(page.rows.into_iter().map(|row| row.entity.row));
-        next = page.next;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
+    let found = table.query_all(&query, deadline).await.map_err(store_error)?;
+    Ok(found.into_iter().map(|row| row.entity.row).collect())
 }
 
 fn entity_of(refusal: &Refusal) -> Entity {
