@@ -12,8 +12,10 @@ pub enum Reason {
     WrongType,
     /// One field twice, under one or several spellings.
     DuplicateField,
-    /// A text beyond its limit.
-    TooLong,
+    /// A text beyond its limit, or with characters that cannot be kept.
+    BadText,
+    /// More readings in one body than any device sends.
+    TooMany,
     /// No device id, or one that cannot be a key.
     DeviceId,
     /// A value outside its valid range after calibration.
@@ -29,7 +31,8 @@ impl Reason {
             Reason::Unreadable => "unreadable",
             Reason::WrongType => "wrong_type",
             Reason::DuplicateField => "duplicate_field",
-            Reason::TooLong => "too_long",
+            Reason::BadText => "bad_text",
+            Reason::TooMany => "too_many",
             Reason::DeviceId => "device_id",
             Reason::OutOfRange => "out_of_range",
             Reason::DamagedState => "damaged_state",
@@ -75,8 +78,15 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Table Storage keeps at most 64 KiB in a binary property; half of it leaves room for base64 in a transaction of 100.
-    pub const MOST_BYTES: usize = 32 * 1024;
+    /// The device as claimed, fit to be kept and shown: at most 256 characters, control characters replaced.
+    pub fn claimed_device(&self) -> Option<String> {
+        let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        self.fault.device.as_ref().map(|device| device.chars().take(256).map(shown).collect())
+    }
+
+    /// A transaction of 100 rows may have 4 MiB; as base64 this is 32 KiB a row, 3.2 MiB in all, which leaves room for
+    /// the other columns.
+    pub const MOST_BYTES: usize = 24 * 1024;
 
     /// The partition key: the hub partition. `/` is not allowed in keys.
     pub fn partition_key(&self) -> String {
@@ -129,6 +139,14 @@ mod tests {
         let mut later = refusal(Some(12), 0, b"a");
         later.refused_at = Millis(99);
         assert_eq!(later.row_key(), older.row_key());
+    }
+
+    #[test]
+    fn a_claimed_device_is_fit_to_be_kept() {
+        let mut refused = refusal(Some(1), 0, b"a");
+        refused.fault.device = Some(format!("a\u{0}b{}", "x".repeat(1_000_000)));
+        let claimed = refused.claimed_device().unwrap();
+        assert_eq!((claimed.chars().count(), &claimed[..5]), (256, "a\u{fffd}b"));
     }
 
     #[test]

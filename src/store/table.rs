@@ -88,7 +88,8 @@ impl TableStore {
         };
         let mut recorded = read().await?;
         if recorded.is_none() {
-            let count = if self.has_unsharded_rows(states, deadline).await? { 1 } else { wanted };
+            let unsharded = wanted > 1 && self.has_unsharded_rows(states, deadline).await?;
+            let count = if unsharded { 1 } else { wanted };
             match layout.insert(&Entity::new(key, "layout").with(COLUMN, count), deadline).await {
                 // Conflict: another process was faster. Unknown: perhaps it was written. Reading tells.
                 Ok(_) | Err(Error::Conflict { .. } | Error::Unknown { .. }) => recorded = read().await?,

@@ -73,6 +73,7 @@ fn one_bad_reading_of_an_array_leaves_its_neighbours() {
 #[test]
 fn each_kind_of_bad_input_has_its_reason() {
     let deep = format!("{{\"x\":{}{}}}", "[".repeat(100), "]".repeat(100));
+    let many = format!("[{}]", vec!["1"; 20_001].join(","));
     let long = format!(r#"{{"geo":"{}"}}"#, "x".repeat(1_000_000));
     for (body, reason, detail) in [
         ("", Reason::Unreadable, "the body is empty"),
@@ -105,8 +106,11 @@ fn each_kind_of_bad_input_has_its_reason() {
             Reason::DuplicateField,
             "Celsius is there twice (all spellings of one field count as the same)",
         ),
+        (r#"{"geo":"a\u0000b"}"#, Reason::BadText, "geo has control characters"),
+        (r#"{"messageId":"a\uffffb"}"#, Reason::BadText, "messageId has control characters"),
+        (&many, Reason::TooMany, "20001 readings in one body, at most 20000"),
         (&deep, Reason::Unreadable, "the body is nested deeper than 64 levels"),
-        (&long, Reason::TooLong, "geo has 1000000 characters, at most 256 are kept"),
+        (&long, Reason::BadText, "geo has 1000000 characters, at most 256 are kept"),
     ] {
         assert_eq!(refused(body), (reason, detail.to_owned()), "{}", &body[..body.len().min(60)]);
     }

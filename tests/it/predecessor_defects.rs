@@ -54,9 +54,12 @@ async fn d02_a_read_that_fails_is_not_an_absent_row() {
     let (_account, proxy, stack) = behind_proxy(soon()).await;
     stack.send("sensor-1", WARM).await;
     stack.drained().await;
-    proxy.answer(500);
+    let before = proxy.paths().len();
+    proxy.answer_path("GET /devstoreaccount1/DeviceState(", 500);
     stack.send("sensor-1", WARM).await;
     stack.host.reached(PATIENCE, |status| status.retries > 0).await.unwrap();
+    let since = proxy.paths().split_off(before);
+    assert!(!since.iter().any(|line| line.contains("$batch")), "nothing is written on top of it: {since:?}");
     proxy.allow();
     stack.drained().await;
     assert_eq!(count(&stack, "sensor-1").await, 2);

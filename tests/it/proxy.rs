@@ -59,10 +59,6 @@ impl Proxy {
         self.set(Mood::Refuse);
     }
 
-    pub(crate) fn answer(&self, status: u16) {
-        self.set(Mood::Answer(String::new(), status));
-    }
-
     pub(crate) fn answer_path(&self, path: &str, status: u16) {
         self.set(Mood::Answer(path.to_owned(), status));
     }

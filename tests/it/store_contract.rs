@@ -118,10 +118,11 @@ async fn scans_find_every_row_of_the_shard_and_no_other(store: &dyn StateStore) 
     assert_eq!(seen, names);
 }
 
+/// The largest rows: a hundred of them must fit one transaction.
 fn refusal(sequence: i64, index: usize) -> Refusal {
     Refusal {
         fault: Fault::new(Reason::Unreadable, "the body is empty"),
-        body: vec![0, 255, sequence as u8],
+        body: vec![255; Refusal::MOST_BYTES],
         body_length: 3,
         position: Position { partition: Partition::new("hub", "0"), sequence: Some(sequence) },
         index,

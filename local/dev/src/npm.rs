@@ -94,6 +94,7 @@ pub(crate) async fn dashboard(workspace: &Workspace) -> Result<PathBuf> {
     if built(&folder) {
         return Ok(output);
     }
+    require_node().await?;
     install(&folder).await?;
     let _turn = Turn::take(&folder).await?;
     if !built(&folder) {

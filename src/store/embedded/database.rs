@@ -36,7 +36,7 @@ struct StoredRow {
 
 #[derive(Serialize)]
 struct StoredRefusal<'a> {
-    device_id: Option<&'a str>,
+    device_id: Option<String>,
     reason: &'a str,
     detail: &'a str,
     body: &'a [u8],
@@ -197,7 +197,7 @@ fn next_revision(before: Option<u64>, expect: &Expect) -> Option<u64> {
 
 fn stored_refusal(refusal: &Refusal) -> StoredRefusal<'_> {
     StoredRefusal {
-        device_id: refusal.fault.device.as_deref(),
+        device_id: refusal.claimed_device(),
         reason: refusal.fault.reason.code(),
         detail: &refusal.fault.detail,
         body: &refusal.body,

@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 
 use fieldcast_tables::{Deadline, Entity, Error, Operation, Query, Table};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::store_error;
 use crate::refusal::Refusal;
 use crate::store::{MOST_WRITES, StoreError};
+
+/// Transactions in flight at once: a body with thousands of refused readings must not take longer than an invocation has.
+const IN_FLIGHT: usize = 8;
 
 /// Rows by key. Two refusals of one batch with the same key are deliveries of the same reading.
 type Rows = BTreeMap<String, Entity>;
@@ -18,19 +22,18 @@ pub(super) async fn keep(table: &Table, refusals: &[Refusal], deadline: Deadline
         let partition = partitions.entry(refusal.partition_key()).or_default();
         partition.entry(refusal.row_key()).or_insert_with(|| entity_of(refusal));
     }
+    let mut inserts = Vec::new();
     for rows in partitions.values() {
         let rows: Vec<&Entity> = rows.values().collect();
-        for group in rows.chunks(MOST_WRITES) {
-            insert_missing(table, group, deadline).await?;
-        }
+        inserts.extend(rows.chunks(MOST_WRITES).map(|group| insert_missing(table, group.to_vec(), deadline)));
     }
-    Ok(())
+    stream::iter(inserts).buffer_unordered(IN_FLIGHT).try_collect().await
 }
 
 /// Inserts a group; when some of it is there already, reads which and inserts the rest. Another process may do the same
 /// at the same time, so this is repeated until nothing is missing; each round at least one row more is there.
-async fn insert_missing(table: &Table, group: &[&Entity], deadline: Deadline) -> Result<(), StoreError> {
-    let mut missing: Vec<&Entity> = group.to_vec();
+async fn insert_missing(table: &Table, group: Vec<&Entity>, deadline: Deadline) -> Result<(), StoreError> {
+    let mut missing = group;
     while !missing.is_empty() {
         let inserts: Vec<_> = missing.iter().map(|row| Operation::Insert((*row).clone())).collect();
         match table.transact(inserts, deadline).await {
@@ -66,8 +69,8 @@ fn entity_of(refusal: &Refusal) -> Entity {
         .with("HubPartition", refusal.position.partition.as_str())
         .with("ReadingIndex", i64::try_from(refusal.index).unwrap_or(i64::MAX))
         .with("RefusedAt", Value::DateTime(refusal.refused_at.to_text()));
-    if let Some(device) = &refusal.fault.device {
-        entity.set("DeviceId", device.as_str());
+    if let Some(device) = refusal.claimed_device() {
+        entity.set("DeviceId", device);
     }
     if let Some(sequence) = refusal.position.sequence {
         entity.set("SequenceNumber", sequence);
