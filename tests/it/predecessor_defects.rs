@@ -203,7 +203,10 @@ async fn d10_snapshot_and_live_messages_have_one_schema() {
     for (name, value) in [("temperature", 21.5), ("pressure", 1013.0), ("humidity", 0.0), ("light", 5.0)] {
         assert_eq!(device[name].as_f64(), Some(value), "{name}, which the predecessor's page reads");
     }
-    assert_eq!((&device["deviceId"], &device["geo"]), (&json!("sensor-1"), &json!("Sydney")));
+    assert_eq!(
+        (&device["deviceId"], &device["geo"], &device["count"], &device["version"]),
+        (&json!("sensor-1"), &json!("Sydney"), &json!(1), &json!(1))
+    );
     stack.stop().await;
 }
 
