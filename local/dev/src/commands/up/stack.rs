@@ -98,12 +98,9 @@ impl Stack {
             // Dropping it waits until it has written its tables. The task is only lost when the runtime ends first.
             let _ = tokio::task::spawn_blocking(move || drop(azurite)).await;
         }
-        say!(
-            "\nstopped: {} readings taken, {} batches handled; everything is kept in {}",
-            thousands(readings),
-            thousands(batches),
-            shown(&self.data)
-        );
+        say!("");
+        say!("stopped; readings taken: {}, batches handled: {}", thousands(readings), thousands(batches));
+        say!("everything is kept in {}", shown(&self.data));
     }
 }
 
