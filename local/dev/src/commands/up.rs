@@ -94,6 +94,7 @@ async fn start(options: &Up, workspace: &Workspace) -> Result<Stack> {
     let data = options.data.clone().unwrap_or_else(|| workspace.default_data());
     let lock = DataLock::take(&data)?;
     if let StorageKind::Azurite = options.storage {
+        npm::require_node().await?;
         npm::install(&workspace.azurite()).await?;
     }
     let dashboard = npm::dashboard(workspace).await?;

@@ -83,9 +83,23 @@ impl Running {
         })
     }
 
+    /// Waits until the handler answers a call.
+    pub(crate) fn wait_for_an_answer(&self) {
+        wait_until(|| match http::get(&self.host, "/api/getdevicestate") {
+            Ok(answer) if answer.status == 200 => Ok(()),
+            Ok(answer) => Err(format!("{} {}", answer.status, answer.body)),
+            Err(error) => Err(error.to_string()),
+        });
+    }
+
     /// Sends `signal` and waits for the end.
-    pub(crate) fn stop(mut self, signal: Signal) -> Stopped {
+    pub(crate) fn stop(self, signal: Signal) -> Stopped {
         self.signal(signal);
+        self.ended()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn ended(mut self) -> Stopped {
         let status = wait_until(|| {
             let ended = self.child.try_wait().map_err(|error| error.to_string())?;
             ended.ok_or_else(|| "it has not ended".to_owned())
@@ -95,8 +109,7 @@ impl Running {
     }
 
     fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(id, signal).expect("it runs");
+        kill_process(pid(self.id()), signal).expect("it runs");
     }
 
     fn stderr(&mut self) -> String {
@@ -127,6 +140,15 @@ pub(crate) fn wait_until<T>(mut attempt: impl FnMut() -> Result<T, String>) -> T
         }
         std::thread::park_timeout(Duration::from_millis(50));
     }
+}
+
+/// Ends a process as a crash would.
+pub(crate) fn kill(process: u32) {
+    kill_process(pid(process), Signal::KILL).expect("it runs");
+}
+
+fn pid(process: u32) -> Pid {
+    i32::try_from(process).ok().and_then(Pid::from_raw).expect("a process id")
 }
 
 /// Waits until none of `processes` is left.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     app::{self, path},
     http, program,
-    running::{Running, wait_for_the_end_of, wait_until},
+    running::{Running, kill, wait_for_the_end_of, wait_until},
 };
 
 fn data() -> tempfile::TempDir {
@@ -95,6 +95,28 @@ fn azurite_keeps_device_states_too() {
     let devices = up.devices(|devices| count_of(devices, "sensor-1") > 1);
     assert_eq!(count_of(&devices, "sensor-1"), 2);
     up.stop(Signal::INT);
+}
+
+/// As the real host does, the local one gives up after the third error of the handler.
+#[test]
+fn a_handler_that_keeps_dying_ends_everything() {
+    let data = data();
+    let up = Running::start(data.path(), &["--fleet", "0"]);
+    let mut killed = Vec::new();
+    for _ in 0..3 {
+        let handler = wait_until(|| {
+            let new = up.descendants().into_iter().find(|process| !killed.contains(process));
+            new.ok_or_else(|| format!("no new handler after {killed:?}"))
+        });
+        up.wait_for_an_answer();
+        kill(handler);
+        killed.push(handler);
+    }
+    let stopped = up.ended();
+    assert_eq!(stopped.status.code(), Some(1));
+    assert!(stopped.stderr.trim_end().ends_with("its last words are above"), "{}", stopped.stderr);
+    assert!(stopped.stderr.contains("third error"), "{}", stopped.stderr);
+    wait_for_the_end_of(&killed);
 }
 
 #[test]

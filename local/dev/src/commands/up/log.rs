@@ -30,8 +30,11 @@ pub(super) struct Log {
 struct Writer {
     lines: Arc<Mutex<Vec<String>>>,
     file: Mutex<BoundedFile>,
+    terminal: Terminal,
     shows: AtomicBool,
 }
+
+type Terminal = Box<dyn Fn(&str) + Send + Sync>;
 
 /// A file that starts again when it is full, keeping the part before as `.old`.
 struct BoundedFile {
@@ -45,12 +48,17 @@ struct BoundedFile {
 const LIMIT: usize = 64 << 20;
 
 impl Log {
-    /// Starts the log; that of the last run is overwritten.
-    pub(super) fn open(path: &Path) -> Result<Log> {
+    /// Starts the log; that of the last run is overwritten. `terminal` is given the lines that need attention.
+    pub(super) fn open(path: &Path, terminal: impl Fn(&str) + Send + Sync + 'static) -> Result<Log> {
         let file =
             BoundedFile::create(path, LIMIT).with_context(|| format!("{} cannot be written", shown(path)))?;
         let file = Mutex::new(file);
-        let writer = Arc::new(Writer { lines: Arc::default(), file, shows: AtomicBool::new(false) });
+        let writer = Arc::new(Writer {
+            lines: Arc::default(),
+            file,
+            terminal: Box::new(terminal),
+            shows: AtomicBool::new(false),
+        });
         let task = tokio::spawn(write_now_and_then(Arc::clone(&writer)));
         Ok(Log { writer, task })
     }
@@ -58,6 +66,11 @@ impl Log {
     /// Where the host is to put its lines.
     pub(super) fn sink(&self) -> LogSink {
         LogSink::Collect(Arc::clone(&self.writer.lines))
+    }
+
+    /// Writes what there is so far.
+    pub(super) fn catch_up(&self) {
+        self.writer.write();
     }
 
     /// Whether the terminal sees warnings and errors from here on.
@@ -90,7 +103,7 @@ impl Writer {
         let new = std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner));
         for line in &new {
             if self.shows.load(Ordering::Relaxed) && needs_attention(line) {
-                eprintln!("{line}");
+                (self.terminal)(line);
             }
             // A full disk must not end the stack; the terminal still shows what matters.
             let _ = file.append(line);
@@ -154,14 +167,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_line_reaches_the_file() -> Result<()> {
+    async fn every_line_reaches_the_file_and_the_terminal_sees_what_happens_while_it_runs() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("log.txt");
-        let log = Log::open(&path)?;
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let terminal = Arc::clone(&seen);
+        let log =
+            Log::open(&path, move |line| terminal.lock().expect("no test panics").push(line.to_owned()))?;
         let LogSink::Collect(lines) = log.sink() else { anyhow::bail!("a list was expected") };
-        lines.lock().unwrap_or_else(PoisonError::into_inner).extend(["one".to_owned(), "two".to_owned()]);
+        let happens =
+            |what: &str| lines.lock().expect("no test panics").push(format!("1 warn  [host] {what}"));
+
+        happens("starting");
+        log.show(true);
+        happens("running");
+        log.catch_up();
+        happens("stopping");
+        log.show(false);
+        happens("stopped");
         drop(log);
-        assert_eq!(fs::read_to_string(&path)?, "one\ntwo\n");
+        assert_eq!(fs::read_to_string(&path)?.lines().count(), 4);
+        assert_eq!(*seen.lock().expect("no test panics"), ["1 warn  [host] running"]);
         Ok(())
     }
 }

@@ -66,7 +66,7 @@ impl Stack {
         let hub = start_hub(&plan).await?;
         let signalr = ServiceConfig { listen: loopback(plan.signalr_port), ..ServiceConfig::default() };
         let signalr = Service::start(signalr).await.context("the SignalR service did not start")?;
-        let log = Log::open(&plan.data.join("log.txt"))?;
+        let log = Log::open(&plan.data.join("log.txt"), |line| eprintln!("{line}"))?;
         let settings = settings(&plan, &hub, &signalr, azurite.as_ref());
         let host = Host::start(host_config(&plan, settings, &log))
             .await
@@ -83,6 +83,7 @@ impl Stack {
     /// Returns when the handler has failed so often that the host no longer starts it.
     pub(super) async fn gave_up(&mut self) {
         self.host.stopped().await;
+        self.log.catch_up();
     }
 
     /// Stops the parts, those that send before those that receive.
