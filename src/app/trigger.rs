@@ -21,10 +21,10 @@ pub(super) async fn run(app: &App, request: &[u8]) -> Answer {
     let invocation = Invocation { now: Millis::from_system(SystemTime::now()), seed: rand::random() };
     match app.ingest.run(batch, invocation).await {
         Ok(summary) => {
+            // The host logs the line with the invocation, so it is not printed as well.
             let line = log_line(partition.as_str(), &summary);
-            match &summary.push {
-                Ok(()) => tracing::info!("{line}"),
-                Err(error) => tracing::warn!("{line}; screens were not told and catch up later: {error}"),
+            if let Err(error) = &summary.push {
+                tracing::warn!("{line}; screens were not told and catch up later: {error}");
             }
             Answer::json(StatusCode::OK, envelope::trigger_reply(&line))
         }
