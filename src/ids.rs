@@ -3,6 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// Characters that Table Storage refuses in partition and row keys.
+pub(crate) fn forbidden_in_key(c: char) -> bool {
+    matches!(c, '/' | '\\' | '#' | '?') || c.is_control()
+}
+
 /// A device's identity: what the hub stamped, or the body's id where no hub did. Always usable as a row key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(Arc<str>);
@@ -34,7 +39,7 @@ impl DeviceId {
         if length > Self::MAX_CHARS {
             return Err(DeviceIdError::TooLong(length));
         }
-        match text.chars().find(|&c| matches!(c, '/' | '\\' | '#' | '?') || c.is_control()) {
+        match text.chars().find(|&c| forbidden_in_key(c)) {
             Some(forbidden) => Err(DeviceIdError::Forbidden(forbidden)),
             None => Ok(DeviceId(text.into())),
         }

@@ -141,11 +141,7 @@ impl Ingest {
     }
 
     async fn announce(&self, states: impl Iterator<Item = &DeviceState>) -> Result<(), PublishError> {
-        let views: Vec<Vec<u8>> = states
-            .map(|state| {
-                serde_json::to_vec(&state.view(&self.catalogue)).expect("a view is a map of plain values")
-            })
-            .collect();
+        let views: Vec<Vec<u8>> = states.map(|state| state.view(&self.catalogue).to_json()).collect();
         match views.is_empty() {
             true => Ok(()),
             false => self.publisher.publish(Audience::Everyone, &views, PUSH_PATIENCE).await,

@@ -1,6 +1,6 @@
 //! Refused readings: why, what exactly was refused, and the key that makes a second delivery of it the same row.
 
-use crate::ids::{Partition, Position};
+use crate::ids::{Partition, Position, forbidden_in_key};
 use crate::instant::Millis;
 
 /// Why a reading was refused; stable codes that dashboards and scripts may rely on.
@@ -78,15 +78,15 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// A transaction of 100 rows may have 4 MiB; as base64 this is 32 KiB a row, 3.2 MiB in all, which leaves room for
+    /// the other columns.
+    pub const MOST_BYTES: usize = 24 * 1024;
+
     /// The device as claimed, fit to be kept and shown: at most 256 characters, control characters replaced.
     pub fn claimed_device(&self) -> Option<String> {
         let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
         self.fault.device.as_ref().map(|device| device.chars().take(256).map(shown).collect())
     }
-
-    /// A transaction of 100 rows may have 4 MiB; as base64 this is 32 KiB a row, 3.2 MiB in all, which leaves room for
-    /// the other columns.
-    pub const MOST_BYTES: usize = 24 * 1024;
 
     /// The partition key: the hub partition. `/` is not allowed in keys.
     pub fn partition_key(&self) -> String {
@@ -108,9 +108,7 @@ impl Refusal {
 
 /// The partition key under which the refusals of a hub partition are kept.
 pub fn partition_key(partition: &Partition) -> String {
-    let allowed = |c: char| {
-        if matches!(c, '/' | '\\' | '#' | '?') || c.is_control() { '-' } else { c }
-    };
+    let allowed = |c: char| if forbidden_in_key(c) { '-' } else { c };
     partition.as_str().chars().map(allowed).collect()
 }
 

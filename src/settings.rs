@@ -8,6 +8,7 @@ use std::time::Duration;
 use fieldcast_signalr::{DEFAULT_SETTING, Endpoints, HubName, SettingError as SignalRError};
 use fieldcast_tables::ConnectionString;
 
+use crate::ids::forbidden_in_key;
 use crate::shard::Shards;
 
 /// Where state is kept.
@@ -128,9 +129,8 @@ fn storage(environment: &Environment) -> Result<Storage, SettingError> {
 
 fn shards(environment: &Environment) -> Result<Shards, SettingError> {
     let key = optional(environment, "PartitionKey").unwrap_or("Sydney");
-    let forbidden = |c: char| matches!(c, '/' | '\\' | '#' | '?') || c.is_control();
     // Table Storage allows 1 KiB of UTF-16; Azurite half of it.
-    if key.chars().count() > 200 || key.contains(forbidden) {
+    if key.chars().count() > 200 || key.contains(forbidden_in_key) {
         return Err(error(
             "PartitionKey",
             "expected at most 200 characters without / \\ # ? and control characters",

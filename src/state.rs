@@ -96,6 +96,13 @@ pub struct View<'a> {
     catalogue: &'a Catalogue,
 }
 
+impl View<'_> {
+    /// The client schema as JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a view is a map of plain values")
+    }
+}
+
 impl Serialize for View<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let state = self.state;

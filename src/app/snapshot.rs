@@ -103,10 +103,8 @@ async fn send(app: &App, call: &Call) -> Answer {
         Ok(states) => states,
         Err(error) => return unavailable(&error),
     };
-    let view = |state: &DeviceState| {
-        serde_json::to_vec(&state.view(&app.ingest.catalogue)).expect("a view is a map of plain values")
-    };
-    let views: Vec<Vec<u8>> = states.iter().map(view).collect();
+    let views: Vec<Vec<u8>> =
+        states.iter().map(|state| state.view(&app.ingest.catalogue).to_json()).collect();
     match app.ingest.publisher.publish(audience, &views, PUSH_PATIENCE).await {
         Ok(()) => Answer::json(StatusCode::OK, format!(r#"{{"sent":{}}}"#, views.len())),
         Err(error) => Answer::error(StatusCode::BAD_GATEWAY, "push_failed", &error.to_string()),

@@ -91,8 +91,9 @@ impl TableStore {
             let unsharded = wanted > 1 && self.has_unsharded_rows(states, deadline).await?;
             let count = if unsharded { 1 } else { wanted };
             match layout.insert(&Entity::new(key, "layout").with(COLUMN, count), deadline).await {
+                Ok(_) => recorded = Some(count),
                 // Conflict: another process was faster. Unknown: perhaps it was written. Reading tells.
-                Ok(_) | Err(Error::Conflict { .. } | Error::Unknown { .. }) => recorded = read().await?,
+                Err(Error::Conflict { .. } | Error::Unknown { .. }) => recorded = read().await?,
                 Err(error) => return Err(store_error(error)),
             }
         }

@@ -10,7 +10,7 @@ use fieldcast_test_clients::{Browser, ClientEvent, ClientOptions, NodeClient};
 use serde_json::{Value, json};
 
 use crate::browser::{await_page, built_dashboard, clean_console};
-use crate::stack::{Account, Options, PATIENCE, Stack, eventually, http};
+use crate::stack::{Account, Options, PATIENCE, SOON, Stack, eventually, http};
 
 /// A screen made of the npm client: keeps what it was told, by version.
 struct Screen {
@@ -107,9 +107,6 @@ impl Fleet {
         (Self::ROUNDS - Self::valid_rounds()) * (Self::DEVICES + 1)
     }
 }
-
-/// Retries soon, so that a killed handler does not hold the test up; the wait is the host's, as function.json says.
-const SOON: (&str, &str) = ("\"minimumInterval\": \"00:00:01\"", "\"minimumInterval\": \"00:00:00.100\"");
 
 async fn kill_running_handler(stack: &Stack) {
     let running = || async { stack.host.handler_pid().ok_or_else(|| format!("{:?}", stack.host.status())) };

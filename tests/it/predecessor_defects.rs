@@ -6,9 +6,8 @@ use fieldcast_test_clients::{ClientEvent, NodeClient};
 use serde_json::json;
 
 use crate::proxy::Proxy;
-use crate::stack::{Account, Options, PATIENCE, Stack, http};
+use crate::stack::{Account, Options, PATIENCE, SOON, Stack, http};
 
-const SOON: (&str, &str) = ("\"minimumInterval\": \"00:00:01\"", "\"minimumInterval\": \"00:00:00.100\"");
 const WARM: &str = r#"{"temperature":21.5}"#;
 
 fn soon() -> Options<'static> {

@@ -23,6 +23,10 @@ use tempfile::TempDir;
 /// Generous, because two busy cores may be shared with a compiler; a passing test never waits for it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Retries soon, so that a killed handler does not hold a test up; the wait is the host's, as function.json says.
+pub(crate) const SOON: (&str, &str) =
+    ("\"minimumInterval\": \"00:00:01\"", "\"minimumInterval\": \"00:00:00.100\"");
+
 /// Waits for a condition and says what was last seen when it does not come true.
 pub(crate) async fn eventually<T, F: Future<Output = Result<T, String>>>(
     what: &str,

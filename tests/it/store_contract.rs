@@ -123,7 +123,7 @@ fn refusal(sequence: i64, index: usize) -> Refusal {
     Refusal {
         fault: Fault::new(Reason::Unreadable, "the body is empty"),
         body: vec![255; Refusal::MOST_BYTES],
-        body_length: 3,
+        body_length: Refusal::MOST_BYTES,
         position: Position { partition: Partition::new("hub", "0"), sequence: Some(sequence) },
         index,
         enqueued_at: Some(Millis(1_732_150_631_123)),
