@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 pub use self::answer::Answer;
 use crate::envelope;
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, Invocations};
 use crate::settings::Callers;
 
 /// A batch is at most 32 MiB on the wire of the hub (host.json limits the prefetch), a third more as base64, and the
@@ -34,6 +34,8 @@ const LARGEST_CALL: usize = 64 * 1024;
 pub struct App {
     /// The pipeline; snapshots are read from its store.
     pub ingest: Ingest,
+    /// The moment and the dice of each batch.
+    pub invocations: Invocations,
     /// Signs clients in.
     pub hub: HubClient,
     /// Whether principal headers are believed.

@@ -8,6 +8,7 @@ mod metadata;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -38,7 +39,7 @@ pub struct Event {
     /// The hub's message id, where the device gave one.
     pub message_id: Option<String>,
     /// The bytes that the device sent, as far as the binding's data type preserves them.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 /// Why a request is not an invocation that can be worked on. The host never sends such a thing; a person with a

@@ -65,6 +65,9 @@ pub struct Summary {
     pub push: Result<(), PublishError>,
 }
 
+/// Where invocations take their moment and their dice from: the system's clock and random numbers in the deployed app.
+pub type Invocations = Arc<dyn Fn() -> Invocation + Send + Sync>;
+
 /// The moment and the dice of one invocation, passed in so that the same inputs give the same run.
 #[derive(Clone, Copy, Debug)]
 pub struct Invocation {

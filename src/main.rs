@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use fieldcast::app::{App, serve};
 use fieldcast::calibration::CalibrationCache;
 use fieldcast::catalogue::Catalogue;
 use fieldcast::https::{Peers, client};
-use fieldcast::ingest::Ingest;
+use fieldcast::ingest::{Ingest, Invocation};
+use fieldcast::instant::Millis;
 use fieldcast::publish::SignalRPublisher;
 use fieldcast::settings::{Settings, Storage};
 use fieldcast::store::{EmbeddedStore, StateStore, TableStore};
@@ -72,6 +74,10 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>) -> Result<App, String
             calibrations: CalibrationCache::new(settings.calibration_age),
             shards: settings.shards,
         },
+        invocations: Arc::new(|| Invocation {
+            now: Millis::from_system(SystemTime::now()),
+            seed: rand::random(),
+        }),
         hub,
         callers: settings.callers,
     })

@@ -92,6 +92,9 @@ pub enum CommitError {
     /// Nobody knows whether it was written (the answer was lost): load and compare write ids.
     #[error("the outcome of the write is unknown: {0}")]
     Unknown(String),
+    /// The store does not take one of these rows, now or later, and nothing was written: commit the others without it.
+    #[error("the store refuses the row: {0}")]
+    Refused(String),
     /// Nothing was written.
     #[error(transparent)]
     Failed(#[from] StoreError),

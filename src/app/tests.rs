@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::calibration::CalibrationCache;
 use crate::catalogue::Catalogue;
+use crate::ingest::Invocation;
+use crate::instant::Millis;
 use crate::publish::RecordedPublisher;
 use crate::shard::Shards;
 use crate::store::MemoryStore;
@@ -36,8 +38,9 @@ impl Bench {
             calibrations: CalibrationCache::new(Duration::ZERO),
             shards: Shards::new("Sydney", 3),
         };
+        let invocations = Arc::new(|| Invocation { now: Millis(1_000), seed: 7 });
         let hub = HubClient::new(http, Endpoint::parse(SIGNALR).unwrap(), HubName::new("enviromon").unwrap());
-        Bench { publisher, app: Arc::new(App { ingest, hub, callers }) }
+        Bench { publisher, app: Arc::new(App { ingest, invocations, hub, callers }) }
     }
 
     fn call(

@@ -1,13 +1,10 @@
 //! `EnvironmentEventTrigger`: a batch of telemetry. Anything but 2xx makes the host deliver the batch again, for ever.
 
-use std::time::SystemTime;
-
 use axum::http::StatusCode;
 
 use super::{Answer, App};
 use crate::envelope;
-use crate::ingest::{Invocation, Summary};
-use crate::instant::Millis;
+use crate::ingest::Summary;
 
 pub(super) async fn run(app: &App, request: &[u8]) -> Answer {
     let batch = match envelope::read_batch(request) {
@@ -18,8 +15,7 @@ pub(super) async fn run(app: &App, request: &[u8]) -> Answer {
         }
     };
     let partition = batch.partition.clone();
-    let invocation = Invocation { now: Millis::from_system(SystemTime::now()), seed: rand::random() };
-    match app.ingest.run(batch, invocation).await {
+    match app.ingest.run(batch, (app.invocations)()).await {
         Ok(summary) => {
             // The host logs the line with the invocation, so it is not printed as well.
             let line = log_line(partition.as_str(), &summary);

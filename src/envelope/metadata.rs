@@ -115,7 +115,7 @@ impl Metadata {
             enqueued_at,
             stamped_device: properties.device.0,
             message_id: properties.message_id.0,
-            body,
+            body: body.into(),
         }
     }
 }

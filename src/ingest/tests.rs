@@ -134,7 +134,7 @@ fn event(sequence: impl Into<Option<i64>>, device: &str, body: &str) -> Event {
         enqueued_at: Some(Millis(500)),
         stamped_device: Some(device.to_owned()),
         message_id: None,
-        body: body.as_bytes().to_vec(),
+        body: body.as_bytes().to_vec().into(),
     }
 }
 
