@@ -60,7 +60,7 @@ pub enum CatalogueError {
 }
 
 /// Device state columns that are not measurements.
-pub const RESERVED_COLUMNS: [&str; 17] = [
+pub const RESERVED_COLUMNS: [&str; 18] = [
     "PartitionKey",
     "RowKey",
     "Timestamp",
@@ -73,6 +73,7 @@ pub const RESERVED_COLUMNS: [&str; 17] = [
     "WriteId",
     "Watermarks",
     "OlderValues",
+    "RefusedReadings",
     "ReportedAt",
     "ReportedBy",
     "ChangedAt",

@@ -29,15 +29,24 @@ pub struct Arrival {
 /// What folding found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Folded {
-    /// The state to write; `None` when nothing new is to be counted.
+    /// The state to write; `None` when there is nothing new to count or to decide.
     pub next: Option<DeviceState>,
     /// Readings counted.
     pub accepted: usize,
-    /// Readings of events that had been folded in before.
+    /// Readings that had been counted before.
     pub skipped: usize,
-    /// Readings outside their valid range: index into the arrivals, and why.
+    /// Readings outside their valid range, whether decided now or in an earlier delivery: index into the arrivals, and
+    /// why. Their refusals have to be kept once the state is written.
     pub refused: Vec<(usize, Fault)>,
+    /// How many arrivals were folded. The rest has to be folded into the written state: the verdicts of all would not
+    /// fit into one row.
+    pub folded: usize,
 }
+
+/// Verdicts that a row may hold, in characters of their stored form. A string column of Table Storage ends at 32,768;
+/// an event of 20,000 readings takes 3,400, and a thousand events with one reading each take 32 KB only when all of
+/// them are refused. More is written in turns.
+const MOST_VERDICTS: usize = 24 * 1024;
 
 /// Folds a device's arrivals, which must be sorted by [`in_stream_order`], into its state.
 pub fn fold(
@@ -48,33 +57,86 @@ pub fn fold(
     catalogue: &Catalogue,
 ) -> Folded {
     let mut next = current.cloned().unwrap_or_else(|| DeviceState::new(device.clone(), catalogue));
-    let mut folded = Folded { next: None, accepted: 0, skipped: 0, refused: Vec::new() };
-    let events = arrivals.chunk_by(|one, other| one.event == other.event);
-    let mut first = 0;
-    for event in events {
+    let mut folded = Folded { next: None, accepted: 0, skipped: 0, refused: Vec::new(), folded: 0 };
+    forget_old_verdicts(&mut next, arrivals);
+    let mut changed = false;
+    for event in arrivals.chunk_by(|one, other| one.event == other.event) {
+        if changed && next.verdicts.stored_length() > MOST_VERDICTS {
+            break;
+        }
         match advance(&mut next, &event[0]) {
-            None => folded.skipped += event.len(),
+            None => recall(&next, event, &mut folded),
             Some(stamp) => {
-                for (offset, arrival) in event.iter().enumerate() {
-                    match validate(arrival, calibration, catalogue) {
-                        Ok(values) => {
-                            take(&mut next, arrival, values, &stamp);
-                            folded.accepted += 1;
-                        }
-                        Err(fault) => folded.refused.push((first + offset, fault)),
-                    }
+                for arrival in event {
+                    changed |= judge(&mut next, arrival, &stamp, calibration, catalogue, &mut folded);
                 }
             }
         }
-        first += event.len();
     }
-    if folded.accepted > 0 {
+    if changed {
         next.version += 1;
         next.calibration =
             calibration.map(|calibration| calibration.version().to_owned()).unwrap_or_default();
         folded.next = Some(next);
     }
     folded
+}
+
+/// A delivery that begins at this event follows a success with everything before it.
+fn forget_old_verdicts(state: &mut DeviceState, arrivals: &[Arrival]) {
+    if let Some(Position { partition, sequence: Some(sequence) }) =
+        arrivals.first().map(|first| &first.position)
+    {
+        state.verdicts.forget_before(partition, *sequence);
+    }
+}
+
+/// Sorts the readings of an event that was folded in before into counted ones and refused ones.
+fn recall(state: &DeviceState, event: &[Arrival], folded: &mut Folded) {
+    for arrival in event {
+        match state.verdicts.is_refused(&arrival.position, arrival.index) {
+            true => folded.refused.push((folded.folded, refused_before(arrival))),
+            false => folded.skipped += 1,
+        }
+        folded.folded += 1;
+    }
+}
+
+fn refused_before(arrival: &Arrival) -> Fault {
+    Fault {
+        reason: Reason::OutOfRange,
+        detail: "a value was out of its range when the reading was first delivered".to_owned(),
+        device: Some(arrival.reading.device.to_string()),
+    }
+}
+
+/// Counts a reading or refuses it; true when the state has changed by that.
+fn judge(
+    state: &mut DeviceState,
+    arrival: &Arrival,
+    stamp: &Stamp,
+    calibration: Option<&Calibration>,
+    catalogue: &Catalogue,
+    folded: &mut Folded,
+) -> bool {
+    let at = folded.folded;
+    folded.folded += 1;
+    match (validate(arrival, calibration, catalogue), arrival.position.sequence) {
+        (Ok(values), _) => {
+            take(state, arrival, values, stamp);
+            folded.accepted += 1;
+            true
+        }
+        (Err(fault), Some(sequence)) => {
+            state.verdicts.refuse(&stamp.partition, sequence, arrival.index);
+            folded.refused.push((at, fault));
+            true
+        }
+        (Err(fault), None) => {
+            folded.refused.push((at, fault));
+            false
+        }
+    }
 }
 
 /// Sorts arrivals of one device as the stream had them; events without a sequence number come last, as they came.

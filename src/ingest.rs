@@ -1,16 +1,20 @@
 //! Ingestion: a batch of events to committed device states, refused readings and one announcement.
 //!
-//! Order matters and is the reason why nothing is lost: refusals are kept before the rows whose watermarks pass them,
-//! rows are committed before they are announced, and the batch is acknowledged last. A step that fails makes the batch
-//! fail; the host delivers it again and the watermarks skip what was done.
+//! Order matters and is the reason why nothing is lost and nothing is counted twice: a row's condition decides, together
+//! with its watermark, which readings are counted and which are refused; what it refused is kept as a refusal next, states
+//! are announced after they are stored, and the batch is acknowledged last. A step that fails makes the batch fail; the
+//! host delivers it again, the watermarks skip what was counted, and the verdicts in the row say what was refused.
 
+mod draft;
+mod known;
 mod settle;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::join;
+use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
 use crate::calibration::CalibrationCache;
@@ -22,9 +26,11 @@ use crate::instant::Millis;
 use crate::publish::{Audience, PublishError, Publisher};
 use crate::refusal::{Fault, Refusal};
 use crate::shard::{Shard, Shards};
-use crate::state::DeviceState;
-use crate::store::{MOST_WRITES, StateStore, StoreError};
+use crate::store::{Loaded, MOST_WRITES, StateStore, StoreError, Stored};
 use crate::telemetry;
+
+use self::draft::Member;
+pub use self::known::Known;
 
 /// An invocation's own deadline. Far below the host's `functionTimeout` of 5 minutes, which kills the process and every
 /// other invocation with it; far above what a healthy store needs.
@@ -33,6 +39,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an announcement may hold up the acknowledgement of a batch. The state is already kept; a screen that
 /// misses this push converges with the next one or with a snapshot.
 pub const PUSH_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Calls to the store at once: enough to hide its round trips, few enough not to be throttled by it.
+const IN_FLIGHT: usize = 16;
 
 /// The pipeline with everything it needs.
 pub struct Ingest {
@@ -46,6 +55,8 @@ pub struct Ingest {
     pub calibrations: CalibrationCache,
     /// Where rows live.
     pub shards: Shards,
+    /// Rows as this process last saw them.
+    pub known: Known,
 }
 
 /// What became of a batch whose states are kept.
@@ -79,9 +90,11 @@ pub struct Invocation {
 
 /// A batch sorted into what can be folded and what cannot.
 struct Sorted {
-    devices: BTreeMap<Shard, Vec<DeviceArrivals>>,
+    devices: ByShard,
     refusals: Vec<Refusal>,
 }
+
+type ByShard = BTreeMap<Shard, Vec<DeviceArrivals>>;
 
 /// One device's part of a batch, in stream order.
 struct DeviceArrivals {
@@ -94,9 +107,6 @@ impl Ingest {
     pub async fn run(&self, batch: Batch, invocation: Invocation) -> Result<Summary, StoreError> {
         let deadline = Instant::now() + PATIENCE;
         let sorted = self.sort(&batch, invocation.now);
-        if !sorted.refusals.is_empty() {
-            self.store.refuse(&sorted.refusals, deadline).await?;
-        }
         let run = settle::Run {
             ingest: self,
             events: &batch.events,
@@ -107,12 +117,70 @@ impl Ingest {
             invocation,
             deadline,
         };
-        let shards = sorted.devices.iter().map(|(shard, devices)| run.settle_shard(*shard, devices));
-        let (settled, failure) = split(join_all(shards).await.into_iter().flatten());
-        let push = self.announce(settled.iter().flat_map(|settled| &settled.states)).await;
-        match failure {
+        let mut settled = self.settle(&run, &sorted.devices).await;
+        settled.refused += sorted.refusals.len();
+        settled.refusals.extend(sorted.refusals);
+        let (kept, push) =
+            join(self.keep_refusals(&settled.refusals, deadline), self.announce(&settled.views)).await;
+        match settled.failure {
             Some(error) => Err(error),
-            None => Ok(summary(&batch, sorted.refusals.len(), &settled, push)),
+            None => kept.map(|()| summary(&batch, &settled, push)),
+        }
+    }
+
+    /// Settles all devices, in groups that fit one transaction each.
+    async fn settle(&self, run: &settle::Run<'_>, devices: &ByShard) -> settle::Settled {
+        let mut loads = Vec::with_capacity(devices.len());
+        for (shard, devices) in devices {
+            loads.push(self.rows(*shard, devices, run.deadline));
+        }
+        let loaded: Vec<_> = stream::iter(loads).buffered(IN_FLIGHT).collect().await;
+        let mut settled = settle::Settled::default();
+        let mut groups = Vec::new();
+        for ((shard, devices), rows) in devices.iter().zip(loaded) {
+            match rows {
+                Ok(rows) => {
+                    let members = devices.iter().zip(rows).map(|(device, row)| Member::new(device, row));
+                    groups.extend(in_groups(members).map(|group| run.settle(*shard, group)));
+                }
+                Err(error) => {
+                    settled.failure.get_or_insert(error);
+                }
+            }
+        }
+        let mut results = stream::iter(groups).buffered(IN_FLIGHT);
+        while let Some(group) = results.next().await {
+            settled.add(group);
+        }
+        settled
+    }
+
+    /// The rows of devices: as this process knows them, the others from the store.
+    async fn rows(
+        &self,
+        shard: Shard,
+        devices: &[DeviceArrivals],
+        deadline: Instant,
+    ) -> Result<Vec<Loaded>, StoreError> {
+        let known: Vec<Option<Stored>> = devices.iter().map(|entry| self.known.take(&entry.device)).collect();
+        let unknown = devices.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let unknown: Vec<DeviceId> = unknown.map(|(entry, _)| entry.device.clone()).collect();
+        let mut loaded = match unknown.is_empty() {
+            true => Vec::new(),
+            false => self.store.load(shard, &unknown, deadline).await?,
+        }
+        .into_iter();
+        let row = |known: Option<Stored>| match known {
+            Some(stored) => Loaded::Found(Box::new(stored)),
+            None => loaded.next().expect("a row for each device that was asked for"),
+        };
+        Ok(known.into_iter().map(row).collect())
+    }
+
+    async fn keep_refusals(&self, refusals: &[Refusal], deadline: Instant) -> Result<(), StoreError> {
+        match refusals.is_empty() {
+            true => Ok(()),
+            false => self.store.refuse(refusals, deadline).await,
         }
     }
 
@@ -135,7 +203,7 @@ impl Ingest {
                 }
             }
         }
-        let mut by_shard: BTreeMap<Shard, Vec<DeviceArrivals>> = BTreeMap::new();
+        let mut by_shard = ByShard::new();
         for (device, mut arrivals) in devices {
             in_stream_order(&mut arrivals);
             by_shard.entry(self.shards.of(&device)).or_default().push(DeviceArrivals { device, arrivals });
@@ -143,13 +211,21 @@ impl Ingest {
         Sorted { devices: by_shard, refusals }
     }
 
-    async fn announce(&self, states: impl Iterator<Item = &DeviceState>) -> Result<(), PublishError> {
-        let views: Vec<Vec<u8>> = states.map(|state| state.view(&self.catalogue).to_json()).collect();
+    async fn announce(&self, views: &[Vec<u8>]) -> Result<(), PublishError> {
         match views.is_empty() {
             true => Ok(()),
-            false => self.publisher.publish(Audience::Everyone, &views, PUSH_PATIENCE).await,
+            false => self.publisher.publish(Audience::Everyone, views, PUSH_PATIENCE).await,
         }
     }
+}
+
+/// Members in groups that fit one transaction.
+fn in_groups<'a>(members: impl Iterator<Item = Member<'a>>) -> impl Iterator<Item = Vec<Member<'a>>> {
+    let mut members = members.peekable();
+    std::iter::from_fn(move || {
+        members.peek()?;
+        Some(members.by_ref().take(MOST_WRITES).collect())
+    })
 }
 
 fn refusal(event: &Event, index: usize, span: std::ops::Range<usize>, fault: Fault, now: Millis) -> Refusal {
@@ -165,35 +241,13 @@ fn refusal(event: &Event, index: usize, span: std::ops::Range<usize>, fault: Fau
     }
 }
 
-/// What could be settled, and the first failure.
-fn split(
-    results: impl Iterator<Item = Result<settle::Settled, StoreError>>,
-) -> (Vec<settle::Settled>, Option<StoreError>) {
-    let (mut settled, mut failure) = (Vec::new(), None);
-    for result in results {
-        match result {
-            Ok(one) => settled.push(one),
-            Err(error) => {
-                failure.get_or_insert(error);
-            }
-        }
-    }
-    (settled, failure)
-}
-
-fn summary(
-    batch: &Batch,
-    unreadable: usize,
-    settled: &[settle::Settled],
-    push: Result<(), PublishError>,
-) -> Summary {
-    let total = |count: fn(&settle::Settled) -> usize| settled.iter().map(count).sum::<usize>();
+fn summary(batch: &Batch, settled: &settle::Settled, push: Result<(), PublishError>) -> Summary {
     Summary {
         events: batch.events.len(),
-        accepted: total(|settled| settled.accepted),
-        skipped: total(|settled| settled.skipped),
-        refused: unreadable + total(|settled| settled.refused),
-        devices: total(|settled| settled.states.len()),
+        accepted: settled.accepted,
+        skipped: settled.skipped,
+        refused: settled.refused,
+        devices: settled.views.len(),
         push,
     }
 }

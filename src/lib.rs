@@ -15,6 +15,7 @@ pub mod fold;
 pub mod refusal;
 pub mod state;
 pub mod telemetry;
+pub mod verdicts;
 
 mod backoff;
 mod row;

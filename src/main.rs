@@ -9,7 +9,7 @@ use fieldcast::app::{App, serve};
 use fieldcast::calibration::CalibrationCache;
 use fieldcast::catalogue::Catalogue;
 use fieldcast::https::{Peers, client};
-use fieldcast::ingest::{Ingest, Invocation};
+use fieldcast::ingest::{Ingest, Invocation, Known};
 use fieldcast::instant::Millis;
 use fieldcast::publish::SignalRPublisher;
 use fieldcast::settings::{Settings, Storage};
@@ -73,6 +73,7 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>) -> Result<App, String
             catalogue,
             calibrations: CalibrationCache::new(settings.calibration_age),
             shards: settings.shards,
+            known: Known::default(),
         },
         invocations: Arc::new(|| Invocation {
             now: Millis::from_system(SystemTime::now()),

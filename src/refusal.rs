@@ -22,6 +22,8 @@ pub enum Reason {
     OutOfRange,
     /// The device's row cannot be read, so nobody knows what has been counted. Repair the row, then send again.
     DamagedState,
+    /// The store does not take the device's row, for a reason that the detail repeats.
+    NotStored,
 }
 
 impl Reason {
@@ -36,6 +38,7 @@ impl Reason {
             Reason::DeviceId => "device_id",
             Reason::OutOfRange => "out_of_range",
             Reason::DamagedState => "damaged_state",
+            Reason::NotStored => "not_stored",
         }
     }
 }

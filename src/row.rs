@@ -9,6 +9,7 @@ use crate::catalogue::Catalogue;
 use crate::ids::{DeviceId, Partition};
 use crate::instant::Millis;
 use crate::state::{DeviceState, Latest, Mark, Stamp};
+use crate::verdicts::{StoredVerdicts, Verdicts};
 
 /// The layout that this version writes. The Python predecessor wrote 1, without the columns that exactness needs.
 const SCHEMA: i64 = 2;
@@ -66,6 +67,8 @@ pub(crate) fn to_row(state: &DeviceState, catalogue: &Catalogue) -> Row {
     put("WriteId", Cell::Text(state.write_id.clone()));
     put("CalibrationVersion", Cell::Text(state.calibration.clone()));
     put("Watermarks", Cell::Text(json(&stored_marks(state))));
+    // Written when empty, too: rows are merged, and a column that is left out would stay as it was.
+    put("RefusedReadings", Cell::Text(json(&state.verdicts.to_stored())));
     if let Some(stamp) = newest {
         put("ReportedAt", Cell::Time(stamp.at));
         put("ReportedBy", Cell::Text(stamp.partition.as_str().to_owned()));
@@ -74,6 +77,23 @@ pub(crate) fn to_row(state: &DeviceState, catalogue: &Catalogue) -> Row {
         put("ChangedAt", Cell::Time(changed_at));
     }
     row
+}
+
+/// The most bytes that the row can take in a transaction, with its keys and everything around it: every character of a
+/// text may have to be escaped.
+pub(crate) fn most_bytes(state: &DeviceState, catalogue: &Catalogue) -> usize {
+    /// Headers of the part, address, and the names and annotations of the fixed columns.
+    const FRAME: usize = 2_500;
+    /// `"…@odata.type":"Edm.Double","…":-1.2345678901234567e-300,`, and in `OlderValues` `\"…\":[-9223372036854775808,\"…\"],`.
+    const VALUE: usize = 120;
+    let partitions = || state.marks.keys().map(|partition| partition.as_str().len());
+    let longest_partition = partitions().max().unwrap_or_default();
+    let value = |column: &str| 3 * column.len() + VALUE + 2 * longest_partition;
+    let values: usize = catalogue.measurements().iter().map(|measurement| value(&measurement.column)).sum();
+    let text = |text: &Option<Latest<String>>| text.as_ref().map_or(0, |latest| latest.value.len());
+    let texts = text(&state.geo) + text(&state.message_id) + 6 * state.device.as_str().len();
+    let marks: usize = partitions().map(|partition| partition + 60).sum();
+    FRAME + values + 2 * (texts + marks + state.verdicts.stored_length())
 }
 
 fn json<T: Serialize>(value: &T) -> String {
@@ -112,16 +132,19 @@ pub(crate) fn from_row(
         columns.text(column).map(|value| Latest { value: value.to_owned(), stamp: stamp_of(column) })
     };
     let value = |column: &str| columns.number(column).map(|value| Latest { value, stamp: stamp_of(column) });
+    let count = columns.whole("Count").unwrap_or(0);
     Ok(DeviceState {
         device,
         geo: text("Geo"),
         message_id: text("Id"),
         values: catalogue.measurements().iter().map(|measurement| value(&measurement.column)).collect(),
-        count: columns.whole("Count").unwrap_or(0),
+        count,
         version: columns.whole("Version").unwrap_or(0),
         marks: columns.json::<BTreeMap<String, StoredMark>>("Watermarks")?.iter().map(mark).collect(),
+        verdicts: columns.verdicts("RefusedReadings")?,
         write_id: columns.text("WriteId").unwrap_or_default().to_owned(),
-        reported: Some(newest),
+        // A row without readings was written for its verdicts; the predecessor's rows have some.
+        reported: (count > 0).then_some(newest),
         changed_at: columns.time("ChangedAt"),
         calibration: columns.text("CalibrationVersion").unwrap_or_default().to_owned(),
     })
@@ -172,6 +195,11 @@ impl Columns<'_> {
             Cell::Text(text) => Millis::parse(text),
             _ => None,
         }
+    }
+
+    fn verdicts(&self, column: &'static str) -> Result<Verdicts, RowError> {
+        let stored: StoredVerdicts = self.json(column)?;
+        Verdicts::from_stored(&stored).map_err(|error| RowError { column, problem: error.to_string() })
     }
 
     /// A column that holds JSON; absent means empty. Damage here is an error and not "empty": forgetting a watermark

@@ -8,6 +8,7 @@ use serde::ser::{SerializeMap, Serializer};
 use crate::catalogue::Catalogue;
 use crate::ids::{DeviceId, Partition};
 use crate::instant::Millis;
+use crate::verdicts::Verdicts;
 
 /// When something was said, as a total order: the time the hub enqueued it, then the partition. Within a partition the
 /// time never runs backwards (see [`Mark`]), so this order agrees with the order of the stream.
@@ -56,6 +57,8 @@ pub struct DeviceState {
     pub version: i64,
     /// Per partition, how far it has been folded in.
     pub marks: BTreeMap<Partition, Mark>,
+    /// Which readings of recent events were refused for their range.
+    pub verdicts: Verdicts,
     /// Names the invocation that wrote last, so that a write whose answer was lost is recognised.
     pub write_id: String,
     /// The time of the newest reading.
@@ -77,11 +80,18 @@ impl DeviceState {
             count: 0,
             version: 0,
             marks: BTreeMap::new(),
+            verdicts: Verdicts::default(),
             write_id: String::new(),
             reported: None,
             changed_at: None,
             calibration: String::new(),
         }
+    }
+
+    /// Whether anything was ever counted. A device of which everything was refused has a row, for the verdicts, but
+    /// nothing to show.
+    pub fn is_heard(&self) -> bool {
+        self.count > 0
     }
 
     /// The state as clients see it, in the snapshot and in live messages alike.

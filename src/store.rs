@@ -105,7 +105,8 @@ pub enum CommitError {
 /// Contract, checked for every implementation:
 /// - `load` returns what the last successful `commit` wrote, or something newer, never something older.
 /// - `commit` writes all rows of the call or none, each only if its condition holds at that moment; of two commits that
-///   race with the same condition, exactly one succeeds. At most [`MOST_WRITES`] rows, each device once.
+///   race with the same condition, exactly one succeeds. At most [`MOST_WRITES`] rows of together
+///   [`LARGEST_COMMIT`] bytes, each device once.
 /// - what was reported as written survives the end of the process (memory aside).
 /// - `refuse` keeps each refusal once, however often it is called with it.
 /// - every call returns by `deadline`, give or take the time to notice it.
@@ -140,6 +141,9 @@ pub trait StateStore: Send + Sync {
     /// Keeps refused readings, each once.
     fn refuse<'a>(&'a self, refusals: &'a [Refusal], deadline: Instant) -> Reply<'a, Result<(), StoreError>>;
 }
+
+/// About the most bytes of one commit, as stored. Table Storage takes 4 MiB with everything around the rows.
+pub const LARGEST_COMMIT: usize = 3_670_016;
 
 /// The most rows of one commit: Table Storage's limit for an entity group transaction.
 pub const MOST_WRITES: usize = 100;

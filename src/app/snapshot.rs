@@ -58,7 +58,7 @@ async fn states(app: &App) -> Result<Vec<DeviceState>, StoreError> {
         let mut after = None;
         loop {
             let page = app.ingest.store.scan(shard, after, deadline).await?;
-            states.extend(page.rows);
+            states.extend(page.rows.into_iter().filter(DeviceState::is_heard));
             after = page.next;
             if after.is_none() {
                 break;

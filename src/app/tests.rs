@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::calibration::CalibrationCache;
 use crate::catalogue::Catalogue;
-use crate::ingest::Invocation;
+use crate::ingest::{Invocation, Known};
 use crate::instant::Millis;
 use crate::publish::RecordedPublisher;
 use crate::shard::Shards;
@@ -37,6 +37,7 @@ impl Bench {
             catalogue: Arc::new(Catalogue::environment()),
             calibrations: CalibrationCache::new(Duration::ZERO),
             shards: Shards::new("Sydney", 3),
+            known: Known::default(),
         };
         let invocations = Arc::new(|| Invocation { now: Millis(1_000), seed: 7 });
         let hub = HubClient::new(http, Endpoint::parse(SIGNALR).unwrap(), HubName::new("enviromon").unwrap());

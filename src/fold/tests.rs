@@ -88,8 +88,65 @@ fn refused_readings_do_not_count_and_do_not_stop_the_others() {
     assert_eq!(folded.refused[0].0, 1);
     assert_eq!(folded.refused[0].1.detail, "temperature is 999, valid is -40 to 80 °C");
     assert_eq!(folded.next.unwrap().count, 2);
-    let only_refused = apply(None, event(0, "0", Some(1), 1, &[999.0]));
-    assert_eq!((only_refused.next, only_refused.refused.len()), (None, 1));
+}
+
+#[test]
+fn a_verdict_is_part_of_the_state_and_is_not_judged_again() {
+    let first = apply(None, event(0, "0", Some(1), 1, &[20.0, 999.0])).next.unwrap();
+    let catalogue = Catalogue::environment();
+    // By this calibration 999 would be valid.
+    let calibration =
+        Calibration::from_columns(&catalogue, |name| Some(if name.ends_with("Slope") { 0.01 } else { 0.0 }));
+    let again = fold(
+        &device(),
+        Some(&first),
+        &event(0, "0", Some(1), 1, &[20.0, 999.0]),
+        Some(&calibration),
+        &catalogue,
+    );
+    assert_eq!((again.next, again.accepted, again.skipped), (None, 0, 1));
+    assert_eq!(
+        again.refused.iter().map(|(at, fault)| (*at, fault.reason)).collect::<Vec<_>>(),
+        [(1, Reason::OutOfRange)]
+    );
+}
+
+#[test]
+fn a_device_of_which_everything_is_refused_has_a_state_for_the_verdict_only() {
+    let refused = apply(None, event(0, "0", Some(1), 1, &[999.0])).next.unwrap();
+    assert_eq!((refused.count, refused.is_heard(), refused.reported.clone()), (0, false, None));
+    let without_sequence = apply(None, event(0, "0", None, 1, &[999.0]));
+    assert_eq!((without_sequence.next, without_sequence.refused.len()), (None, 1));
+}
+
+#[test]
+fn a_verdict_is_forgotten_when_the_hub_has_gone_on() {
+    let first = apply(None, event(0, "0", Some(1), 1, &[999.0])).next.unwrap();
+    let same = apply(
+        Some(&first),
+        event(1, "0", Some(1), 1, &[999.0]).into_iter().chain(event(2, "0", Some(2), 1, &[1.0])).collect(),
+    );
+    assert!(!same.next.unwrap().verdicts.is_empty(), "the delivery may yet fail");
+    let behind = apply(Some(&first), event(1, "0", Some(2), 1, &[1.0]));
+    assert!(behind.next.unwrap().verdicts.is_empty());
+}
+
+#[test]
+fn verdicts_that_fit_no_row_are_written_in_turns() {
+    // The last one of an event's readings takes as much room as all of them.
+    let last = |n: i64| Arrival { index: 19_999, ..event(0, "0", Some(n), n, &[999.0]).remove(0) };
+    let arrivals: Vec<Arrival> =
+        (0_i64..9).map(|n| Arrival { event: usize::try_from(n).unwrap(), ..last(n) }).collect();
+    let (mut state, mut from, mut refused) = (None, 0, 0);
+    let mut turns = 0;
+    while from < arrivals.len() {
+        let folded = fold(&device(), state.as_ref(), &arrivals[from..], None, &Catalogue::environment());
+        (from, refused, turns) = (from + folded.folded, refused + folded.refused.len(), turns + 1);
+        let next = folded.next.unwrap();
+        assert!(next.verdicts.stored_length() < 32_768, "a string column ends there");
+        state = Some(next);
+    }
+    assert_eq!((refused, turns), (9, 2));
 }
 
 #[test]
@@ -128,9 +185,9 @@ fn batch(streams: &[Vec<(i64, Vec<f64>)>], partition: usize, range: std::ops::Ra
         .collect()
 }
 
-/// Everything but the number of writes, and how far refused readings behind the last counted one moved the marks.
+/// Everything but the number of writes and which verdicts could be forgotten on the way.
 fn essence(state: &DeviceState) -> DeviceState {
-    DeviceState { version: 0, marks: Default::default(), ..state.clone() }
+    DeviceState { version: 0, verdicts: Default::default(), ..state.clone() }
 }
 
 proptest! {

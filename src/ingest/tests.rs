@@ -1,6 +1,7 @@
 //! The pipeline over the in-memory store: what is counted, kept, refused and announced, and what a failure does.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use serde_json::json;
 
@@ -8,7 +9,8 @@ use super::*;
 use crate::calibration::Calibrations;
 use crate::ids::{Partition, Position};
 use crate::publish::RecordedPublisher;
-use crate::store::{CommitError, Loaded, MemoryStore, Page, Reply, Revision, Write};
+use crate::state::DeviceState;
+use crate::store::{CommitError, LARGEST_COMMIT, Loaded, MemoryStore, Page, Reply, Revision, Write};
 
 /// What the next commits do instead of simply succeeding.
 #[derive(Clone, Copy, PartialEq)]
@@ -27,11 +29,22 @@ enum Mishap {
 struct Mishaps {
     store: MemoryStore,
     next: Mutex<Vec<Mishap>>,
+    /// How many rows each commit had.
+    commits: Mutex<Vec<usize>>,
+    loads: AtomicUsize,
+    /// Calls of `refuse` that fail before they keep anything.
+    failing_refuse: AtomicUsize,
 }
 
 impl Mishaps {
     fn new(mishaps: &[Mishap]) -> Mishaps {
-        Mishaps { store: MemoryStore::new(), next: Mutex::new(mishaps.to_vec()) }
+        Mishaps {
+            store: MemoryStore::new(),
+            next: Mutex::new(mishaps.to_vec()),
+            commits: Mutex::default(),
+            loads: AtomicUsize::new(0),
+            failing_refuse: AtomicUsize::new(0),
+        }
     }
 
     async fn meddle(&self, shard: Shard, write: &Write, deadline: Instant) {
@@ -50,6 +63,7 @@ impl StateStore for Mishaps {
         devices: &'a [DeviceId],
         deadline: Instant,
     ) -> Reply<'a, Result<Vec<Loaded>, StoreError>> {
+        self.loads.fetch_add(1, Relaxed);
         self.store.load(shard, devices, deadline)
     }
 
@@ -60,6 +74,10 @@ impl StateStore for Mishaps {
         deadline: Instant,
     ) -> Reply<'a, Result<Vec<Revision>, CommitError>> {
         Box::pin(async move {
+            self.commits.lock().unwrap().push(writes.len());
+            if writes.iter().any(|write| write.state.device.as_str() == "unstorable") {
+                return Err(CommitError::Refused("a column is too long".to_owned()));
+            }
             let mishap = self.next.lock().unwrap().pop();
             match mishap {
                 Some(Mishap::LostAnswer) => {
@@ -91,7 +109,10 @@ impl StateStore for Mishaps {
     }
 
     fn refuse<'a>(&'a self, refusals: &'a [Refusal], deadline: Instant) -> Reply<'a, Result<(), StoreError>> {
-        self.store.refuse(refusals, deadline)
+        match self.failing_refuse.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)) {
+            Ok(_) => Box::pin(async { Err(StoreError::Unavailable("busy".to_owned())) }),
+            Err(_) => self.store.refuse(refusals, deadline),
+        }
     }
 }
 
@@ -99,24 +120,30 @@ struct Bench {
     store: Arc<Mishaps>,
     publisher: Arc<RecordedPublisher>,
     ingest: Ingest,
+    seed: u64,
 }
 
 impl Bench {
     fn new(mishaps: &[Mishap]) -> Bench {
+        Bench::with_catalogue(mishaps, Catalogue::environment())
+    }
+
+    fn with_catalogue(mishaps: &[Mishap], catalogue: Catalogue) -> Bench {
         let (store, publisher) = (Arc::new(Mishaps::new(mishaps)), Arc::new(RecordedPublisher::new()));
         let ingest = Ingest {
             store: Arc::clone(&store) as Arc<dyn StateStore>,
             publisher: Arc::clone(&publisher) as Arc<dyn Publisher>,
-            catalogue: Arc::new(Catalogue::environment()),
+            catalogue: Arc::new(catalogue),
             calibrations: CalibrationCache::new(Duration::ZERO),
             shards: Shards::new("Sydney", 1),
+            known: Known::default(),
         };
-        Bench { store, publisher, ingest }
+        Bench { store, publisher, ingest, seed: 7 }
     }
 
     async fn run(&self, events: Vec<Event>) -> Result<Summary, StoreError> {
         let batch = Batch { partition: Partition::new("hub", "0"), events };
-        self.ingest.run(batch, Invocation { now: Millis(1_000), seed: 7 }).await
+        self.ingest.run(batch, Invocation { now: Millis(1_000), seed: self.seed }).await
     }
 
     async fn state(&self, device: &str) -> Option<DeviceState> {
@@ -238,4 +265,97 @@ async fn a_failed_push_is_reported_and_does_not_fail_the_batch() {
     let summary = bench.run(vec![warm(1, "a")]).await.unwrap();
     assert!(summary.push.is_err());
     assert_eq!(bench.state("a").await.unwrap().count, 1);
+}
+
+fn many(sequences: std::ops::Range<i64>) -> Vec<Event> {
+    sequences.map(|n| warm(n, &format!("device-{n:03}"))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warm_batch_reads_nothing() {
+    let bench = Bench::new(&[]);
+    bench.run(vec![warm(1, "a"), warm(2, "b")]).await.unwrap();
+    assert_eq!(bench.store.loads.load(Relaxed), 1);
+    bench.run(vec![warm(3, "b"), warm(4, "a")]).await.unwrap();
+    assert_eq!(bench.store.loads.load(Relaxed), 1);
+    bench.run(vec![warm(5, "a"), warm(6, "c")]).await.unwrap();
+    assert_eq!(bench.store.loads.load(Relaxed), 2, "only the new device is loaded");
+    assert_eq!(bench.state("a").await.unwrap().count, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_known_row_that_another_process_changed_is_loaded_again() {
+    let (bench, mut elsewhere) = (Bench::new(&[]), Bench::new(&[]));
+    elsewhere.ingest.store = Arc::clone(&bench.store) as Arc<dyn StateStore>;
+    elsewhere.seed = 8;
+    bench.run(vec![warm(1, "a")]).await.unwrap();
+    elsewhere.run(vec![warm(1, "a"), warm(2, "a")]).await.unwrap();
+    let summary = bench.run(vec![warm(2, "a"), warm(3, "a")]).await.unwrap();
+    assert_eq!((summary.accepted, summary.skipped), (1, 1));
+    assert_eq!(bench.state("a").await.unwrap().count, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_others_keep_writing_holds_the_group_up_three_times_at_most() {
+    let bench = Bench::new(&[Mishap::OtherWriter; 5]);
+    bench.run(many(0..100)).await.unwrap();
+    let commits = bench.store.commits.lock().unwrap().clone();
+    // The fourth conflict is met by the first device alone, the fifth by the 99 others.
+    assert_eq!(commits, [100, 100, 100, 1, 99, 1, 1, 98]);
+    assert_eq!(bench.state("device-000").await.unwrap().count, 101);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_the_store_does_not_take_is_refused_and_the_others_are_kept() {
+    let bench = Bench::new(&[]);
+    let events = many(0..70).into_iter().chain([warm(70, "unstorable"), warm(71, "unstorable")]).collect();
+    let summary = bench.run(events).await.unwrap();
+    assert_eq!((summary.accepted, summary.refused), (70, 2));
+    let refusals = bench.store.store.refusals();
+    assert_eq!(refusals.iter().map(|one| one.fault.reason.code()).collect::<Vec<_>>(), ["not_stored"; 2]);
+    assert_eq!(
+        refusals[0].fault.detail,
+        "the store does not take the row of this device: a column is too long"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_do_not_fit_one_transaction_are_written_in_parts() {
+    let column = |n: usize| format!("{}{n:03}", "x".repeat(240));
+    let measurement =
+        |n| json!({"name": format!("m{n}"), "spellings": [format!("m{n}")], "column": column(n)});
+    let catalogue = json!({ "measurements": (0..200).map(measurement).collect::<Vec<_>>() });
+    let bench = Bench::with_catalogue(&[], Catalogue::parse(&catalogue.to_string()).unwrap());
+    let events = (0_i64..100).map(|n| event(n, &format!("device-{n}"), r#"{"m0":1}"#)).collect();
+    assert_eq!(bench.run(events).await.unwrap().accepted, 100);
+    let commits = bench.store.commits.lock().unwrap().clone();
+    assert_eq!(commits.iter().sum::<usize>(), 100);
+    assert!(commits.iter().all(|rows| rows * 200 * 3 * 243 <= LARGEST_COMMIT), "{commits:?}");
+}
+
+/// The invocation fails after the row was written and before the refusal was kept; in the meantime a person corrects
+/// the calibration, by which the reading would be valid.
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_was_refused_is_not_counted_by_a_later_calibration() {
+    let bench = Bench::new(&[]);
+    bench.store.failing_refuse.store(1, Relaxed);
+    let events = || vec![event(1, "a", r#"[{"temperature":20}, {"temperature":999}]"#), warm(2, "b")];
+    assert!(bench.run(events()).await.is_err());
+    assert!(bench.store.store.refusals().is_empty());
+    let factor = |name: &str| Some(if name.ends_with("Slope") { 0.01 } else { 0.0 });
+    let calibration = crate::calibration::Calibration::from_columns(&bench.ingest.catalogue, factor);
+    bench.store.store.calibrate(DeviceId::parse("a").unwrap(), calibration);
+    let summary = bench.run(events()).await.unwrap();
+    assert_eq!((summary.accepted, summary.skipped, summary.refused), (0, 2, 1));
+    assert_eq!(bench.state("a").await.unwrap().count, 1);
+    assert_eq!(bench.store.store.refusals().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_of_which_everything_was_refused_is_not_announced() {
+    let bench = Bench::new(&[]);
+    bench.run(vec![event(1, "a", r#"{"temperature":999}"#)]).await.unwrap();
+    assert!(bench.publisher.announced().is_empty());
+    let summary = bench.run(vec![warm(2, "a")]).await.unwrap();
+    assert_eq!((summary.accepted, bench.publisher.announced()[0].states[0]["count"].clone()), (1, json!(1)));
 }

@@ -19,6 +19,7 @@ fn a_state_survives_the_row() {
     state.geo = Some(Latest { value: "Sydney".to_owned(), stamp: stamp(100, "1") });
     state.message_id = Some(Latest { value: "7".to_owned(), stamp: stamp(200, "0") });
     state.marks = [(Partition::new("hub", "0"), Mark { sequence: i64::MAX, at: Millis(200) })].into();
+    state.verdicts.refuse(&Partition::new("hub", "0"), i64::MAX, 3);
     state.reported = Some(stamp(200, "0"));
     state.changed_at = Some(Millis(150));
     (state.count, state.version) = (i64::MAX, 9);
@@ -47,6 +48,14 @@ fn a_row_of_the_python_predecessor_is_upgraded_in_place() {
     assert_eq!(state.values[1].as_ref().unwrap().value, 1013.0);
     assert_eq!(state.reported.as_ref().unwrap().at, Millis(5_000));
     assert_eq!(to_row(&state, &catalogue)["Schema"], Cell::Whole(2));
+}
+
+#[test]
+fn a_row_that_was_written_for_its_verdicts_was_never_heard() {
+    let catalogue = Catalogue::environment();
+    let mut state = DeviceState::new(device(), &catalogue);
+    state.verdicts.refuse(&Partition::new("hub", "0"), 7, 0);
+    assert_eq!(from_row(device(), &to_row(&state, &catalogue), Millis(5_000), &catalogue), Ok(state));
 }
 
 #[test]

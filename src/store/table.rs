@@ -4,6 +4,7 @@
 mod columns;
 mod refusals;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use fieldcast_tables::{
@@ -11,6 +12,7 @@ use fieldcast_tables::{
     Stored as StoredEntity, Table,
 };
 use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -22,9 +24,9 @@ use crate::ids::DeviceId;
 use crate::refusal::Refusal;
 use crate::shard::{Shard, Shards};
 
-/// Up to this many rows are read one by one, at the same time; for more, one scan of the shard takes fewer requests.
-/// A scan page holds 1,000 rows, so this pays off as soon as a batch wants more than a few rows of an ordinary shard.
-const FEW: usize = 8;
+/// How many point reads cost as much as one page of a scan: a page holds 1,000 rows and takes the service about as long
+/// as this many single ones.
+const READS_PER_PAGE: usize = 30;
 
 /// The tables of one storage account. Opened by the first call, so that the process listens at once.
 pub struct TableStore {
@@ -111,35 +113,24 @@ impl TableStore {
         Ok(!page.rows.is_empty())
     }
 
-    async fn load_few(
+    /// Reads rows by scanning the shard, as long as that has not cost more than reading the missing ones singly would,
+    /// then singly. Whatever the size of the shard, this is at most twice as dear as the better of the two ways.
+    async fn load_rows(
         &self,
         tables: &Tables,
         key: &str,
         devices: &[DeviceId],
         deadline: Deadline,
     ) -> LoadResult {
-        let read = |device: &DeviceId| {
-            let device = device.clone();
-            async move {
-                let found = tables.states.get(key, device.as_str(), deadline).await.map_err(store_error)?;
-                Ok(found.map_or(Loaded::Absent, |found| self.loaded(device, &found)))
-            }
-        };
-        try_join_all(devices.iter().map(read)).await
-    }
-
-    async fn load_many(
-        &self,
-        tables: &Tables,
-        key: &str,
-        devices: &[DeviceId],
-        deadline: Deadline,
-    ) -> LoadResult {
-        let mut wanted: std::collections::HashMap<&str, usize> =
-            devices.iter().enumerate().map(|(at, device)| (device.as_str(), at)).collect();
         let mut rows = vec![Loaded::Absent; devices.len()];
-        let (query, mut next) = (Query::partition(key), None);
-        loop {
+        let mut wanted: HashMap<&str, usize> =
+            devices.iter().enumerate().map(|(at, device)| (device.as_str(), at)).collect();
+        let query = Query::partition(key);
+        let mut next = None;
+        for pages in 1.. {
+            if wanted.len() < pages * READS_PER_PAGE {
+                break;
+            }
             let page = tables.states.query(&query, next.as_ref(), deadline).await.map_err(store_error)?;
             for found in page.rows {
                 if let Some(at) = wanted.remove(found.entity.row.as_str()) {
@@ -147,10 +138,29 @@ impl TableStore {
                 }
             }
             next = page.next;
-            if next.is_none() || wanted.is_empty() {
+            if next.is_none() {
                 return Ok(rows);
             }
         }
+        let singly = wanted.into_values().map(|at| self.load_row(tables, key, &devices[at], at, deadline));
+        let singly: Vec<(usize, Loaded)> =
+            stream::iter(singly.collect::<Vec<_>>()).buffer_unordered(READS_PER_PAGE).try_collect().await?;
+        for (at, row) in singly {
+            rows[at] = row;
+        }
+        Ok(rows)
+    }
+
+    async fn load_row(
+        &self,
+        tables: &Tables,
+        key: &str,
+        device: &DeviceId,
+        at: usize,
+        deadline: Deadline,
+    ) -> Result<(usize, Loaded), StoreError> {
+        let found = tables.states.get(key, device.as_str(), deadline).await.map_err(store_error)?;
+        Ok((at, found.map_or(Loaded::Absent, |found| self.loaded(device.clone(), &found))))
     }
 
     fn loaded(&self, device: DeviceId, found: &StoredEntity) -> Loaded {
@@ -211,6 +221,10 @@ fn commit_error(error: Error) -> CommitError {
     match error {
         Error::Conflict { .. } => CommitError::Conflict,
         Error::Unknown { .. } => CommitError::Unknown(error.to_string()),
+        // 400: a property or key that the service does not take; 413: too large.
+        Error::Invalid { .. } | Error::Refused { status: 400 | 413, .. } => {
+            CommitError::Refused(error.to_string())
+        }
         other => CommitError::Failed(store_error(other)),
     }
 }
@@ -219,11 +233,7 @@ impl StateStore for TableStore {
     fn load<'a>(&'a self, shard: Shard, devices: &'a [DeviceId], deadline: Instant) -> Reply<'a, LoadResult> {
         Box::pin(async move {
             let tables = self.tables(deadline).await?;
-            let key = self.shards.key(shard);
-            match devices.len() <= FEW {
-                true => self.load_few(tables, &key, devices, Deadline::at(deadline)).await,
-                false => self.load_many(tables, &key, devices, Deadline::at(deadline)).await,
-            }
+            self.load_rows(tables, &self.shards.key(shard), devices, Deadline::at(deadline)).await
         })
     }
 

@@ -53,6 +53,9 @@ async fn d02_a_read_that_fails_is_not_an_absent_row() {
     let (_account, proxy, stack) = behind_proxy(soon()).await;
     stack.send("sensor-1", WARM).await;
     stack.drained().await;
+    // A new process does not know the row and has to read it.
+    stack.host.kill_handler();
+    stack.host.reached(PATIENCE, |status| status.handler_starts == 2).await.unwrap();
     let before = proxy.paths().len();
     proxy.answer_path("GET /devstoreaccount1/DeviceState(", 500);
     stack.send("sensor-1", WARM).await;
