@@ -27,10 +27,12 @@ pub struct Arrival {
 }
 
 /// What folding found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Folded {
     /// The state to write; `None` when there is nothing new to count or to decide.
     pub next: Option<DeviceState>,
+    /// The state that was folded into, given back where it did not change.
+    pub unchanged: Option<DeviceState>,
     /// Readings counted.
     pub accepted: usize,
     /// Readings that had been counted before.
@@ -51,13 +53,14 @@ const MOST_VERDICTS: usize = 24 * 1024;
 /// Folds a device's arrivals, which must be sorted by [`in_stream_order`], into its state.
 pub fn fold(
     device: &DeviceId,
-    current: Option<&DeviceState>,
+    current: Option<DeviceState>,
     arrivals: &[Arrival],
     calibration: Option<&Calibration>,
     catalogue: &Catalogue,
 ) -> Folded {
-    let mut next = current.cloned().unwrap_or_else(|| DeviceState::new(device.clone(), catalogue));
-    let mut folded = Folded { next: None, accepted: 0, skipped: 0, refused: Vec::new(), folded: 0 };
+    let exists = current.is_some();
+    let mut next = current.unwrap_or_else(|| DeviceState::new(device.clone(), catalogue));
+    let mut folded = Folded::default();
     forget_old_verdicts(&mut next, arrivals);
     let mut changed = false;
     for event in arrivals.chunk_by(|one, other| one.event == other.event) {
@@ -78,6 +81,8 @@ pub fn fold(
         next.calibration =
             calibration.map(|calibration| calibration.version().to_owned()).unwrap_or_default();
         folded.next = Some(next);
+    } else if exists {
+        folded.unchanged = Some(next);
     }
     folded
 }

@@ -140,7 +140,8 @@ impl Ingest {
         for ((shard, devices), rows) in devices.iter().zip(loaded) {
             match rows {
                 Ok(rows) => {
-                    let members = devices.iter().zip(rows).map(|(device, row)| Member::new(device, row));
+                    let members =
+                        devices.iter().zip(rows).map(|(device, row)| Member { device, from: 0, row });
                     groups.extend(in_groups(members).map(|group| run.settle(*shard, group)));
                 }
                 Err(error) => {

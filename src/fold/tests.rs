@@ -37,7 +37,7 @@ fn event(
 
 fn apply(current: Option<&DeviceState>, mut arrivals: Vec<Arrival>) -> Folded {
     in_stream_order(&mut arrivals);
-    fold(&device(), current, &arrivals, None, &Catalogue::environment())
+    fold(&device(), current.cloned(), &arrivals, None, &Catalogue::environment())
 }
 
 fn temperature(state: &DeviceState) -> f64 {
@@ -99,7 +99,7 @@ fn a_verdict_is_part_of_the_state_and_is_not_judged_again() {
         Calibration::from_columns(&catalogue, |name| Some(if name.ends_with("Slope") { 0.01 } else { 0.0 }));
     let again = fold(
         &device(),
-        Some(&first),
+        Some(first),
         &event(0, "0", Some(1), 1, &[20.0, 999.0]),
         Some(&calibration),
         &catalogue,
@@ -140,7 +140,7 @@ fn verdicts_that_fit_no_row_are_written_in_turns() {
     let (mut state, mut from, mut refused) = (None, 0, 0);
     let mut turns = 0;
     while from < arrivals.len() {
-        let folded = fold(&device(), state.as_ref(), &arrivals[from..], None, &Catalogue::environment());
+        let folded = fold(&device(), state.clone(), &arrivals[from..], None, &Catalogue::environment());
         (from, refused, turns) = (from + folded.folded, refused + folded.refused.len(), turns + 1);
         let next = folded.next.unwrap();
         assert!(next.verdicts.stored_length() < 32_768, "a string column ends there");

@@ -4,7 +4,7 @@ use super::settle::Run;
 use super::{DeviceArrivals, refusal};
 use crate::fold::{Folded, fold};
 use crate::refusal::{Fault, Reason, Refusal};
-use crate::store::{Expect, Loaded, Revision, Stored, Write};
+use crate::store::{Expect, Loaded, Stored, Write};
 
 /// A device with what is still to be folded, and its row as far as it is known.
 pub(super) struct Member<'a> {
@@ -16,8 +16,17 @@ pub(super) struct Member<'a> {
 
 /// A member after folding.
 pub(super) struct Draft<'a> {
-    pub(super) member: Member<'a>,
+    pub(super) device: &'a DeviceArrivals,
+    pub(super) from: usize,
     folded: Folded,
+}
+
+/// Where a draft leads to.
+pub(super) enum Drafted<'a> {
+    /// The row has to be written.
+    Changed(Draft<'a>, Write),
+    /// Nothing is to be written; the row as it was found, if there is one.
+    Unchanged(Draft<'a>, Option<Stored>),
 }
 
 /// What became of one device.
@@ -32,70 +41,56 @@ pub(super) struct Outcome<'a> {
 }
 
 impl<'a> Member<'a> {
-    /// A device of which nothing is settled yet.
-    pub(super) fn new(device: &'a DeviceArrivals, row: Loaded) -> Member<'a> {
-        Member { device, from: 0, row }
-    }
-
     /// Folds what is left into the row.
-    pub(super) fn draft(self, run: &Run<'_>) -> Draft<'a> {
-        let current = match &self.row {
-            Loaded::Absent => None,
-            Loaded::Found(stored) => Some(&stored.state),
+    pub(super) fn draft(self, run: &Run<'_>) -> Drafted<'a> {
+        let Member { device, from, row } = self;
+        let (current, expect) = match row {
+            Loaded::Absent => (None, Expect::Absent),
+            Loaded::Found(stored) => (Some(stored.state), Expect::At(stored.revision)),
             Loaded::Damaged(problem) => {
                 let detail =
                     format!("the row of this device cannot be read, repair it and send again: {problem}");
-                return self.refuse(Reason::DamagedState, &detail);
+                return Drafted::Unchanged(Draft::refused(device, from, Reason::DamagedState, &detail), None);
             }
         };
-        let calibration = run.calibrations.get(&self.device.device);
-        let arrivals = &self.device.arrivals[self.from..];
-        let folded = fold(&self.device.device, current, arrivals, calibration, &run.ingest.catalogue);
-        Draft { member: self, folded }
-    }
-
-    /// Counts nothing: what is left of the device's readings is kept as refused.
-    pub(super) fn refuse(self, reason: Reason, detail: &str) -> Draft<'a> {
-        let device = Some(self.device.device.to_string());
-        let fault = Fault { reason, detail: detail.to_owned(), device };
-        let left = self.device.arrivals.len() - self.from;
-        let refused = (0..left).map(|at| (at, fault.clone())).collect();
-        let folded = Folded { next: None, accepted: 0, skipped: 0, refused, folded: left };
-        Draft { member: self, folded }
-    }
-
-    fn revision(&self) -> Option<&Revision> {
-        match &self.row {
-            Loaded::Found(stored) => Some(&stored.revision),
-            Loaded::Absent | Loaded::Damaged(_) => None,
+        let calibration = run.calibrations.get(&device.device);
+        let arrivals = &device.arrivals[from..];
+        let mut folded = fold(&device.device, current, arrivals, calibration, &run.ingest.catalogue);
+        match (folded.next.take(), folded.unchanged.take(), expect) {
+            (Some(mut state), _, expect) => {
+                state.write_id = run.write_id(from);
+                Drafted::Changed(Draft { device, from, folded }, Write { state, expect })
+            }
+            (None, Some(state), Expect::At(revision)) => {
+                Drafted::Unchanged(Draft { device, from, folded }, Some(Stored { state, revision }))
+            }
+            (None, ..) => Drafted::Unchanged(Draft { device, from, folded }, None),
         }
     }
 }
 
 impl<'a> Draft<'a> {
-    /// Takes out what is to be written, if anything. The write id is the same for every try to write these arrivals:
-    /// whichever of them was applied, they are in.
-    pub(super) fn take_write(&mut self, run: &Run<'_>) -> Option<Write> {
-        let mut state = self.folded.next.take()?;
-        state.write_id = format!("{:016x}-{}", run.invocation.seed, self.member.from);
-        let expect = match self.member.revision() {
-            Some(revision) => Expect::At(revision.clone()),
-            None => Expect::Absent,
-        };
-        Some(Write { state, expect })
+    /// Counts nothing: what is left of the device's readings is kept as refused.
+    pub(super) fn refused(
+        device: &'a DeviceArrivals,
+        from: usize,
+        reason: Reason,
+        detail: &str,
+    ) -> Draft<'a> {
+        let fault = Fault { reason, detail: detail.to_owned(), device: Some(device.device.to_string()) };
+        let left = device.arrivals.len() - from;
+        let refused = (0..left).map(|at| (at, fault.clone())).collect();
+        Draft { device, from, folded: Folded { refused, folded: left, ..Folded::default() } }
     }
 
-    /// Whether the row is no longer the one that was folded into.
-    pub(super) fn is_outdated_by(&self, row: &Loaded) -> bool {
-        match row {
-            Loaded::Found(stored) => self.member.revision() != Some(&stored.revision),
-            Loaded::Absent | Loaded::Damaged(_) => self.member.row != *row,
-        }
+    /// The device again, with its row as it was loaded again.
+    pub(super) fn again(self, row: Loaded) -> Member<'a> {
+        Member { device: self.device, from: self.from, row }
     }
 
     /// The end of a draft: `row` as it now stands in the store.
     pub(super) fn settle(self, run: &Run<'_>, row: Option<Stored>) -> Outcome<'a> {
-        let Draft { member: Member { device, from, .. }, folded } = self;
+        let Draft { device, from, folded } = self;
         let kept = |(at, fault): (usize, Fault)| {
             let arrival = &device.arrivals[from + at];
             let event = &run.events[arrival.event];

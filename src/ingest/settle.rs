@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::time::{Instant, sleep};
 
-use super::draft::{Draft, Member};
+use super::draft::{Draft, Drafted, Member};
 use super::{Event, Ingest, Invocation};
 use crate::backoff::pause;
 use crate::calibration::Calibrations;
@@ -14,7 +14,7 @@ use crate::ids::DeviceId;
 use crate::refusal::{Reason, Refusal};
 use crate::row::most_bytes;
 use crate::shard::Shard;
-use crate::store::{CommitError, LARGEST_COMMIT, Loaded, Revision, StoreError, Stored, Write};
+use crate::store::{CommitError, Expect, LARGEST_COMMIT, Loaded, Revision, StoreError, Stored, Write};
 
 /// Tries as a whole group. A conflict that lasts longer comes from a few devices, which must not hold up the others.
 const TRIES_TOGETHER: u32 = 3;
@@ -49,28 +49,26 @@ type Done<'a> = Vec<(Draft<'a>, Option<Stored>)>;
 /// How a try to write drafts ended.
 enum Tried<'a> {
     Settled(Done<'a>),
-    /// To be tried again, together.
-    Again(Vec<Member<'a>>),
-    /// To be tried again in these parts.
-    Apart(Vec<Vec<Member<'a>>>),
+    /// Too large for one transaction, or with a row in it that the store does not take: to be written in these parts.
+    Apart(Vec<Changed<'a>>),
+    /// Others were faster: to be folded again, in these groups.
+    Again(Vec<Vec<Member<'a>>>),
 }
 
 impl Run<'_> {
     /// Settles devices of one shard that are written together. A device that fails takes no other with it for longer
     /// than it takes to tell which one it is.
-    pub(super) fn settle<'a>(&'a self, shard: Shard, group: Vec<Member<'a>>) -> BoxFuture<'a, Settled> {
-        self.settle_from(0, shard, group)
+    pub(super) async fn settle(&self, shard: Shard, group: Vec<Member<'_>>) -> Settled {
+        let mut settled = Settled::default();
+        let changed = self.draft(&mut settled, group);
+        settled.add(self.commit_all(0, shard, changed).await);
+        settled
     }
 
-    fn settle_from<'a>(
-        &'a self,
-        attempt: u32,
-        shard: Shard,
-        group: Vec<Member<'a>>,
-    ) -> BoxFuture<'a, Settled> {
+    fn commit_all<'a>(&'a self, attempt: u32, shard: Shard, changed: Changed<'a>) -> BoxFuture<'a, Settled> {
         Box::pin(async move {
             let mut settled = Settled::default();
-            if let Err(error) = self.settle_into(&mut settled, attempt, shard, group).await {
+            if let Err(error) = self.commit_into(&mut settled, attempt, shard, changed).await {
                 settled.failure.get_or_insert(error);
             }
             settled
@@ -79,53 +77,56 @@ impl Run<'_> {
 
     /// The only place where a read-modify-write is tried again. Every failed try is followed by a fresh load, so a
     /// conflict folds into what the other writer stored, and a write whose answer was lost is found by its write id.
-    async fn settle_into<'a>(
+    async fn commit_into<'a>(
         &'a self,
         settled: &mut Settled,
         attempt: u32,
         shard: Shard,
-        group: Vec<Member<'a>>,
+        changed: Changed<'a>,
     ) -> Result<(), StoreError> {
-        let mut group = group;
-        for attempt in attempt.. {
-            let (changed, unchanged) = self.draft(group);
-            self.take_over(settled, unchanged);
-            group = match self.write(attempt, shard, changed).await? {
-                Tried::Again(again) => again,
-                Tried::Settled(drafts) => self.take_over(settled, drafts),
-                Tried::Apart(parts) => {
-                    let parts = parts.into_iter().map(|part| self.settle_from(attempt + 1, shard, part));
-                    join_all(parts).await.into_iter().for_each(|part| settled.add(part));
-                    Vec::new()
-                }
+        let (mut attempt, mut changed) = (attempt, changed);
+        while !changed.is_empty() {
+            let parts = match self.attempt(attempt, shard, changed).await? {
+                Tried::Settled(done) => vec![self.rest(settled, done).await?],
+                Tried::Apart(parts) => parts,
+                Tried::Again(groups) => groups.into_iter().map(|group| self.draft(settled, group)).collect(),
             };
-            if group.is_empty() {
-                break;
+            attempt += 1;
+            let mut parts = parts.into_iter();
+            changed = parts.next().unwrap_or_default();
+            if parts.len() > 0 {
+                let all = std::iter::once(std::mem::take(&mut changed)).chain(parts);
+                let all = all.map(|part| self.commit_all(attempt, shard, part));
+                join_all(all).await.into_iter().for_each(|part| settled.add(part));
             }
-            // What is left of a settled device needs the room that its verdicts take, so those have to be kept first.
-            let refusals = std::mem::take(&mut settled.refusals);
-            self.ingest.keep_refusals(&refusals, self.deadline).await?;
         }
         Ok(())
     }
 
-    /// Drafts with something to write, and the others with the rows that they found.
-    fn draft<'a>(&self, group: Vec<Member<'a>>) -> (Changed<'a>, Done<'a>) {
-        let (mut changed, mut unchanged) = (Vec::with_capacity(group.len()), Vec::new());
+    /// Folds a group; what has nothing to write is settled by that.
+    fn draft<'a>(&self, settled: &mut Settled, group: Vec<Member<'a>>) -> Changed<'a> {
+        let mut changed = Changed::with_capacity(group.len());
         for member in group {
-            let mut draft = member.draft(self);
-            match draft.take_write(self) {
-                Some(write) => changed.push((draft, write)),
-                None => {
-                    let row = found(std::mem::replace(&mut draft.member.row, Loaded::Absent));
-                    unchanged.push((draft, row));
-                }
+            match member.draft(self) {
+                Drafted::Changed(draft, write) => changed.push((draft, write)),
+                Drafted::Unchanged(draft, row) => drop(self.take_over(settled, vec![(draft, row)])),
             }
         }
-        (changed, unchanged)
+        changed
     }
 
-    async fn write<'a>(
+    /// What is left of settled devices, folded into their rows as they now stand. That needs the room which the verdicts
+    /// of the first part take, so those have to be kept before.
+    async fn rest<'a>(&self, settled: &mut Settled, done: Done<'a>) -> Result<Changed<'a>, StoreError> {
+        let rest = self.take_over(settled, done);
+        if !rest.is_empty() {
+            let refusals = std::mem::take(&mut settled.refusals);
+            self.ingest.keep_refusals(&refusals, self.deadline).await?;
+        }
+        Ok(self.draft(settled, rest))
+    }
+
+    async fn attempt<'a>(
         &self,
         attempt: u32,
         shard: Shard,
@@ -133,34 +134,33 @@ impl Run<'_> {
     ) -> Result<Tried<'a>, StoreError> {
         let (drafts, writes): (Vec<Draft<'a>>, Vec<Write>) = changed.into_iter().unzip();
         if drafts.len() > 1 && self.bytes(&writes) > LARGEST_COMMIT {
-            return Ok(halves(drafts));
+            return Ok(halves(drafts, writes));
         }
-        let problem = match self.commit(shard, &writes).await {
+        let problem = match self.ingest.store.commit(shard, &writes, self.deadline).await {
             Ok(revisions) => return Ok(Tried::Settled(written(drafts, writes, revisions))),
             Err(CommitError::Failed(error)) => return Err(error),
-            Err(CommitError::Refused(_)) if drafts.len() > 1 => return Ok(halves(drafts)),
+            // Halving finds the row that is not taken in few requests.
+            Err(CommitError::Refused(_)) if drafts.len() > 1 => return Ok(halves(drafts, writes)),
             Err(CommitError::Refused(problem)) => return Ok(unstorable(drafts, &problem)),
             Err(problem @ (CommitError::Conflict | CommitError::Unknown(_))) => problem,
         };
         self.wait_after(attempt, &problem).await?;
-        let devices: Vec<DeviceId> = drafts.iter().map(|draft| draft.member.device.device.clone()).collect();
+        let devices: Vec<DeviceId> = writes.iter().map(|write| write.state.device.clone()).collect();
         let rows = self.ingest.store.load(shard, &devices, self.deadline).await?;
-        let drafts: Vec<(Draft<'a>, Loaded)> = drafts.into_iter().zip(rows).collect();
-        Ok(match is_written(&writes, &drafts) {
-            true => Tried::Settled(drafts.into_iter().map(|(draft, row)| (draft, found(row))).collect()),
-            false => once_more(attempt, drafts),
+        Ok(match is_written(&writes, &rows) {
+            true => Tried::Settled(drafts.into_iter().zip(rows.into_iter().map(found)).collect()),
+            false => Tried::Again(once_more(attempt, drafts, &writes, rows)),
         })
+    }
+
+    /// Names the write of what comes after `from`: the same for every try, since whichever of them was applied, those
+    /// arrivals are in.
+    pub(super) fn write_id(&self, from: usize) -> String {
+        format!("{:016x}-{from}", self.invocation.seed)
     }
 
     fn bytes(&self, writes: &[Write]) -> usize {
         writes.iter().map(|write| most_bytes(&write.state, &self.ingest.catalogue)).sum()
-    }
-
-    async fn commit(&self, shard: Shard, writes: &[Write]) -> Result<Vec<Revision>, CommitError> {
-        match writes.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.ingest.store.commit(shard, writes, self.deadline).await,
-        }
     }
 
     async fn wait_after(&self, attempt: u32, problem: &CommitError) -> Result<(), StoreError> {
@@ -220,45 +220,54 @@ fn found(row: Loaded) -> Option<Stored> {
 
 fn written(drafts: Vec<Draft<'_>>, writes: Vec<Write>, revisions: Vec<Revision>) -> Done<'_> {
     let rows = writes.into_iter().zip(revisions);
-    let stored = |(write, revision): (Write, Revision)| Stored { state: write.state, revision };
-    drafts.into_iter().zip(rows.map(|row| Some(stored(row)))).collect()
+    let rows = rows.map(|(write, revision)| Some(Stored { state: write.state, revision }));
+    drafts.into_iter().zip(rows).collect()
 }
 
 /// Whether a try of this invocation was applied although it did not say so. A transaction is all or nothing, so one row
 /// with our write id stands for the group.
-fn is_written(writes: &[Write], drafts: &[(Draft<'_>, Loaded)]) -> bool {
-    writes.iter().zip(drafts).any(|(write, (_, row))| {
-        matches!(row, Loaded::Found(stored) if stored.state.write_id == write.state.write_id)
-    })
+fn is_written(writes: &[Write], rows: &[Loaded]) -> bool {
+    writes.iter().zip(rows).any(
+        |(write, row)| matches!(row, Loaded::Found(stored) if stored.state.write_id == write.state.write_id),
+    )
 }
 
-/// What did not fit together, or has one among it that the store does not take: halving finds the one in few requests.
-fn halves(mut drafts: Vec<Draft<'_>>) -> Tried<'_> {
-    let second = drafts.split_off(drafts.len() / 2);
-    Tried::Apart(vec![members(drafts), members(second)])
-}
-
-fn members(drafts: Vec<Draft<'_>>) -> Vec<Member<'_>> {
-    drafts.into_iter().map(|draft| draft.member).collect()
+fn halves<'a>(drafts: Vec<Draft<'a>>, writes: Vec<Write>) -> Tried<'a> {
+    let mut first: Changed<'a> = drafts.into_iter().zip(writes).collect();
+    let second = first.split_off(first.len() / 2);
+    Tried::Apart(vec![first, second])
 }
 
 /// A row that the store does not take must not stop the partition for ever: its readings are kept as refused.
 fn unstorable<'a>(drafts: Vec<Draft<'a>>, problem: &str) -> Tried<'a> {
     let detail = format!("the store does not take the row of this device: {problem}");
-    let refuse = |draft: Draft<'a>| (draft.member.refuse(Reason::NotStored, &detail), None);
-    Tried::Settled(drafts.into_iter().map(refuse).collect())
+    let refused =
+        |draft: Draft<'a>| (Draft::refused(draft.device, draft.from, Reason::NotStored, &detail), None);
+    Tried::Settled(drafts.into_iter().map(refused).collect())
 }
 
 /// Together again, or, when that has been tried enough, each of the devices that others write on its own.
-fn once_more<'a>(attempt: u32, drafts: Vec<(Draft<'a>, Loaded)>) -> Tried<'a> {
-    let (others, outdated): (Vec<_>, Vec<_>) = match attempt + 1 < TRIES_TOGETHER || drafts.len() == 1 {
-        true => (drafts, Vec::new()),
-        false => drafts.into_iter().partition(|(draft, row)| !draft.is_outdated_by(row)),
-    };
-    let again = |(draft, row): (Draft<'a>, Loaded)| Member { row, ..draft.member };
-    let others = others.into_iter().map(again).collect();
-    match outdated.is_empty() {
-        true => Tried::Again(others),
-        false => Tried::Apart(outdated.into_iter().map(|one| vec![again(one)]).chain([others]).collect()),
+fn once_more<'a>(
+    attempt: u32,
+    drafts: Vec<Draft<'a>>,
+    writes: &[Write],
+    rows: Vec<Loaded>,
+) -> Vec<Vec<Member<'a>>> {
+    let (mut together, mut alone) = (Vec::new(), Vec::new());
+    for ((draft, write), row) in drafts.into_iter().zip(writes).zip(rows) {
+        match attempt + 1 >= TRIES_TOGETHER && !holds(&write.expect, &row) {
+            true => alone.push(vec![draft.again(row)]),
+            false => together.push(draft.again(row)),
+        }
+    }
+    alone.push(together);
+    alone
+}
+
+fn holds(expect: &Expect, row: &Loaded) -> bool {
+    match (expect, row) {
+        (Expect::Absent, Loaded::Absent) => true,
+        (Expect::At(revision), Loaded::Found(stored)) => stored.revision == *revision,
+        _ => false,
     }
 }
