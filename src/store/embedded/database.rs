@@ -68,7 +68,7 @@ impl Database {
         let recorded = database.record_layout(u64::from(shards))?;
         match recorded == u64::from(shards) {
             true => Ok(database),
-            false => Err(super::super::table::wrong_shards(recorded, shards)),
+            false => Err(crate::store::table::layout::wrong_shards(recorded, shards)),
         }
     }
 
