@@ -4,6 +4,7 @@
 mod columns;
 pub(super) mod layout;
 mod refusals;
+pub(super) mod reshard;
 
 use std::sync::Arc;
 
@@ -22,6 +23,9 @@ use crate::catalogue::Catalogue;
 use crate::ids::DeviceId;
 use crate::refusal::Refusal;
 use crate::shard::{Shard, Shards};
+
+/// The table of device rows.
+const STATES: &str = "DeviceState";
 
 /// Up to this many rows are read one by one, at the same time; for more, one scan of the shard takes fewer requests.
 /// A scan page holds 1,000 rows, so this pays off as soon as a batch wants more than a few rows of an ordinary shard.
@@ -62,9 +66,9 @@ impl TableStore {
         let account = Account::new(self.connection.clone(), self.http.clone());
         let table =
             |name: &str| account.table(name).map_err(|error| StoreError::Misconfigured(error.to_string()));
-        let layout = table("FieldcastLayout")?;
+        let layout = table(layout::TABLE)?;
         let tables = Tables {
-            states: table("DeviceState")?,
+            states: table(STATES)?,
             calibration: table("Calibration")?,
             refusals: table("RejectedTelemetry")?,
         };

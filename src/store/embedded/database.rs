@@ -1,5 +1,7 @@
 //! The redb file of the embedded store. Synchronous: its caller moves it off the async threads.
 
+mod reshard;
+
 use std::path::Path;
 use std::time::SystemTime;
 
