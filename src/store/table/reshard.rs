@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fieldcast_tables::{
-    Account, ConnectionString, Continuation, Deadline, Error, Operation, Query, Stored, Table,
+    Account, ConnectionString, Continuation, Deadline, Error, Etag, Operation, Query, Stored, Table,
 };
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use self::copy::{chunks, copy_of, same};
-use self::survey::survey;
+use self::survey::{Survey, survey};
 use super::layout::{self, Moving, Recorded};
 use super::store_error;
 use crate::shard::Shards;
 use crate::store::StoreError;
-use crate::store::reshard::{Expected, Outcome, Progress, Reshard, ReshardError, RowName};
+use crate::store::reshard::{Expected, Outcome, Progress, Reshard, ReshardError, RowName, Totals};
 
 /// Partitions that are read at the same time, and transactions in flight for each. Table Storage answers in about 10 ms
 /// and takes 2,000 rows a second for a partition: 16 transactions of 100 rows are what it lets through.
@@ -69,24 +69,11 @@ pub async fn in_tables(
     if recorded.is_none() && wanted.to == from {
         return Ok(Outcome::Already);
     }
-    let (moving, etag) = match recorded {
-        Some(Recorded { etag, moving: Some(moving), .. }) if wanted.expect == Expected::AsRecorded => {
-            found.must_be(moving.before)?;
-            (moving, etag)
-        }
-        recorded => {
-            if recorded.as_ref().is_none_or(|recorded| recorded.moving.is_none()) {
-                found.has_no_strangers()?;
-            }
-            let moving = Moving { to: wanted.to, before: found.totals };
-            let etag = layout::begin(&layout, partition_key, recorded.as_ref(), &moving, deadline()).await;
-            (moving, etag.map_err(layout_error)?)
-        }
-    };
+    let (before, etag) = mover.begin(&layout, recorded, &found).await?;
     let moved = mover.run(found.misplaced, progress).await?;
-    survey(&mover).await?.must_be_settled(moving.before)?;
+    survey(&mover).await?.must_be_settled(before)?;
     layout::end(&layout, partition_key, wanted.to, &etag, deadline()).await.map_err(layout_error)?;
-    Ok(Outcome::Done { from, moved, totals: moving.before })
+    Ok(Outcome::Done { from, moved, totals: before })
 }
 
 /// A conflict at the layout row is another run of this command, or an app that started for the first time.
@@ -120,6 +107,30 @@ impl Mover<'_> {
     /// The partition that a row belongs into.
     fn target(&self, row_key: &str) -> String {
         self.to.key(self.to.of_row(row_key))
+    }
+
+    /// Makes sure that the layout row says that the move is under way. Returns what there was when it began, and the
+    /// layout row's revision.
+    async fn begin(
+        &self,
+        layout: &Table,
+        recorded: Option<Recorded>,
+        found: &Survey,
+    ) -> Result<(Totals, Etag), ReshardError> {
+        match recorded {
+            Some(Recorded { etag, moving: Some(moving), .. })
+                if self.wanted.expect == Expected::AsRecorded =>
+            {
+                found.must_be(moving.before)?;
+                return Ok((moving.before, etag));
+            }
+            // It is under way, and a person accepts what is there.
+            Some(Recorded { moving: Some(_), .. }) => {}
+            _ => found.has_no_strangers()?,
+        }
+        let (key, moving) = (self.to.partition_key(), Moving { to: self.to.count(), before: found.totals });
+        let etag = layout::begin(layout, key, recorded.as_ref(), &moving, self.deadline()).await;
+        Ok((moving.before, etag.map_err(layout_error)?))
     }
 
     /// Moves every row that does not stand where it belongs; returns how many.

@@ -6,7 +6,7 @@ use fieldcast::store::{Expect, Loaded, StateStore, Write};
 use fieldcast_tables::{Deadline, Entity};
 
 use super::rows::{device, everything, expected, of_predecessor, with_columns_of_others, write};
-use super::{SITE, reshard, shards, soon};
+use super::{reshard, shards, soon};
 use crate::stack::{Account, Options, PATIENCE, Stack};
 
 fn mixed(count: usize) -> Vec<Entity> {
@@ -68,32 +68,31 @@ async fn large_rows_are_moved_in_transactions_that_the_service_takes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_counts_on_with_the_new_count_and_refuses_the_old_one() {
     let account = Account::start();
-    let storage = account.connection_string();
-    let settings = |count: &str| vec![("PartitionShards", count.to_owned())];
-    let send = async |stack: &Stack| {
-        // Without those ids that IoT Hub does not have.
-        for number in 2..22 {
-            stack.send(&device(number), r#"{"temperature":21.5}"#).await;
-        }
-        stack.drained().await;
-    };
-    let stack = Stack::start(&storage, Options { settings: settings("1"), ..Options::default() }).await;
-    send(&stack).await;
-    drop(stack);
-
+    // Without those ids that IoT Hub does not have.
+    let numbers = 2..22;
+    write(&account, &numbers.clone().map(of_predecessor).collect::<Vec<_>>()).await;
     reshard(&account, 4).await.unwrap();
     let error =
         account.store(shards(1)).load(shards(1).all().next().unwrap(), &[], soon()).await.unwrap_err();
     assert!(error.to_string().contains("`cargo dev reshard --to 1`"), "{error}");
 
-    let stack = Stack::start(&storage, Options { settings: settings("4"), ..Options::default() }).await;
-    send(&stack).await;
+    let settings = vec![("PartitionShards", "4".to_owned())];
+    let stack = Stack::start(&account.connection_string(), Options { settings, ..Options::default() }).await;
+    for number in numbers.clone() {
+        stack.send(&device(number), r#"{"temperature":21.5}"#).await;
+    }
+    stack.drained().await;
     drop(stack);
     let all = everything(&account).await;
-    assert_eq!(all.len(), 20);
-    for (row, (partition, properties)) in all {
-        assert_eq!(properties["Count"].as_i64(), Some(2), "{row}");
-        assert_ne!(partition, SITE);
+    assert_eq!(all.len(), 20, "no device began anew");
+    for number in numbers {
+        let (_, properties) = &all[&device(number)];
+        assert_eq!(
+            properties["Count"].as_i64(),
+            Some(i64::try_from(number).unwrap() + 1),
+            "{}",
+            device(number)
+        );
     }
 }
 
