@@ -97,9 +97,7 @@ async fn open(options: &Reshard, workspace: &Workspace) -> Result<Opened> {
     let mut settings = settings::values(app, &names)?;
     // The app runs in its folder.
     settings.entry(STORAGE.to_owned()).and_modify(|text| *text = below(app, text));
-    for name in names {
-        settings.extend(std::env::var(name).ok().map(|value| (name.to_owned(), value)));
-    }
+    settings.extend(names.into_iter().filter_map(from_environment));
     settings.extend(options.partition_key.clone().map(|key| (PARTITION_KEY.to_owned(), key)));
     let data = || options.data.clone().unwrap_or_else(|| workspace.default_data());
     let (mut lock, mut azurite) = (None, None);
@@ -118,6 +116,11 @@ async fn open(options: &Reshard, workspace: &Workspace) -> Result<Opened> {
     };
     settings.extend(storage.map(|text| (STORAGE.to_owned(), text)));
     Ok(Opened { settings, _lock: lock, azurite })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the settings of this command, as the handler would read them")]
+fn from_environment(name: &str) -> Option<(String, String)> {
+    std::env::var(name).ok().map(|value| (name.to_owned(), value))
 }
 
 /// The setting with its directory, if it names one, seen from `folder`.

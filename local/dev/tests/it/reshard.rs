@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::Path,
-    process::Child,
+    process::{Child, Command},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -32,12 +32,17 @@ fn device(number: u16) -> String {
     format!("sensor-{number}")
 }
 
+/// Without the settings of whoever runs the tests.
+fn command(arguments: &[&str]) -> Command {
+    let mut command = program::command(&[&["reshard"], arguments].concat());
+    command.env_remove("StorageConnectionString").env_remove("PartitionKey");
+    command
+}
+
 /// The program would block the thread that the connection needs.
 async fn reshard(arguments: &[&str]) -> Ended {
-    let arguments: Vec<String> =
-        ["reshard"].iter().chain(arguments).map(|&argument| argument.to_owned()).collect();
-    let run = move || program::run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    tokio::task::spawn_blocking(run).await.expect("it runs")
+    let command = command(arguments);
+    tokio::task::spawn_blocking(move || program::finish(command)).await.expect("it runs")
 }
 
 fn table(azurite: &Azurite) -> Table {
@@ -93,10 +98,9 @@ async fn killed_while_it_moves_rows_it_goes_on_when_run_again() {
     for (lines, to) in [(1, 4), (3, 5), (5, 3), (7, 1), (9, 6)] {
         let to_text = to.to_string();
         let arguments = ["--to", &to_text, "--partition-key", "Perth", "--storage", &connection];
-        let command = program::command(&["reshard"].into_iter().chain(arguments).collect::<Vec<_>>());
-        let kill = move |mut command: std::process::Command| {
-            kill_after(command.spawn().expect("the program starts"), lines)
-        };
+        let command = command(&arguments);
+        let kill =
+            move |mut command: Command| kill_after(command.spawn().expect("the program starts"), lines);
         killed += usize::from(tokio::task::spawn_blocking(move || kill(command)).await.expect("it runs"));
 
         let ended = reshard(&arguments).await;
@@ -209,9 +213,9 @@ async fn the_store_of_up_survives_being_killed_in_the_middle() {
     for to in [4, 3, 1, 8, 2] {
         let to_text = to.to_string();
         let arguments = ["--to", &to_text, "--storage", "embedded", "--data", path(data.path())];
-        let command = program::command(&["reshard"].into_iter().chain(arguments).collect::<Vec<_>>());
+        let command = command(&arguments);
         let file = data.path().join("state/fieldcast.redb");
-        let kill = move |mut command: std::process::Command| {
+        let kill = move |mut command: Command| {
             kill_at_first_write(command.spawn().expect("the program starts"), &file);
         };
         tokio::task::spawn_blocking(move || kill(command)).await.expect("it runs");
