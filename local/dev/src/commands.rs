@@ -32,6 +32,10 @@ pub(crate) enum Command {
     /// Build the static handler and lay out the Functions app, as a folder and as a zip
     Package(package::Package),
     /// Move the device rows of a stopped app to another number of table partitions (PartitionShards)
+    ///
+    /// Stop every app that uses the storage first. If the command is interrupted, run it again: it goes on where it
+    /// stopped, and until it has ended no app starts on the half-moved rows. At the end it compares the number of rows
+    /// and of readings with those at the beginning. Then set PartitionShards to the new number and start the app.
     Reshard(reshard::Reshard),
     /// Measure the handler's start time and size against their budgets
     Bench(bench::Bench),

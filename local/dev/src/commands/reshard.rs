@@ -30,11 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const STORAGE: &str = "StorageConnectionString";
 const PARTITION_KEY: &str = "PartitionKey";
 
-/// Moves every device row, with all its columns, to where an app with another `PartitionShards` looks for it.
-///
-/// Stop every app that uses the storage first. If the command is interrupted, run it again: it goes on where it
-/// stopped, and until it has ended no app starts on the half-moved rows. At the end it compares the number of rows and
-/// of readings with those at the beginning. Then set `PartitionShards` to the new number and start the app.
 #[derive(Args)]
 pub(crate) struct Reshard {
     /// The number of partitions wanted
