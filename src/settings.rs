@@ -87,6 +87,12 @@ impl Settings {
             calibration_age: calibration_age(environment)?,
         })
     }
+
+    /// Reads only where state is kept, for commands that work on it while the app is stopped: the storage, and the
+    /// partition key of the devices.
+    pub fn read_storage(environment: &Environment) -> Result<(Storage, String), SettingError> {
+        Ok((storage(environment)?, partition_key(environment)?.to_owned()))
+    }
 }
 
 fn error(name: &str, problem: impl Into<String>) -> SettingError {
@@ -127,7 +133,7 @@ fn storage(environment: &Environment) -> Result<Storage, SettingError> {
     }
 }
 
-fn shards(environment: &Environment) -> Result<Shards, SettingError> {
+fn partition_key(environment: &Environment) -> Result<&str, SettingError> {
     let key = optional(environment, "PartitionKey").unwrap_or("Sydney");
     // Table Storage allows 1 KiB of UTF-16; Azurite half of it.
     if key.chars().count() > 200 || key.contains(forbidden_in_key) {
@@ -136,7 +142,12 @@ fn shards(environment: &Environment) -> Result<Shards, SettingError> {
             "expected at most 200 characters without / \\ # ? and control characters",
         ));
     }
+    Ok(key)
+}
+
+fn shards(environment: &Environment) -> Result<Shards, SettingError> {
     const NAME: &str = "PartitionShards";
+    let key = partition_key(environment)?;
     let expected = || error(NAME, format!("expected a whole number from 1 to {}", Shards::MOST));
     let count = match optional(environment, NAME) {
         Some(text) => text.parse::<u16>().map_err(|_| expected())?,

@@ -35,13 +35,23 @@ impl Shards {
 
     /// The shard of a device: a stable hash, because its answer is written to storage.
     pub fn of(&self, device: &DeviceId) -> Shard {
-        let hash = stable_hash(device.as_str().as_bytes());
+        self.of_row(device.as_str())
+    }
+
+    /// The shard of a row, whatever its key: `of` for those that are not a device's.
+    pub(crate) fn of_row(&self, row_key: &str) -> Shard {
+        let hash = stable_hash(row_key.as_bytes());
         Shard(u16::try_from(hash % u64::from(self.count)).expect("a remainder of a u16 fits"))
     }
 
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = Shard> + use<> {
         (0..self.count).map(Shard)
+    }
+
+    /// The table partition keys of all of them.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = String> + '_ {
+        self.all().map(|shard| self.key(shard))
     }
 
     /// The table partition key: the configured key itself for one shard, else with a two-digit number.

@@ -3,6 +3,7 @@
 
 mod embedded;
 mod memory;
+pub mod reshard;
 mod table;
 
 use std::pin::Pin;

@@ -2,6 +2,7 @@
 //! is one durable transaction; a process that is killed loses nothing that was acknowledged.
 
 mod database;
+pub(super) mod reshard;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

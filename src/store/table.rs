@@ -2,7 +2,9 @@
 //! which keys and which columns.
 
 mod columns;
+pub(super) mod layout;
 mod refusals;
+pub(super) mod reshard;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +25,9 @@ use crate::catalogue::Catalogue;
 use crate::ids::DeviceId;
 use crate::refusal::Refusal;
 use crate::shard::{Shard, Shards};
+
+/// The table of device rows.
+const STATES: &str = "DeviceState";
 
 /// How many point reads cost as much as one page of a scan: a page holds 1,000 rows and takes the service about as long
 /// as this many single ones.
@@ -63,54 +68,16 @@ impl TableStore {
         let account = Account::new(self.connection.clone(), self.http.clone());
         let table =
             |name: &str| account.table(name).map_err(|error| StoreError::Misconfigured(error.to_string()));
-        let layout = table("FieldcastLayout")?;
+        let layout = table(layout::TABLE)?;
         let tables = Tables {
-            states: table("DeviceState")?,
+            states: table(STATES)?,
             calibration: table("Calibration")?,
             refusals: table("RejectedTelemetry")?,
         };
         let all = [&layout, &tables.states, &tables.calibration, &tables.refusals];
         try_join_all(all.map(|table| table.create(deadline))).await.map_err(store_error)?;
-        self.check_layout(&layout, &tables.states, deadline).await?;
+        layout::check(&self.shards, &layout, &tables.states, deadline).await?;
         Ok(tables)
-    }
-
-    /// The first start records the shard count. Rows are placed by it, so another count would not find them.
-    async fn check_layout(
-        &self,
-        layout: &Table,
-        states: &Table,
-        deadline: Deadline,
-    ) -> Result<(), StoreError> {
-        const COLUMN: &str = "PartitionShards";
-        let (key, wanted) = (self.shards.partition_key(), i64::from(self.shards.count()));
-        let read = || async {
-            let row = layout.get(key, "layout", deadline).await.map_err(store_error)?;
-            Ok(row.and_then(|stored| stored.entity.get(COLUMN)?.as_i64()))
-        };
-        let mut recorded = read().await?;
-        if recorded.is_none() {
-            let unsharded = wanted > 1 && self.has_unsharded_rows(states, deadline).await?;
-            let count = if unsharded { 1 } else { wanted };
-            match layout.insert(&Entity::new(key, "layout").with(COLUMN, count), deadline).await {
-                Ok(_) => recorded = Some(count),
-                // Conflict: another process was faster. Unknown: perhaps it was written. Reading tells.
-                Err(Error::Conflict { .. } | Error::Unknown { .. }) => recorded = read().await?,
-                Err(error) => return Err(store_error(error)),
-            }
-        }
-        match recorded {
-            Some(count) if count == wanted => Ok(()),
-            Some(count) => Err(wrong_shards(count.unsigned_abs(), self.shards.count())),
-            None => Err(StoreError::Unavailable("the layout row could not be written".to_owned())),
-        }
-    }
-
-    /// Whether there are rows from before layouts were recorded: the predecessor's, all under the plain key.
-    async fn has_unsharded_rows(&self, states: &Table, deadline: Deadline) -> Result<bool, StoreError> {
-        let query = Query::partition(self.shards.partition_key()).top(1);
-        let page = states.query(&query, None, deadline).await.map_err(store_error)?;
-        Ok(!page.rows.is_empty())
     }
 
     /// Reads rows by scanning the shard, as long as that has not cost more than reading the missing ones singly would,
@@ -186,13 +153,6 @@ impl TableStore {
 }
 
 type LoadResult = Result<Vec<Loaded>, StoreError>;
-
-/// The configuration error of a store that was started with another number of shards.
-pub(super) fn wrong_shards(recorded: u64, configured: u16) -> StoreError {
-    StoreError::Misconfigured(format!(
-        "setting PartitionShards is {configured}, but the stored rows are spread over {recorded}; set it back to {recorded}"
-    ))
-}
 
 /// Where a scan goes on, as one text. The service's two keys are opaque: neither is the key of a row.
 fn token_of(next: &Continuation) -> String {

@@ -9,6 +9,7 @@ mod browser;
 mod end_to_end;
 mod predecessor_defects;
 mod proxy;
+mod reshard;
 mod start;
 mod store_contract;
 mod tidy;

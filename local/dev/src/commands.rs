@@ -3,6 +3,7 @@
 mod bench;
 mod doctor;
 mod package;
+mod reshard;
 mod send;
 mod test;
 mod up;
@@ -30,6 +31,12 @@ pub(crate) enum Command {
     Test(test::Test),
     /// Build the static handler and lay out the Functions app, as a folder and as a zip
     Package(package::Package),
+    /// Move the device rows of a stopped app to another number of table partitions (PartitionShards)
+    ///
+    /// Stop every app that uses the storage first. If the command is interrupted, run it again: it goes on where it
+    /// stopped, and until it has ended no app starts on the half-moved rows. At the end it compares the number of rows
+    /// and of readings with those at the beginning. Then set PartitionShards to the new number and start the app.
+    Reshard(reshard::Reshard),
     /// Measure the handler's start time and size against their budgets
     Bench(bench::Bench),
     /// Say what is installed, what is missing and how to get it
@@ -56,6 +63,7 @@ async fn run_to_the_end(command: Command, workspace: &Workspace) -> anyhow::Resu
         Command::Send(options) => send::run(options, workspace).await,
         Command::Test(options) => test::run(options, workspace).await,
         Command::Package(options) => package::run(options, workspace).await,
+        Command::Reshard(options) => reshard::run(options, workspace).await,
         Command::Bench(options) => bench::run(options, workspace).await,
         Command::Doctor(options) => doctor::run(options, workspace).await,
     }

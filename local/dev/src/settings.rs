@@ -12,16 +12,21 @@ pub(crate) const FILE: &str = "local.settings.json";
 /// services that the same file may name for `func start`.
 const TAKEN_OVER: [&str; 3] = ["PartitionKey", "PartitionShards", "SignalRHub"];
 
-/// The values of `app`'s file that apply here; none when there is no such file.
+/// The values of `app`'s file that apply to the local stack; none when there is no such file.
 pub(crate) fn overrides(app: &Path) -> Result<BTreeMap<String, String>> {
+    values(app, &TAKEN_OVER)
+}
+
+/// These values of `app`'s file, as far as it has them.
+pub(crate) fn values(app: &Path, names: &[&str]) -> Result<BTreeMap<String, String>> {
     match fs::read_to_string(app.join(FILE)) {
-        Ok(text) => parse(&text),
+        Ok(text) => parse(&text, names),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(error).with_context(|| format!("{FILE} cannot be read")),
     }
 }
 
-fn parse(text: &str) -> Result<BTreeMap<String, String>> {
+fn parse(text: &str, names: &[&str]) -> Result<BTreeMap<String, String>> {
     let text = text.trim_start_matches('\u{feff}');
     let file: Value = serde_json::from_str(text).with_context(|| format!("{FILE} is not valid JSON"))?;
     let Some(file) = file.as_object() else { bail!("{FILE} is not a JSON object") };
@@ -33,11 +38,11 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>> {
     };
     let Some(values) = values.as_object() else { bail!("{FILE}: Values is not a JSON object") };
     let mut taken = BTreeMap::new();
-    for name in TAKEN_OVER {
-        match values.get(name) {
+    for name in names {
+        match values.get(*name) {
             None => {}
             Some(Value::String(value)) => {
-                taken.insert(name.to_owned(), value.clone());
+                taken.insert((*name).to_owned(), value.clone());
             }
             Some(_) => bail!("{FILE}: {name} must be text in quotes"),
         }
@@ -53,6 +58,7 @@ mod tests {
     fn only_values_that_shape_the_data_are_taken_over() -> Result<()> {
         let taken = parse(
             r#"{"IsEncrypted":false,"Values":{"PartitionKey":"Perth","SignalRHub":"rigs","StorageConnectionString":"cloud"}}"#,
+            &TAKEN_OVER,
         )?;
         let names: Vec<&str> = taken.keys().map(String::as_str).collect();
         assert_eq!(names, ["PartitionKey", "SignalRHub"]);
@@ -62,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_and_absent_values_are_fine() -> Result<()> {
-        assert!(parse("\u{feff}{}")?.is_empty());
+        assert!(parse("\u{feff}{}", &TAKEN_OVER)?.is_empty());
         Ok(())
     }
 
@@ -71,7 +77,7 @@ mod tests {
         for broken in
             ["{", "[]", r#"{"Values":{"PartitionShards":4}}"#, r#"{"IsEncrypted":true}"#, r#"{"Values":3}"#]
         {
-            let line = crate::text::one_line(&parse(broken).expect_err(broken));
+            let line = crate::text::one_line(&parse(broken, &TAKEN_OVER).expect_err(broken));
             assert!(line.starts_with(FILE) && !line.contains('\n'), "{line}");
         }
     }

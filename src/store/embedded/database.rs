@@ -1,5 +1,7 @@
 //! The redb file of the embedded store. Synchronous: its caller moves it off the async threads.
 
+mod reshard;
+
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -68,7 +70,7 @@ impl Database {
         let recorded = database.record_layout(u64::from(shards))?;
         match recorded == u64::from(shards) {
             true => Ok(database),
-            false => Err(super::super::table::wrong_shards(recorded, shards)),
+            false => Err(crate::store::table::layout::wrong_shards(recorded, shards)),
         }
     }
 

@@ -9,6 +9,9 @@ fn a_wrong_argument_is_answered_in_one_line() {
         &["up", "--storage", "floppy"],
         &["up", "--bogus"],
         &["send"],
+        &["reshard"],
+        &["reshard", "--to", "0"],
+        &["reshard", "--to", "101"],
         &["launch"],
         &["up", "--release", "--handler", "x"],
     ] {
@@ -24,7 +27,7 @@ fn a_wrong_argument_is_answered_in_one_line() {
 fn help_names_every_command() {
     let ended = program::run(&["--help"]);
     assert_eq!(ended.code, Some(0));
-    for command in ["up", "send", "test", "package", "bench", "doctor"] {
+    for command in ["up", "send", "test", "package", "reshard", "bench", "doctor"] {
         assert!(ended.stdout.contains(&format!("\n  {command} ")), "{}", ended.stdout);
     }
 }

@@ -8,6 +8,7 @@ mod running;
 mod arguments;
 mod doctor;
 mod package;
+mod reshard;
 mod send;
 mod test;
 mod up;

@@ -1,0 +1,40 @@
+//! Moving the rows of a stopped app to another number of partitions: exact on a real Azurite and in the embedded store,
+//! wherever it is interrupted.
+
+mod embedded;
+mod interrupted;
+mod line;
+mod refused;
+mod rows;
+mod tables;
+
+use std::time::Duration;
+
+use fieldcast::shard::Shards;
+use fieldcast::store::reshard::{Expected, Outcome, Reshard, ReshardError, in_tables};
+use fieldcast_tables::ConnectionString;
+
+use crate::stack::{Account, PATIENCE, http};
+
+const SITE: &str = "Sydney";
+
+fn shards(count: u16) -> Shards {
+    Shards::new(SITE, count)
+}
+
+fn wanted(to: u16) -> Reshard {
+    Reshard { to, expect: Expected::AsRecorded, patience: PATIENCE }
+}
+
+async fn reshard(account: &Account, to: u16) -> Result<Outcome, ReshardError> {
+    reshard_through(&account.connection_string(), &wanted(to)).await
+}
+
+async fn reshard_through(connection: &str, wanted: &Reshard) -> Result<Outcome, ReshardError> {
+    let connection = ConnectionString::parse(connection).unwrap();
+    in_tables(connection, http(), SITE, wanted, &|_| {}).await
+}
+
+fn soon() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_secs(60)
+}
