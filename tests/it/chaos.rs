@@ -16,11 +16,12 @@ use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::fleet::{Sensor, check_tables, totals};
-use self::proxy::ChaosProxy;
+use self::proxy::{ChaosProxy, Counts};
 use crate::end_to_end::Screen;
 use crate::stack::{Account, Options, PATIENCE, SOON, Stack};
 
-/// How long handlers are killed; `FIELDCAST_CHAOS_SECONDS` makes it longer.
+/// How long handlers are killed; `FIELDCAST_CHAOS_SECONDS` makes it longer, and `FIELDCAST_CHAOS_SEED` throws the same
+/// dice as a run that failed (when they are thrown is up to the machine).
 const SECONDS: u64 = 60;
 
 /// After the faults end, what is left to do takes seconds; this is for a machine that compiles meanwhile.
@@ -36,8 +37,6 @@ const BACKLOG: u64 = 400;
 /// Events per batch: small, so that a minute has many.
 const BATCH: usize = 25;
 
-type Lines = Arc<Mutex<Vec<String>>>;
-
 #[expect(clippy::disallowed_methods, reason = "how hard a test tries is no setting of the handler")]
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a whole number"))
@@ -48,131 +47,131 @@ fn done(status: &HostStatus) -> u64 {
     status.partitions.iter().map(|partition| partition.position).sum()
 }
 
-/// Two hosts, each with its handler, each of which owns every partition.
-struct Owners<'a> {
-    hosts: [&'a Host; 2],
-    /// What the hosts logged: each answer of a handler says how many readings it knew already.
-    lines: Lines,
+/// One of two hosts with its handler, which own every partition both.
+struct Owner<'a> {
+    host: &'a Host,
+    /// Its own way to storage, so that its requests can be told from the other's.
+    proxy: &'a ChaosProxy,
+    seed: u64,
 }
 
-impl Owners<'_> {
+impl Owner<'_> {
     fn prepare(&self) {
-        for host in self.hosts {
-            host.restart_without_limit();
-            host.faults().cap_batch_size(Some(BATCH));
-        }
+        self.host.restart_without_limit();
+        self.host.faults().cap_batch_size(Some(BATCH));
+        self.proxy.go_wild();
     }
 
-    async fn drained(&self) {
-        for host in self.hosts {
-            if let Err(status) = host.drained(LONG_PATIENCE).await {
-                panic!("the hub was not drained: {status:?}; last lines {:#?}", self.last_lines());
+    /// Kills the handler again and again. The moments are counted in its own requests to storage, so that it dies while it
+    /// has something to lose, and one that starts slowly is left to work. Returns how often a partition was read again
+    /// from an older position.
+    async fn kill_until(&self, end: Instant) -> u64 {
+        let (mut dice, mut replays) = (StdRng::seed_from_u64(self.seed), 0);
+        loop {
+            let moment = self.proxy.counts().requests + dice.random_range(1..=40);
+            if timeout_at(end, self.proxy.reached(|counts| counts.requests >= moment)).await.is_err() {
+                return replays;
+            }
+            match dice.random_range(0..10) {
+                0..6 => self.host.kill_handler(),
+                6..8 => self.host.faults().kill_during_next_batch(KillMoment::ReplyLost),
+                _ => {
+                    let status = self.host.status();
+                    let partition = &status.partitions[dice.random_range(0..status.partitions.len())];
+                    let older = partition.position.saturating_sub(dice.random_range(1..=100));
+                    self.host.faults().redeliver_from(&partition.partition, older);
+                    replays += 1;
+                }
             }
         }
     }
 
-    /// Every start but the first follows a kill.
-    fn kills(&self) -> u64 {
-        self.hosts.iter().map(|host| host.status().handler_starts - 1).sum()
-    }
-
-    /// Readings that came again after they had been counted, as far as the answers that arrived say.
-    fn redelivered(&self) -> u64 {
-        let known = |line: &String| {
-            let (before, _) = line.split_once(" known already")?;
-            before.rsplit(' ').next()?.parse::<u64>().ok()
-        };
-        self.lines.lock().unwrap().iter().filter_map(known).sum()
-    }
-
-    fn last_lines(&self) -> Vec<String> {
-        let lines = self.lines.lock().unwrap();
-        lines[lines.len().saturating_sub(20)..].to_vec()
+    /// Ends the faults and waits until everything is worked off.
+    async fn drained(&self) {
+        self.proxy.calm_down();
+        if let Err(status) = self.host.drained(LONG_PATIENCE).await {
+            panic!("the hub was not drained: {status:?}");
+        }
     }
 }
 
-/// The devices go on for as long as a slow handler keeps up with them.
-async fn send_until(end: Instant, sensors: &mut [Sensor], stack: &Stack, owners: &Owners<'_>) {
+/// The devices go on for as long as the slower handler keeps up with them.
+async fn send_until(end: Instant, sensors: &mut [Sensor], stack: &Stack, owners: &[Owner<'_>; 2]) {
     while Instant::now() < end {
         join_all(sensors.iter_mut().map(|sensor| sensor.send(stack))).await;
-        for host in owners.hosts {
+        for owner in owners {
             let kept_up = |status: &HostStatus| done(status) + BACKLOG >= stack.hub.accepted();
             // Whether it kept up or the end came, the loop's condition decides.
-            drop(timeout_at(end, host.reached(LONG_PATIENCE, kept_up)).await);
+            drop(timeout_at(end, owner.host.reached(LONG_PATIENCE, kept_up)).await);
         }
     }
 }
 
-/// Kills one of the handlers again and again. The moments are counted in requests to storage, so that a handler dies
-/// while it has something to lose. Returns how often a partition was read again from an older position.
-async fn kill_until(end: Instant, seed: u64, proxy: &ChaosProxy, owners: &Owners<'_>) -> u64 {
-    let (mut dice, mut replays) = (StdRng::seed_from_u64(seed), 0);
-    loop {
-        let moment = proxy.counts().requests + dice.random_range(1..=60);
-        if timeout_at(end, proxy.reached(|counts| counts.requests >= moment)).await.is_err() {
-            return replays;
-        }
-        let host = owners.hosts[dice.random_range(0..2)];
-        match dice.random_range(0..10) {
-            0..6 => host.kill_handler(),
-            6..8 => host.faults().kill_during_next_batch(KillMoment::ReplyLost),
-            _ => {
-                let status = host.status();
-                let partition = &status.partitions[dice.random_range(0..status.partitions.len())];
-                let older = partition.position.saturating_sub(dice.random_range(1..=100));
-                host.faults().redeliver_from(&partition.partition, older);
-                replays += 1;
-            }
-        }
+/// Readings that came again after they had been counted, as far as the answers that arrived say.
+fn redelivered(lines: &[String]) -> u64 {
+    let known = |line: &String| {
+        let (before, _) = line.split_once(" known already")?;
+        before.rsplit(' ').next()?.parse::<u64>().ok()
+    };
+    lines.iter().filter_map(known).sum()
+}
+
+/// How often each kind of fault happened; a kind that never did makes the run worthless.
+fn check_faults(owners: &[Owner<'_>; 2], replays: u64, lines: &[String]) {
+    let counted =
+        |count: fn(&Counts) -> u64| owners.iter().map(|owner| count(&owner.proxy.counts())).sum::<u64>();
+    let happened = [
+        // Every start but the first follows a kill.
+        ("kills", owners.iter().map(|owner| owner.host.status().handler_starts - 1).sum()),
+        ("replays of a partition", replays),
+        ("redelivered readings", redelivered(lines)),
+        ("delays", counted(|counts| counts.delayed)),
+        ("cut requests", counted(|counts| counts.requests_cut)),
+        ("lost answers", counted(|counts| counts.answers_lost)),
+        ("cut answers", counted(|counts| counts.answers_cut)),
+        ("truncated answers", counted(|counts| counts.answers_truncated)),
+    ];
+    for (what, times) in happened {
+        println!("{times:>6} {what}");
+    }
+    for (what, times) in happened {
+        assert!(times > 0, "{what} never happened");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_handlers_are_killed_for_a_minute_behind_a_broken_network_and_every_count_is_exact() {
     let seed = number("FIELDCAST_CHAOS_SEED").unwrap_or_else(rand::random);
-    let account = Account::start();
-    let proxy = ChaosProxy::start(account.port(), seed).await;
-    let lines = Lines::default();
+    let (account, lines) = (Account::start(), Arc::new(Mutex::new(Vec::new())));
     let options = || Options {
         trigger: vec![SOON, NEVER_LATE],
         log: Some(LogSink::Collect(Arc::clone(&lines))),
         ..Options::default()
     };
-    let storage = proxy.connection_string(&account);
-    let stack = Stack::start(&storage, options()).await;
-    let second = stack.second_owner(&storage, options()).await;
-    let owners = Owners { hosts: [&stack.host, &second.host], lines };
-    owners.prepare();
+    let proxy = ChaosProxy::start(account.port(), seed).await;
+    let stack = Stack::start(&proxy.connection_string(&account), options()).await;
+    let second_proxy = ChaosProxy::start(account.port(), seed).await;
+    let second = stack.second_owner(&second_proxy.connection_string(&account), options()).await;
+    let owners = [
+        Owner { host: &stack.host, proxy: &proxy, seed },
+        Owner { host: &second.host, proxy: &second_proxy, seed: !seed },
+    ];
     let mut sensors = Sensor::fleet(40, seed);
 
     let end = Instant::now() + Duration::from_secs(number("FIELDCAST_CHAOS_SECONDS").unwrap_or(SECONDS));
-    proxy.go_wild();
-    let ((), replays) =
-        tokio::join!(send_until(end, &mut sensors, &stack, &owners), kill_until(end, seed, &proxy, &owners));
-    proxy.calm_down();
-    owners.drained().await;
+    owners.iter().for_each(Owner::prepare);
+    let ((), replays, more_replays) = tokio::join!(
+        send_until(end, &mut sensors, &stack, &owners),
+        owners[0].kill_until(end),
+        owners[1].kill_until(end)
+    );
+    join_all(owners.iter().map(Owner::drained)).await;
 
     let (messages, valid, refused) = totals(&sensors);
-    let (counts, kills, redelivered) = (proxy.counts(), owners.kills(), owners.redelivered());
-    println!(
-        "seed {seed}: {messages} messages with {valid} valid and {refused} refused readings; {kills} kills, \
-         {replays} replays, at least {redelivered} readings redelivered; {counts:?}"
-    );
+    println!("seed {seed}: {messages} messages, {valid} valid and {refused} refused readings");
     assert_eq!(u64::from(messages), stack.hub.accepted());
     check_tables(&sensors, &account).await;
-    let happened = [
-        ("a kill", kills),
-        ("a replay", replays),
-        ("a redelivery", redelivered),
-        ("a delay", counts.delayed),
-        ("a cut request", counts.requests_cut),
-        ("a lost answer", counts.answers_lost),
-        ("a cut answer", counts.answers_cut),
-        ("a truncated answer", counts.answers_truncated),
-    ];
-    for (what, times) in happened {
-        assert!(times > 0, "{what} never happened");
-    }
+    check_faults(&owners, replays + more_replays, &lines.lock().unwrap());
     second.host.stop().await;
     stack.stop().await;
 }

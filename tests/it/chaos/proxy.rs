@@ -73,7 +73,7 @@ impl Drop for ChaosProxy {
     fn drop(&mut self) {
         self.task.abort();
         if std::thread::panicking() {
-            eprintln!("the chaos proxy's seed was {}, {:?}", self.seed, self.counts());
+            eprintln!("behind a proxy with FIELDCAST_CHAOS_SEED={}: {:?}", self.seed, self.counts());
         }
     }
 }
