@@ -31,11 +31,14 @@ const LONG_PATIENCE: Duration = Duration::from_secs(300);
 const NEVER_LATE: (&str, &str) =
     ("\"maximumInterval\": \"00:01:00\"", "\"maximumInterval\": \"00:00:00.500\"");
 
-/// Small enough that the backlog is worked off at the end, large enough that there always is one.
-const BACKLOG: u64 = 400;
+/// Messages of each device in a wave: enough for several batches of every partition.
+const ROUNDS: usize = 4;
+
+/// Devices.
+const SENSORS: u64 = 40;
 
 /// Events per batch: small, so that a minute has many.
-const BATCH: usize = 25;
+const BATCH: usize = 15;
 
 #[expect(clippy::disallowed_methods, reason = "how hard a test tries is no setting of the handler")]
 fn number(variable: &str) -> Option<u64> {
@@ -62,26 +65,29 @@ impl Owner<'_> {
         self.proxy.go_wild();
     }
 
-    /// Kills the handler again and again. The moments are counted in its own requests to storage, so that it dies while it
-    /// has something to lose, and one that starts slowly is left to work. Returns how often a partition was read again
-    /// from an older position.
+    /// Kills the handler again and again, and disturbs the deliveries in between. The moments are counted in its own
+    /// requests to storage, so that it dies while it has something to lose, and one that starts slowly is left to work.
+    /// Returns how often a partition was read again from an older position.
     async fn kill_until(&self, end: Instant) -> u64 {
         let (mut dice, mut replays) = (StdRng::seed_from_u64(self.seed), 0);
+        let faults = self.host.faults();
         loop {
-            let moment = self.proxy.counts().requests + dice.random_range(1..=40);
+            let moment = self.proxy.counts().requests + dice.random_range(1..=120);
             if timeout_at(end, self.proxy.reached(|counts| counts.requests >= moment)).await.is_err() {
                 return replays;
             }
             match dice.random_range(0..10) {
-                0..6 => self.host.kill_handler(),
-                6..8 => self.host.faults().kill_during_next_batch(KillMoment::ReplyLost),
-                _ => {
+                0..4 => self.host.kill_handler(),
+                4 => faults.kill_during_next_batch(KillMoment::ReplyLost),
+                5 => {
                     let status = self.host.status();
                     let partition = &status.partitions[dice.random_range(0..status.partitions.len())];
                     let older = partition.position.saturating_sub(dice.random_range(1..=100));
-                    self.host.faults().redeliver_from(&partition.partition, older);
+                    faults.redeliver_from(&partition.partition, older);
                     replays += 1;
                 }
+                // The other owner is rarely at the same event in the same moment; a batch of two deliveries is.
+                _ => (0..4).for_each(|_| faults.overlap_next_batch()),
             }
         }
     }
@@ -95,14 +101,19 @@ impl Owner<'_> {
     }
 }
 
-/// The devices go on for as long as the slower handler keeps up with them.
+/// The devices send in waves, held back until a wave is in the hub, so that both owners begin with the same event in the
+/// same moment and are in each other's way until both are through.
 async fn send_until(end: Instant, sensors: &mut [Sensor], stack: &Stack, owners: &[Owner<'_>; 2]) {
     while Instant::now() < end {
-        join_all(sensors.iter_mut().map(|sensor| sensor.send(stack))).await;
+        owners.iter().for_each(|owner| owner.host.faults().hold_all());
+        for _ in 0..ROUNDS {
+            join_all(sensors.iter_mut().map(|sensor| sensor.send(stack))).await;
+        }
+        owners.iter().for_each(|owner| owner.host.faults().release_all());
         for owner in owners {
-            let kept_up = |status: &HostStatus| done(status) + BACKLOG >= stack.hub.accepted();
-            // Whether it kept up or the end came, the loop's condition decides.
-            drop(timeout_at(end, owner.host.reached(LONG_PATIENCE, kept_up)).await);
+            let through = |status: &HostStatus| done(status) == stack.hub.accepted();
+            // Whether it is through or the end came, the loop's condition decides.
+            drop(timeout_at(end, owner.host.reached(LONG_PATIENCE, through)).await);
         }
     }
 }
@@ -125,6 +136,7 @@ fn check_faults(owners: &[Owner<'_>; 2], replays: u64, lines: &[String]) {
         ("kills", owners.iter().map(|owner| owner.host.status().handler_starts - 1).sum()),
         ("replays of a partition", replays),
         ("redelivered readings", redelivered(lines)),
+        ("conflicting writes", counted(|counts| counts.conflicts)),
         ("delays", counted(|counts| counts.delayed)),
         ("cut requests", counted(|counts| counts.requests_cut)),
         ("lost answers", counted(|counts| counts.answers_lost)),
@@ -156,7 +168,7 @@ async fn two_handlers_are_killed_for_a_minute_behind_a_broken_network_and_every_
         Owner { host: &stack.host, proxy: &proxy, seed },
         Owner { host: &second.host, proxy: &second_proxy, seed: !seed },
     ];
-    let mut sensors = Sensor::fleet(40, seed);
+    let mut sensors = Sensor::fleet(SENSORS, seed);
 
     let end = Instant::now() + Duration::from_secs(number("FIELDCAST_CHAOS_SECONDS").unwrap_or(SECONDS));
     owners.iter().for_each(Owner::prepare);

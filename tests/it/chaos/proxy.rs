@@ -20,6 +20,9 @@ use crate::stack::Account;
 /// Long enough for other requests to overtake, short against every deadline of the handler.
 const LONGEST_DELAY_MS: u64 = 150;
 
+/// Within the answer to a transaction.
+const CONFLICT: &[u8] = b"HTTP/1.1 412 ";
+
 /// What happened so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
@@ -33,6 +36,8 @@ pub(crate) struct Counts {
     pub(crate) answers_cut: u64,
     /// Shortened answers that claim to be whole.
     pub(crate) answers_truncated: u64,
+    /// Transactions that failed because a row had changed meanwhile.
+    pub(crate) conflicts: u64,
     /// Held back until the handler was gone.
     pub(crate) answers_held: u64,
 }
@@ -212,6 +217,9 @@ async fn exchange(
     }
     server.write_all(request).await?;
     let answer = read_message(&mut server).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    if answer.windows(CONFLICT.len()).any(|window| window == CONFLICT) {
+        world.count(|counts| counts.conflicts += 1);
+    }
     pass_on(client, &answer, fate, world).await
 }
 
