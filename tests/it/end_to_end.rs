@@ -13,13 +13,13 @@ use crate::browser::{await_page, built_dashboard, clean_console};
 use crate::stack::{Account, Options, PATIENCE, SOON, Stack, eventually, http};
 
 /// A screen made of the npm client: keeps what it was told, by version.
-struct Screen {
+pub(crate) struct Screen {
     client: NodeClient,
     devices: BTreeMap<String, Value>,
 }
 
 impl Screen {
-    async fn open(stack: &Stack) -> Screen {
+    pub(crate) async fn open(stack: &Stack) -> Screen {
         let options =
             ClientOptions { reconnect_delays: Some(vec![0, 100, 500, 1_000]), ..ClientOptions::default() };
         let mut client = NodeClient::spawn_with(&stack.url("/api"), &options).unwrap();
@@ -40,7 +40,7 @@ impl Screen {
     }
 
     /// Takes messages until the screen shows exactly this snapshot.
-    async fn converges_to(&mut self, snapshot: &Value) {
+    pub(crate) async fn converges_to(&mut self, snapshot: &Value) {
         let wanted: BTreeMap<String, Value> = by_id(snapshot);
         while self.devices != wanted {
             match self.client.next(PATIENCE).await {

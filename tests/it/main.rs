@@ -6,6 +6,8 @@
 mod stack;
 
 mod browser;
+mod chaos;
+mod embedded_kill;
 mod end_to_end;
 mod predecessor_defects;
 mod proxy;

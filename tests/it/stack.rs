@@ -131,6 +131,14 @@ pub(crate) struct Options<'a> {
     pub(crate) catalogue: Option<&'a Path>,
     /// Files served at `/`.
     pub(crate) pages: Option<&'a Path>,
+    /// Where the lines of host and handler go; nowhere without it.
+    pub(crate) log: Option<LogSink>,
+}
+
+/// A further Functions host with a handler of its own. Dropping it ends both.
+pub(crate) struct Owner {
+    pub(crate) host: Host,
+    _app: TempDir,
 }
 
 /// The running system. Dropping it ends every process.
@@ -148,30 +156,13 @@ impl Stack {
         let hub = Hub::start(HubConfig { listen: loopback, ..HubConfig::default() }).await.unwrap();
         let signalr =
             Service::start(ServiceConfig { listen: loopback, ..ServiceConfig::default() }).await.unwrap();
-        let app = stage(&options.trigger);
-        if let Some(folder) = options.catalogue {
-            std::fs::copy(folder.join("telemetry.json"), app.path().join("telemetry.json")).unwrap();
-        }
-        let mut settings: std::collections::BTreeMap<String, String> = [
-            ("StorageConnectionString", storage.to_owned()),
-            ("AzureSignalRConnectionString", signalr.connection_string()),
-            ("IoTHubConnectionString", hub.event_hub_connection_string()),
-            ("EventHubName", "fieldcast".to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-        settings.extend(options.settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        let config = HostConfig {
-            app_root: app.path().to_owned(),
-            listen: loopback,
-            settings,
-            static_dir: options.pages.map(Path::to_owned),
-            data_dir: None,
-            keys: Vec::new(),
-            log: LogSink::Quiet,
-        };
-        let host = Host::start(config).await.unwrap_or_else(|error| panic!("{error}"));
-        Stack { hub, signalr, host, http: http(), _app: app }
+        let Owner { host, _app } = start_host(&hub, &signalr, storage, options).await;
+        Stack { hub, signalr, host, http: http(), _app }
+    }
+
+    /// A second owner of every partition: another host that reads the same hub, with its own checkpoints.
+    pub(crate) async fn second_owner(&self, storage: &str, options: Options<'_>) -> Owner {
+        start_host(&self.hub, &self.signalr, storage, options).await
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -245,6 +236,33 @@ impl Stack {
         self.hub.stop().await;
         self.signalr.stop().await;
     }
+}
+
+async fn start_host(hub: &Hub, signalr: &Service, storage: &str, options: Options<'_>) -> Owner {
+    let app = stage(&options.trigger);
+    if let Some(folder) = options.catalogue {
+        std::fs::copy(folder.join("telemetry.json"), app.path().join("telemetry.json")).unwrap();
+    }
+    let mut settings: std::collections::BTreeMap<String, String> = [
+        ("StorageConnectionString", storage.to_owned()),
+        ("AzureSignalRConnectionString", signalr.connection_string()),
+        ("IoTHubConnectionString", hub.event_hub_connection_string()),
+        ("EventHubName", "fieldcast".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    settings.extend(options.settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let config = HostConfig {
+        app_root: app.path().to_owned(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        settings,
+        static_dir: options.pages.map(Path::to_owned),
+        data_dir: None,
+        keys: Vec::new(),
+        log: options.log.unwrap_or(LogSink::Quiet),
+    };
+    let host = Host::start(config).await.unwrap_or_else(|error| panic!("{error}"));
+    Owner { host, _app: app }
 }
 
 /// The function app as it would be published, with the binary under test.
