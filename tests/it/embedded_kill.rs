@@ -170,9 +170,10 @@ async fn the_embedded_store_keeps_what_was_acknowledged_though_its_process_is_ki
         let (stored, refused) = (stored_batches(data.path()).await, stored_refusals(data.path()));
         assert!(stored >= acknowledged, "kill {kills}: {acknowledged} batches acknowledged, {stored} stored");
         assert!(stored <= acknowledged + 1, "kill {kills}: {acknowledged} acknowledged, {stored} stored");
+        // A refusal is kept after the row that holds its verdict and before the batch is acknowledged.
         assert!(
-            (stored..=acknowledged + 1).contains(&refused),
-            "kill {kills}: {refused} refusals of {stored}"
+            (acknowledged..=stored).contains(&refused),
+            "kill {kills}: {refused} refusals, {acknowledged} acknowledged, {stored} stored"
         );
         unacknowledged += stored - acknowledged;
     }
