@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Test(test::Test),
     /// Build the static handler and lay out the Functions app, as a folder and as a zip
     Package(package::Package),
-    /// Measure the handler's start time and size against their budgets
+    /// Measure the pipeline beside other handlers, and start time and size, and judge the budgets
     Bench(bench::Bench),
     /// Say what is installed, what is missing and how to get it
     Doctor(doctor::Doctor),

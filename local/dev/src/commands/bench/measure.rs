@@ -1,0 +1,306 @@
+//! Measures the cells of one shape in one environment: all systems take their turns in each round, so that whatever
+//! else the machine does meets them alike.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+
+use super::{
+    backend::Backend,
+    cell::{Cell, Environment, MANY, Plan, Rounds, Temperature, USUAL},
+    figures::{Figure, Measured, Outcome, Samples},
+    handler::Handler,
+    system::{Candidate, System},
+    workload::Shape,
+};
+use crate::text::say;
+
+/// Longer than the slowest batch of a full run takes: 10,000 readings one after the other, 8 ms for each of two requests.
+const LONGEST_POST: Duration = Duration::from_secs(20 * 60);
+
+/// Measures every wanted cell of an environment.
+pub(super) async fn environment(
+    environment: Environment,
+    candidates: &[Candidate],
+    plan: &Plan,
+) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    let mut backends = Vec::new();
+    for candidate in candidates {
+        let wanted = plan
+            .shapes
+            .iter()
+            .any(|&shape| temperatures(environment, shape, candidate.system).any(|cell| plan.wants(cell)));
+        if wanted {
+            backends.push((candidate, Backend::start(environment).await?));
+        }
+    }
+    for &shape in plan.shapes {
+        let began = Instant::now();
+        let mut contenders = Vec::new();
+        for (candidate, backend) in &mut backends {
+            backend.prepare(shape).await?;
+            let cells = temperatures(environment, shape, candidate.system).filter(|&cell| plan.wants(cell));
+            let mut contender = Contender::new(candidate, backend, shape);
+            for cell in cells {
+                match too_slow(cell, &figures, plan) {
+                    None => contender.cells.push(cell),
+                    Some(reason) => figures.push(Figure::new(cell, Outcome::LeftOut { reason })),
+                }
+            }
+            if !contender.cells.is_empty() {
+                contenders.push(contender);
+            }
+        }
+        let measured = shape_in_turn(shape, contenders, plan).await;
+        figures.extend(measured.with_context(|| format!("{}/{}", environment.name(), shape.name()))?);
+        say!(
+            "{}, batches of {}: {:.1} s",
+            environment.described(),
+            shape.name(),
+            began.elapsed().as_secs_f64()
+        );
+    }
+    Ok(figures)
+}
+
+fn temperatures(environment: Environment, shape: Shape, system: System) -> impl Iterator<Item = Cell> {
+    [Temperature::Cold, Temperature::Warm].into_iter().map(move |temperature| Cell {
+        environment,
+        shape,
+        temperature,
+        system,
+    })
+}
+
+/// Why a cell is left out: by the speed of the system's largest cell so far, its batch would take too long. A cell
+/// that a budget is about is measured all the same.
+fn too_slow(cell: Cell, figures: &[Figure], plan: &Plan) -> Option<String> {
+    let budgeted = Cell {
+        environment: Environment::AzuriteDelayed,
+        shape: USUAL,
+        temperature: Temperature::Warm,
+        system: System::PythonPredecessor,
+    };
+    let alike = figures
+        .iter()
+        .filter(|figure| figure.cell.system == cell.system && figure.cell.temperature == cell.temperature);
+    let largest = alike
+        .filter_map(|figure| Some((figure.cell.shape, figure.measured()?.milliseconds)))
+        .max_by_key(|(shape, _)| (shape.devices, shape.events))?;
+    let (shape, milliseconds) = largest;
+    let times = |of: fn(Shape) -> u32| f64::from(of(cell.shape)) / f64::from(of(shape));
+    let factor = times(|shape| shape.events).max(times(|shape| shape.devices)).max(1.0);
+    let expected = milliseconds * factor / 1000.0;
+    let longest = plan.longest_batch.as_secs_f64();
+    (expected > longest && cell != budgeted).then(|| format!("a batch would take about {expected:.0} s"))
+}
+
+/// A system with the services of its own.
+struct Contender<'a> {
+    candidate: &'a Candidate,
+    backend: &'a Backend,
+    shape: Shape,
+    cells: Vec<Cell>,
+    handler: Option<Handler>,
+    /// Batches that this shape's rows have been sent so far.
+    batches: u64,
+    cold: Samples,
+    warm: Samples,
+    resident: Option<u64>,
+}
+
+/// Numbers the batches of a shape, so that all systems get the same ones.
+struct Batches {
+    shape: Shape,
+    next: u32,
+}
+
+impl Batches {
+    fn next(&mut self) -> Vec<u8> {
+        let batch = self.shape.batch(self.next);
+        self.next += 1;
+        batch
+    }
+}
+
+async fn shape_in_turn(shape: Shape, mut contenders: Vec<Contender<'_>>, plan: &Plan) -> Result<Vec<Figure>> {
+    let mut batches = Batches { shape, next: 0 };
+    seed(&mut contenders, &mut batches).await?;
+    cold(&mut contenders, &mut batches, plan.cold).await?;
+    warm_up(&mut contenders, &mut batches, plan.warm_up).await?;
+    warm(&mut contenders, &mut batches, plan.warm).await?;
+    let mut figures = Vec::new();
+    for mut contender in contenders {
+        contender.stop().await?;
+        let checked = contender.backend.check(shape, contender.batches).await;
+        checked.with_context(|| contender.candidate.system.name())?;
+        figures.extend(contender.into_figures());
+    }
+    Ok(figures)
+}
+
+/// Puts the rows into the table, in the system's own form. The canned table has them already.
+async fn seed(contenders: &mut [Contender<'_>], batches: &mut Batches) -> Result<()> {
+    let batch = batches.next();
+    for contender in contenders.iter_mut().filter(|contender| contender.cells[0].environment.is_azurite()) {
+        contender.start().await?;
+        contender.post(&batch).await?;
+        contender.stop().await?;
+    }
+    Ok(())
+}
+
+async fn cold(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: Rounds) -> Result<()> {
+    while contenders.iter().any(|contender| contender.lacks(Temperature::Cold, rounds)) {
+        let batch = batches.next();
+        for contender in contenders.iter_mut().filter(|contender| contender.lacks(Temperature::Cold, rounds))
+        {
+            contender.stop().await?;
+            contender.start().await?;
+            contender.backend.delay();
+            let before = contender.handler()?.processor_time()?;
+            contender.sample(Temperature::Cold, &batch).await?;
+            let after = contender.handler()?.processor_time()?;
+            contender.cold.processor += after - before;
+            contender.backend.hurry();
+        }
+    }
+    Ok(())
+}
+
+/// The handlers of the last cold round go on; who had none starts now.
+async fn warm_up(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: Rounds) -> Result<()> {
+    let mut done = HashMap::new();
+    let enough = |done: &HashMap<&str, (usize, Duration)>, contender: &Contender<'_>| {
+        let (posts, spent) = done.get(contender.name()).copied().unwrap_or_default();
+        !contender.measures(Temperature::Warm) || rounds.enough(posts, spent)
+    };
+    while contenders.iter().any(|contender| !enough(&done, contender)) {
+        let batch = batches.next();
+        for contender in contenders.iter_mut() {
+            if enough(&done, contender) {
+                continue;
+            }
+            if contender.handler.is_none() {
+                contender.start().await?;
+            }
+            let took = contender.post(&batch).await?;
+            let (posts, spent) = done.entry(contender.name()).or_default();
+            (*posts, *spent) = (*posts + 1, *spent + took);
+        }
+    }
+    Ok(())
+}
+
+async fn warm(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: Rounds) -> Result<()> {
+    let measuring = |contender: &&mut Contender<'_>| contender.measures(Temperature::Warm);
+    let mut before = Vec::new();
+    for contender in contenders.iter_mut().filter(measuring) {
+        contender.backend.delay();
+        before.push(contender.handler()?.processor_time()?);
+    }
+    while contenders.iter().any(|contender| contender.lacks(Temperature::Warm, rounds)) {
+        let batch = batches.next();
+        for contender in contenders.iter_mut().filter(|contender| contender.lacks(Temperature::Warm, rounds))
+        {
+            contender.sample(Temperature::Warm, &batch).await?;
+        }
+    }
+    for (contender, before) in contenders.iter_mut().filter(measuring).zip(before) {
+        // What goes on between the batches, such as collecting garbage, belongs to them.
+        contender.warm.processor = contender.handler()?.processor_time()? - before;
+        if contender.shape == MANY {
+            contender.resident = Some(contender.handler()?.resident()?);
+        }
+        contender.backend.hurry();
+    }
+    Ok(())
+}
+
+impl<'a> Contender<'a> {
+    fn new(candidate: &'a Candidate, backend: &'a Backend, shape: Shape) -> Contender<'a> {
+        Contender {
+            candidate,
+            backend,
+            shape,
+            cells: Vec::new(),
+            handler: None,
+            batches: 0,
+            cold: Samples::default(),
+            warm: Samples::default(),
+            resident: None,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        self.candidate.system.name()
+    }
+
+    fn measures(&self, temperature: Temperature) -> bool {
+        self.cells.iter().any(|cell| cell.temperature == temperature)
+    }
+
+    fn samples(&mut self, temperature: Temperature) -> &mut Samples {
+        match temperature {
+            Temperature::Cold => &mut self.cold,
+            Temperature::Warm => &mut self.warm,
+        }
+    }
+
+    /// Whether it needs another round.
+    fn lacks(&self, temperature: Temperature, rounds: Rounds) -> bool {
+        let samples = match temperature {
+            Temperature::Cold => &self.cold,
+            Temperature::Warm => &self.warm,
+        };
+        self.measures(temperature) && !rounds.enough(samples.took.len(), samples.took.iter().sum())
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        self.handler = Some(Handler::start(self.candidate, &self.backend.settings(self.shape)).await?);
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        match self.handler.take() {
+            Some(handler) => handler.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    fn handler(&mut self) -> Result<&mut Handler> {
+        self.handler.as_mut().context("the handler is not running")
+    }
+
+    async fn post(&mut self, batch: &[u8]) -> Result<Duration> {
+        self.batches += 1;
+        let name = self.name();
+        self.handler()?.post(batch, LONGEST_POST).await.context(name)
+    }
+
+    async fn sample(&mut self, temperature: Temperature, batch: &[u8]) -> Result<()> {
+        let before = self.backend.requests();
+        let took = self.post(batch).await?;
+        let after = self.backend.requests();
+        let samples = self.samples(temperature);
+        samples.took.push(took);
+        samples.storage_requests.push(after.storage - before.storage);
+        samples.signalr_requests.push(after.signalr - before.signalr);
+        Ok(())
+    }
+
+    fn into_figures(self) -> Vec<Figure> {
+        let figure = |cell: &Cell| {
+            let (samples, resident) = match cell.temperature {
+                Temperature::Cold => (&self.cold, None),
+                Temperature::Warm => (&self.warm, self.resident),
+            };
+            Figure::new(*cell, Outcome::Measured(Measured::of(samples, self.shape, resident)))
+        };
+        self.cells.iter().map(figure).collect()
+    }
+}
