@@ -12,6 +12,9 @@ use tokio::{
 /// Heads of SDK requests take about 1 KB; without a limit a peer that speaks something else would be read for ever.
 const LONGEST_HEAD: usize = 64 * 1024;
 
+/// Room for each read: a batch of 10,000 events is 10 MB.
+const AT_A_TIME: usize = 64 * 1024;
+
 /// A connection that carries messages both ways.
 pub(super) struct Connection {
     socket: TcpStream,
@@ -22,7 +25,7 @@ impl Connection {
     /// Small messages are sent at once: waiting to fill a packet would be measured as the handler's time.
     pub(super) fn new(socket: TcpStream) -> io::Result<Connection> {
         socket.set_nodelay(true)?;
-        Ok(Connection { socket, read: BytesMut::with_capacity(64 * 1024) })
+        Ok(Connection { socket, read: BytesMut::new() })
     }
 
     /// The next whole message; `None` when the peer has closed the connection between two of them. Nothing is lost
@@ -33,6 +36,7 @@ impl Connection {
                 let bytes = self.read.split_to(extent.whole).freeze();
                 return Ok(Some(Message { bytes, head: extent.head }));
             }
+            self.read.reserve(AT_A_TIME);
             if self.socket.read_buf(&mut self.read).await? == 0 {
                 return match self.read.is_empty() {
                     true => Ok(None),

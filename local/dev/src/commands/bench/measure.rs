@@ -304,3 +304,37 @@ impl<'a> Contender<'a> {
         self.cells.iter().map(figure).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(environment: Environment, events: u32, devices: u32) -> Cell {
+        let (temperature, system) = (Temperature::Warm, System::PythonPredecessor);
+        Cell { environment, shape: Shape { events, devices }, temperature, system }
+    }
+
+    /// 100 readings took 2.4 s.
+    fn measured() -> Vec<Figure> {
+        let took = vec![Duration::from_millis(2_400)];
+        let cell = cell(Environment::AzuriteDelayed, 100, 100);
+        let samples = Samples { took, ..Samples::default() };
+        vec![Figure::new(cell, Outcome::Measured(Measured::of(&samples, cell.shape, None)))]
+    }
+
+    #[test]
+    fn a_batch_that_would_take_too_long_is_left_out_with_the_time_expected() {
+        let plan = Plan::thorough(Vec::new(), Duration::from_secs(8));
+        let slow = cell(Environment::AzuriteDelayed, 1_000, 10);
+        assert_eq!(too_slow(slow, &measured(), &plan), Some("a batch would take about 24 s".to_owned()));
+        assert_eq!(too_slow(slow, &[], &plan), None, "nothing is known yet");
+        let patient = Plan::thorough(Vec::new(), Duration::from_secs(60));
+        assert_eq!(too_slow(slow, &measured(), &patient), None);
+    }
+
+    #[test]
+    fn what_a_budget_is_about_is_measured_however_slow() {
+        let plan = Plan::thorough(Vec::new(), Duration::from_secs(8));
+        assert_eq!(too_slow(cell(Environment::AzuriteDelayed, 1_000, 500), &measured(), &plan), None);
+    }
+}
