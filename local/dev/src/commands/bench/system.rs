@@ -56,7 +56,8 @@ pub(super) async fn prepare(
         let peer = workspace.root.join("benches/peers").join(system.name());
         let candidate = match system {
             System::Fieldcast => Ok((fieldcast.to_path_buf(), Vec::new())),
-            System::NodeBest | System::NodeIdiomatic => node(&peer).await,
+            System::NodeBest => Ok(node(&peer)),
+            System::NodeIdiomatic => npm::install(&peer).await.map(|()| node(&peer)),
             System::PythonPredecessor => python(&peer, workspace).await,
         };
         match candidate {
@@ -69,9 +70,8 @@ pub(super) async fn prepare(
 
 type Runnable = (PathBuf, Vec<PathBuf>);
 
-async fn node(peer: &Path) -> Result<Runnable> {
-    npm::install(peer).await?;
-    Ok(("node".into(), vec![peer.join("handler.js")]))
+fn node(peer: &Path) -> Runnable {
+    ("node".into(), vec![peer.join("handler.js")])
 }
 
 /// A virtual environment of the peer's own, made anew when its requirements change.
