@@ -89,10 +89,11 @@ pub(crate) async fn run(options: Bench, workspace: &Workspace) -> Result<ExitCod
         let whole = Whole { report: &report, budgets: &budgets };
         write(file, &(serde_json::to_string_pretty(&whole).expect("figures are JSON") + "\n"))?;
     }
-    if options.quick {
-        return Ok(ExitCode::SUCCESS);
+    if report.failed() > 0 {
+        eprintln!("{} cells failed", report.failed());
+        return Ok(ExitCode::FAILURE);
     }
-    Ok(verdict(&budgets))
+    Ok(if options.quick { ExitCode::SUCCESS } else { verdict(&budgets) })
 }
 
 /// What the JSON holds.

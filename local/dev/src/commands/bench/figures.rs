@@ -39,7 +39,13 @@ pub(super) struct Measured {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Outcome {
     Measured(Measured),
-    LeftOut { reason: String },
+    LeftOut {
+        reason: String,
+    },
+    /// The handler refused a batch or lost readings; nothing that it did counts.
+    Failed {
+        reason: String,
+    },
 }
 
 pub(super) struct Figure {
@@ -97,12 +103,16 @@ impl Figure {
     pub(super) fn measured(&self) -> Option<&Measured> {
         match &self.outcome {
             Outcome::Measured(measured) => Some(measured),
-            Outcome::LeftOut { .. } => None,
+            Outcome::LeftOut { .. } | Outcome::Failed { .. } => None,
         }
     }
 }
 
 impl Report {
+    pub(super) fn failed(&self) -> usize {
+        self.cells.iter().filter(|figure| matches!(figure.outcome, Outcome::Failed { .. })).count()
+    }
+
     pub(super) fn outcome(&self, cell: Cell) -> Option<&Outcome> {
         self.cells.iter().find(|figure| figure.cell == cell).map(|figure| &figure.outcome)
     }

@@ -1,10 +1,7 @@
 //! Measures the cells of one shape in one environment: all systems take their turns in each round, so that whatever
 //! else the machine does meets them alike.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -16,7 +13,7 @@ use super::{
     system::{Candidate, System},
     workload::Shape,
 };
-use crate::text::say;
+use crate::text::{self, say};
 
 /// Longer than the slowest batch of a full run takes: 10,000 readings one after the other, 8 ms for each of two requests.
 const LONGEST_POST: Duration = Duration::from_secs(20 * 60);
@@ -108,8 +105,12 @@ struct Contender<'a> {
     handler: Option<Handler>,
     /// Batches that this shape's rows have been sent so far.
     batches: u64,
+    warm_ups: Vec<Duration>,
     cold: Samples,
     warm: Samples,
+    /// Processor time when the warm rounds began.
+    processor_before: Duration,
+    failure: Option<String>,
     resident: Option<u64>,
 }
 
@@ -128,97 +129,70 @@ impl Batches {
 }
 
 async fn shape_in_turn(shape: Shape, mut contenders: Vec<Contender<'_>>, plan: &Plan) -> Result<Vec<Figure>> {
-    let mut batches = Batches { shape, next: 0 };
-    seed(&mut contenders, &mut batches).await?;
-    cold(&mut contenders, &mut batches, plan.cold).await?;
-    warm_up(&mut contenders, &mut batches, plan.warm_up).await?;
-    warm(&mut contenders, &mut batches, plan.warm).await?;
+    let mut batches = Batches { shape, next: 1 };
+    seed(&mut contenders).await;
+    cold(&mut contenders, &mut batches, plan.cold).await;
+    warm_up(&mut contenders, &mut batches, plan.warm_up).await;
+    warm(&mut contenders, &mut batches, plan.warm).await;
     let mut figures = Vec::new();
     for mut contender in contenders {
         contender.stop().await?;
-        let checked = contender.backend.check(shape, contender.batches).await;
-        checked.with_context(|| contender.candidate.system.name())?;
+        if contender.failure.is_none() {
+            let checked = contender.backend.check(shape, contender.batches).await;
+            contender.note(checked);
+        }
         figures.extend(contender.into_figures());
     }
     Ok(figures)
 }
 
 /// Puts the rows into the table, in the system's own form. The canned table has them already.
-async fn seed(contenders: &mut [Contender<'_>], batches: &mut Batches) -> Result<()> {
-    let batch = batches.next();
+async fn seed(contenders: &mut [Contender<'_>]) {
     for contender in contenders.iter_mut().filter(|contender| contender.cells[0].environment.is_azurite()) {
-        contender.start().await?;
-        contender.post(&batch).await?;
-        contender.stop().await?;
+        let seeded = contender.seed().await;
+        contender.note(seeded);
     }
-    Ok(())
 }
 
-async fn cold(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: Rounds) -> Result<()> {
+async fn cold(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: Rounds) {
     while contenders.iter().any(|contender| contender.lacks(Temperature::Cold, rounds)) {
         let batch = batches.next();
         for contender in contenders.iter_mut().filter(|contender| contender.lacks(Temperature::Cold, rounds))
         {
-            contender.stop().await?;
-            contender.start().await?;
-            contender.backend.delay();
-            let before = contender.handler()?.processor_time()?;
-            contender.sample(Temperature::Cold, &batch).await?;
-            let after = contender.handler()?.processor_time()?;
-            contender.cold.processor += after - before;
-            contender.backend.hurry();
+            let measured = contender.cold_round(&batch).await;
+            contender.note(measured);
         }
     }
-    Ok(())
 }
 
 /// The handlers of the last cold round go on; who had none starts now.
-async fn warm_up(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: Rounds) -> Result<()> {
-    let mut done = HashMap::new();
-    let enough = |done: &HashMap<&str, (usize, Duration)>, contender: &Contender<'_>| {
-        let (posts, spent) = done.get(contender.name()).copied().unwrap_or_default();
-        !contender.measures(Temperature::Warm) || rounds.enough(posts, spent)
-    };
-    while contenders.iter().any(|contender| !enough(&done, contender)) {
+async fn warm_up(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: Rounds) {
+    while contenders.iter().any(|contender| contender.lacks_warmth(rounds)) {
         let batch = batches.next();
-        for contender in contenders.iter_mut() {
-            if enough(&done, contender) {
-                continue;
-            }
-            if contender.handler.is_none() {
-                contender.start().await?;
-            }
-            let took = contender.post(&batch).await?;
-            let (posts, spent) = done.entry(contender.name()).or_default();
-            (*posts, *spent) = (*posts + 1, *spent + took);
+        for contender in contenders.iter_mut().filter(|contender| contender.lacks_warmth(rounds)) {
+            let warmed = contender.warm_up_round(&batch).await;
+            contender.note(warmed);
         }
     }
-    Ok(())
 }
 
-async fn warm(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: Rounds) -> Result<()> {
-    let measuring = |contender: &&mut Contender<'_>| contender.measures(Temperature::Warm);
-    let mut before = Vec::new();
-    for contender in contenders.iter_mut().filter(measuring) {
-        contender.backend.delay();
-        before.push(contender.handler()?.processor_time()?);
+async fn warm(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: Rounds) {
+    for contender in contenders.iter_mut().filter(|contender| contender.measures(Temperature::Warm)) {
+        let begun = contender.begin_warm();
+        contender.note(begun);
     }
     while contenders.iter().any(|contender| contender.lacks(Temperature::Warm, rounds)) {
         let batch = batches.next();
         for contender in contenders.iter_mut().filter(|contender| contender.lacks(Temperature::Warm, rounds))
         {
-            contender.sample(Temperature::Warm, &batch).await?;
+            let measured = contender.sample(Temperature::Warm, &batch).await;
+            contender.note(measured);
         }
     }
-    for (contender, before) in contenders.iter_mut().filter(measuring).zip(before) {
-        // What goes on between the batches, such as collecting garbage, belongs to them.
-        contender.warm.processor = contender.handler()?.processor_time()? - before;
-        if contender.shape == MANY {
-            contender.resident = Some(contender.handler()?.resident()?);
-        }
-        contender.backend.hurry();
+    for contender in contenders.iter_mut().filter(|contender| contender.measures(Temperature::Warm)) {
+        let ended = contender.end_warm();
+        contender.note(ended);
     }
-    Ok(())
 }
 
 impl<'a> Contender<'a> {
@@ -230,8 +204,11 @@ impl<'a> Contender<'a> {
             cells: Vec::new(),
             handler: None,
             batches: 0,
+            warm_ups: Vec::new(),
             cold: Samples::default(),
             warm: Samples::default(),
+            processor_before: Duration::ZERO,
+            failure: None,
             resident: None,
         }
     }
@@ -240,8 +217,23 @@ impl<'a> Contender<'a> {
         self.candidate.system.name()
     }
 
+    /// A system that fails takes no further part in this shape, and the others go on.
+    fn note(&mut self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            let reason = text::one_line(&error);
+            say!(
+                "{} failed, {}/{}: {reason}",
+                self.name(),
+                self.cells[0].environment.name(),
+                self.shape.name()
+            );
+            self.backend.hurry();
+            self.failure = Some(reason);
+        }
+    }
+
     fn measures(&self, temperature: Temperature) -> bool {
-        self.cells.iter().any(|cell| cell.temperature == temperature)
+        self.failure.is_none() && self.cells.iter().any(|cell| cell.temperature == temperature)
     }
 
     fn samples(&mut self, temperature: Temperature) -> &mut Samples {
@@ -258,6 +250,56 @@ impl<'a> Contender<'a> {
             Temperature::Warm => &self.warm,
         };
         self.measures(temperature) && !rounds.enough(samples.took.len(), samples.took.iter().sum())
+    }
+
+    fn lacks_warmth(&self, rounds: Rounds) -> bool {
+        self.measures(Temperature::Warm) && !rounds.enough(self.warm_ups.len(), self.warm_ups.iter().sum())
+    }
+
+    async fn seed(&mut self) -> Result<()> {
+        self.start().await?;
+        for slice in self.shape.slices(0) {
+            self.handler()?.post(&slice, LONGEST_POST).await?;
+        }
+        self.batches += 1;
+        self.stop().await
+    }
+
+    async fn cold_round(&mut self, batch: &[u8]) -> Result<()> {
+        self.stop().await?;
+        self.start().await?;
+        self.backend.delay();
+        let before = self.handler()?.processor_time()?;
+        self.sample(Temperature::Cold, batch).await?;
+        let after = self.handler()?.processor_time()?;
+        self.cold.processor += after - before;
+        self.backend.hurry();
+        Ok(())
+    }
+
+    async fn warm_up_round(&mut self, batch: &[u8]) -> Result<()> {
+        if self.handler.is_none() {
+            self.start().await?;
+        }
+        let took = self.post(batch).await?;
+        self.warm_ups.push(took);
+        Ok(())
+    }
+
+    fn begin_warm(&mut self) -> Result<()> {
+        self.backend.delay();
+        self.processor_before = self.handler()?.processor_time()?;
+        Ok(())
+    }
+
+    /// What goes on between the batches, such as collecting garbage, belongs to them.
+    fn end_warm(&mut self) -> Result<()> {
+        self.warm.processor = self.handler()?.processor_time()? - self.processor_before;
+        if self.shape == MANY {
+            self.resident = Some(self.handler()?.resident()?);
+        }
+        self.backend.hurry();
+        Ok(())
     }
 
     async fn start(&mut self) -> Result<()> {
@@ -278,8 +320,7 @@ impl<'a> Contender<'a> {
 
     async fn post(&mut self, batch: &[u8]) -> Result<Duration> {
         self.batches += 1;
-        let name = self.name();
-        self.handler()?.post(batch, LONGEST_POST).await.context(name)
+        self.handler()?.post(batch, LONGEST_POST).await
     }
 
     async fn sample(&mut self, temperature: Temperature, batch: &[u8]) -> Result<()> {
@@ -295,6 +336,9 @@ impl<'a> Contender<'a> {
 
     fn into_figures(self) -> Vec<Figure> {
         let figure = |cell: &Cell| {
+            if let Some(reason) = &self.failure {
+                return Figure::new(*cell, Outcome::Failed { reason: reason.clone() });
+            }
             let (samples, resident) = match cell.temperature {
                 Temperature::Cold => (&self.cold, None),
                 Temperature::Warm => (&self.warm, self.resident),

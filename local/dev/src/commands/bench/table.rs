@@ -77,6 +77,8 @@ fn words(outcome: &Outcome) -> String {
             figure(*processor_microseconds_per_event)
         ),
         Outcome::LeftOut { reason } => format!("left out: {reason}"),
+        // The reason is a long one and stands above the tables and in the JSON.
+        Outcome::Failed { .. } => "failed".to_owned(),
     }
 }
 

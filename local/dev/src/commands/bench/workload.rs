@@ -10,6 +10,9 @@ use crate::text;
 /// Every run measures the same batches.
 const SEED: u64 = 2026;
 
+/// Azurite needs longer for 10,000 new rows at once than any of its clients waits.
+const SLICE: usize = 1_000;
+
 /// How many events a batch has, and of how many devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -35,13 +38,21 @@ impl Shape {
 
     /// The invocation of batch `number`. Later numbers continue the partition's sequence and time.
     pub(super) fn batch(self, number: u32) -> Vec<u8> {
+        invocation(&self.events(number))
+    }
+
+    /// The same events as of batch `number`, in invocations of moderate size.
+    pub(super) fn slices(self, number: u32) -> Vec<Vec<u8>> {
+        self.events(number).chunks(SLICE).map(invocation).collect()
+    }
+
+    fn events(self, number: u32) -> Vec<Event> {
         let mut dice = StdRng::seed_from_u64(SEED ^ (u64::from(number) << 32) ^ u64::from(self.events));
         let mut devices: Vec<u32> = (0..self.events).map(|event| event % self.devices).collect();
         devices.shuffle(&mut dice);
         let first = u64::from(number) * u64::from(self.events) + 1;
         let event = |(index, device): (u64, u32)| Event::new(first + index, device, &mut dice);
-        let events: Vec<Event> = (0..).zip(devices).map(event).collect();
-        invocation(&events)
+        (0..).zip(devices).map(event).collect()
     }
 }
 
@@ -271,6 +282,17 @@ mod tests {
         }
         let wanted = SHAPE.device_ids().into_iter().map(|device| (device, 3)).collect();
         assert_eq!(readings, wanted);
+        Ok(())
+    }
+
+    #[test]
+    fn slices_hold_the_events_of_the_batch() -> anyhow::Result<()> {
+        let shape = Shape { events: 2_500, devices: 2_500 };
+        let mut events = Vec::new();
+        for slice in shape.slices(1) {
+            events.extend(fieldcast::envelope::read_batch(&slice)?.events);
+        }
+        assert_eq!(events, fieldcast::envelope::read_batch(&shape.batch(1))?.events);
         Ok(())
     }
 
