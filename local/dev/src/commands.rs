@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// stopped, and until it has ended no app starts on the half-moved rows. At the end it compares the number of rows
     /// and of readings with those at the beginning. Then set PartitionShards to the new number and start the app.
     Reshard(reshard::Reshard),
-    /// Measure the handler's start time and size against their budgets
+    /// Measure the pipeline beside other handlers, and start time and size, and judge the budgets
     Bench(bench::Bench),
     /// Say what is installed, what is missing and how to get it
     Doctor(doctor::Doctor),

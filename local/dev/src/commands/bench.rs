@@ -1,109 +1,161 @@
-//! `cargo dev bench`: how soon the handler answers after its start, beside a minimal Node handler, and how large it is.
+//! `cargo dev bench`: what a batch costs in requests, time, processor and memory, beside three other handlers that do the
+//! same work, and how soon the handler answers and how large it is. All budgets are judged.
 
+mod backend;
+mod budget;
+mod cell;
+mod delay;
+mod figures;
+mod handler;
+mod http1;
 mod machine;
+mod measure;
+mod proxy;
+mod scratch;
+mod server;
 mod start;
+mod stub;
+mod system;
+mod table;
+mod workload;
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
 use self::{
+    budget::{Budget, Verdict},
+    cell::{Environment, Plan},
+    figures::{Report, Starts},
     machine::Machine,
-    start::{Candidate, Milliseconds},
+    start::Starter,
+    system::{Candidate, System},
+    table::Style,
 };
-use super::package::LARGEST_PROGRAM;
 use crate::{
-    npm,
-    text::{megabytes, say},
+    npm, process,
+    text::{print, say},
     toolchain,
     workspace::Workspace,
 };
 
-/// The host gives up on slow starters and every scale-out pays this time; a reader notices nothing below it.
-const LONGEST_START: Milliseconds = 50.0;
-/// Odd, so that the median is a measured value; enough that two slow starts do not move it.
-const ROUNDS: usize = 15;
+/// What keeps a run below some minutes: a system that would take longer for one batch is left out of that cell.
+const LONGEST_BATCH: Duration = Duration::from_secs(8);
+/// Longer than any batch.
+const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Args)]
 pub(crate) struct Bench {
     /// Also write the figures to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-}
-
-#[derive(Serialize)]
-struct Figures {
-    machine: Machine,
-    rounds: usize,
-    handler_start_ms: Milliseconds,
-    node_start_ms: Milliseconds,
-    /// How many times longer Node takes.
-    ratio: f64,
-    start_budget_ms: Milliseconds,
-    program_bytes: u64,
-    program_budget_bytes: u64,
-}
-
-impl Figures {
-    fn within_budgets(&self) -> bool {
-        self.handler_start_ms <= self.start_budget_ms && self.program_bytes <= self.program_budget_bytes
-    }
+    /// Also write the tables to this file as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Only cells whose name contains this, as in `stub/1,000 of 500/warm/fieldcast`, or `start`; can be repeated
+    #[arg(long, value_name = "PART OF A NAME")]
+    only: Vec<String>,
+    /// Measure the slow cells, too: takes about an hour
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
+    /// One small round of everything, to see whether it works; no budget is judged
+    #[arg(long)]
+    quick: bool,
 }
 
 pub(crate) async fn run(options: Bench, workspace: &Workspace) -> Result<ExitCode> {
+    if cfg!(debug_assertions) && !options.quick {
+        return run_optimised(workspace).await;
+    }
+    let plan = match (options.quick, options.full) {
+        (true, _) => Plan::quick(options.only),
+        (_, true) => Plan::thorough(options.only, FOREVER),
+        _ => Plan::thorough(options.only, LONGEST_BATCH),
+    };
+    let report = measure(&plan, workspace).await?;
+    let budgets = budget::of(&report);
+    print(format_args!("\n{}", table::render(&report, &budgets, &plan, Style::Terminal)));
+    if let Some(file) = &options.markdown {
+        write(file, &table::render(&report, &budgets, &plan, Style::Markdown))?;
+    }
+    if let Some(file) = &options.json {
+        let whole = Whole { report: &report, budgets: &budgets };
+        write(file, &(serde_json::to_string_pretty(&whole).expect("figures are JSON") + "\n"))?;
+    }
+    if report.failed() > 0 {
+        eprintln!("{} cells failed", report.failed());
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(if options.quick { ExitCode::SUCCESS } else { verdict(&budgets) })
+}
+
+/// What the JSON holds.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    budgets: &'a [Budget],
+}
+
+/// The services that handlers are measured with share the machine with them, so they must not be slow themselves: the
+/// command goes on in a build of itself that is optimised.
+async fn run_optimised(workspace: &Workspace) -> Result<ExitCode> {
+    say!("building the optimised bench");
+    let program = toolchain::optimised_dev(workspace).await?;
+    let mut command = tokio::process::Command::new(program);
+    command.args(std::env::args_os().skip(1));
+    let status = process::status(command).await.context("the optimised bench could not be run")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+async fn measure(plan: &Plan, workspace: &Workspace) -> Result<Report> {
     npm::require_node().await?;
+    npm::install(&workspace.azurite()).await?;
     say!("building the static handler");
     let program = toolchain::static_handler(workspace).await?;
-    let handler = Candidate::handler(&program)?;
-    let node = Candidate::node(&workspace.root.join("benches/peers/node-start/handler.js"))?;
-    say!("starting each {ROUNDS} times, in turn");
-    let (handler_start, node_start) = start::medians_in_turn(handler, node, ROUNDS).await?;
-    let figures = Figures {
-        machine: Machine::this().await,
-        rounds: ROUNDS,
-        handler_start_ms: handler_start,
-        node_start_ms: node_start,
-        ratio: node_start / handler_start,
-        start_budget_ms: LONGEST_START,
-        program_bytes: fs::metadata(&program).context("the handler cannot be measured")?.len(),
-        program_budget_bytes: LARGEST_PROGRAM,
+    let candidates = system::prepare(&System::ALL, &program, workspace).await?;
+    let starts = match plan.wants_starts() {
+        true => Some(measure_starts(&program, plan.starts, workspace).await?),
+        false => None,
     };
-    print(&figures);
-    if let Some(file) = &options.json {
-        let json = serde_json::to_string_pretty(&figures).expect("figures are JSON");
-        fs::write(file, json + "\n").with_context(|| format!("{} cannot be written", file.display()))?;
+    let cells = measure_cells(&candidates, plan).await?;
+    let program_bytes = fs::metadata(&program).context("the handler cannot be measured")?.len();
+    Ok(Report { machine: Machine::this().await, starts, program_bytes, cells })
+}
+
+async fn measure_starts(program: &Path, rounds: usize, workspace: &Workspace) -> Result<Starts> {
+    let handler = Starter::handler(program)?;
+    let node = Starter::node(&workspace.root.join("benches/peers/node-start/handler.js"))?;
+    say!("starting fieldcast and a minimal Node handler, in turn: {rounds} rounds");
+    let (handler_start_ms, node_start_ms) = start::medians_in_turn(handler, node, rounds).await?;
+    Ok(Starts { rounds, handler_start_ms, node_start_ms, ratio: node_start_ms / handler_start_ms })
+}
+
+async fn measure_cells(candidates: &[Candidate], plan: &Plan) -> Result<Vec<figures::Figure>> {
+    let mut cells = Vec::new();
+    for environment in Environment::ALL {
+        cells.extend(measure::environment(environment, candidates, plan).await?);
     }
-    Ok(verdict(&figures))
+    Ok(cells)
 }
 
-fn print(figures: &Figures) {
-    let Figures { machine, .. } = figures;
-    say!("");
-    say!("machine: {}, {} cores, {}", machine.processor, machine.cores, machine.kernel);
-    say!("");
-    say!("{:<44} {:>12} {:>12}", "", "measured", "budget");
-    row("process start to first answer, fieldcast", &format!("{:.1} ms", figures.handler_start_ms), "50 ms");
-    row("the same, minimal Node handler", &format!("{:.1} ms", figures.node_start_ms), "");
-    row("Node takes longer by", &format!("{:.1}x", figures.ratio), "");
-    row(
-        "program size, fieldcast",
-        &megabytes(figures.program_bytes),
-        &megabytes(figures.program_budget_bytes),
-    );
-    say!("");
-    say!("medians of {} starts each, alternating; no cloud service is reached", figures.rounds);
+fn write(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
 }
 
-fn row(what: &str, measured: &str, budget: &str) {
-    say!("{what:<44} {measured:>12} {budget:>12}");
-}
-
-fn verdict(figures: &Figures) -> ExitCode {
-    if figures.within_budgets() {
+fn verdict(budgets: &[Budget]) -> ExitCode {
+    let broken = budgets.iter().filter(|budget| budget.verdict == Verdict::Broken).count();
+    if broken == 0 {
         return ExitCode::SUCCESS;
     }
-    eprintln!("a budget is broken");
+    eprintln!("{broken} of {} budgets are broken", budgets.len());
     ExitCode::FAILURE
 }

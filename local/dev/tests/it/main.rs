@@ -6,6 +6,7 @@ mod program;
 mod running;
 
 mod arguments;
+mod bench;
 mod doctor;
 mod package;
 mod reshard;

@@ -10,13 +10,15 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use super::scratch::Scratch;
+
 pub(super) type Milliseconds = f64;
 
 /// Slower than this is not slow but broken.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A handler that can be started again and again.
-pub(super) struct Candidate {
+pub(super) struct Starter {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<PathBuf>,
@@ -24,15 +26,15 @@ pub(super) struct Candidate {
     state: Scratch,
 }
 
-impl Candidate {
-    pub(super) fn handler(program: &Path) -> Result<Candidate> {
+impl Starter {
+    pub(super) fn handler(program: &Path) -> Result<Starter> {
         let state = Scratch::make("fieldcast")?;
-        Ok(Candidate { name: "fieldcast", program: program.to_path_buf(), arguments: Vec::new(), state })
+        Ok(Starter { name: "fieldcast", program: program.to_path_buf(), arguments: Vec::new(), state })
     }
 
-    pub(super) fn node(script: &Path) -> Result<Candidate> {
+    pub(super) fn node(script: &Path) -> Result<Starter> {
         let state = Scratch::make("node")?;
-        Ok(Candidate { name: "Node", program: "node".into(), arguments: vec![script.to_path_buf()], state })
+        Ok(Starter { name: "Node", program: "node".into(), arguments: vec![script.to_path_buf()], state })
     }
 
     /// Starts it, waits for the first answer to `GET /`, and ends it as the host does, with SIGKILL.
@@ -50,7 +52,7 @@ impl Candidate {
     }
 
     fn start(&self, port: u16) -> Result<Child> {
-        let storage = format!("Embedded={}", self.state.0.display());
+        let storage = format!("Embedded={}", self.state.path().display());
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -60,7 +62,7 @@ impl Candidate {
                 "AzureSignalRConnectionString",
                 "Endpoint=http://127.0.0.1;Port=1;AccessKey=unused;Version=1.0;",
             )
-            .current_dir(&self.state.0)
+            .current_dir(self.state.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -71,14 +73,14 @@ impl Candidate {
 /// The medians of both, started in turn so that whatever else the machine does meets both alike. The first start of
 /// each only warms the caches.
 pub(super) async fn medians_in_turn(
-    one: Candidate,
-    other: Candidate,
+    one: Starter,
+    other: Starter,
     rounds: usize,
 ) -> Result<(Milliseconds, Milliseconds)> {
     tokio::task::spawn_blocking(move || medians(&one, &other, rounds)).await?
 }
 
-fn medians(one: &Candidate, other: &Candidate, rounds: usize) -> Result<(Milliseconds, Milliseconds)> {
+fn medians(one: &Starter, other: &Starter, rounds: usize) -> Result<(Milliseconds, Milliseconds)> {
     let (mut ones, mut others) = (Vec::new(), Vec::new());
     one.measure()?;
     other.measure()?;
@@ -89,12 +91,12 @@ fn medians(one: &Candidate, other: &Candidate, rounds: usize) -> Result<(Millise
     Ok((median(ones), median(others)))
 }
 
-fn median(mut values: Vec<Milliseconds>) -> Milliseconds {
+pub(super) fn median(mut values: Vec<Milliseconds>) -> Milliseconds {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-fn free_port() -> Result<u16> {
+pub(super) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
     Ok(listener.local_addr().context("no port is free")?.port())
 }
@@ -121,24 +123,6 @@ fn answers(port: u16) -> std::io::Result<bool> {
     let mut start = [0; 8];
     socket.read_exact(&mut start)?;
     Ok(start.starts_with(b"HTTP/1.1"))
-}
-
-/// A folder of this process's own, removed when dropped.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make(name: &str) -> Result<Scratch> {
-        let folder = std::env::temp_dir().join(format!("fieldcast-bench-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        Ok(Scratch(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What stays behind lies in the system's folder for such things.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,154 @@
+//! The services that one system talks to in one environment. Each system has its own, so that neither requests nor rows
+//! mix; what is not measured runs without the delay.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use fieldcast_azurite::Azurite;
+use fieldcast_tables::{Account, ConnectionString, Deadline, Query, Value};
+
+use super::{
+    cell::Environment,
+    delay::Delay,
+    handler::Settings,
+    proxy::Proxy,
+    stub::{SignalR, Tables},
+    workload::Shape,
+};
+use crate::device;
+
+/// For the bench's own requests to Azurite: a scan of 10,000 rows takes a second or two.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) struct Backend {
+    environment: Environment,
+    storage: Storage,
+    storage_delay: Delay,
+    signalr: SignalR,
+    signalr_delay: Delay,
+}
+
+enum Storage {
+    Azurite {
+        azurite: Azurite,
+        proxy: Proxy,
+    },
+    /// Made for a shape by [`Backend::prepare`].
+    Stub(Option<Tables>),
+}
+
+/// What was asked of the services so far.
+#[derive(Clone, Copy)]
+pub(super) struct Requests {
+    pub(super) storage: u64,
+    pub(super) signalr: u64,
+}
+
+impl Backend {
+    /// Starts the services, without delay.
+    pub(super) async fn start(environment: Environment) -> Result<Backend> {
+        let storage_delay = Delay::new(Duration::ZERO)?;
+        let signalr_delay = Delay::new(Duration::ZERO)?;
+        let storage = match environment.is_azurite() {
+            true => {
+                let azurite = tokio::task::spawn_blocking(|| Azurite::start(None)).await??;
+                let proxy = Proxy::start(azurite.port(), storage_delay.clone()).await?;
+                create_tables(&azurite).await?;
+                Storage::Azurite { azurite, proxy }
+            }
+            false => Storage::Stub(None),
+        };
+        let signalr = SignalR::start(signalr_delay.clone()).await?;
+        Ok(Backend { environment, storage, storage_delay, signalr, signalr_delay })
+    }
+
+    /// Makes ready for batches of a shape; rows of other shapes stay where they are.
+    pub(super) async fn prepare(&mut self, shape: Shape) -> Result<()> {
+        if let Storage::Stub(tables) = &mut self.storage {
+            let (partition, devices) = (shape.partition(), shape.device_ids());
+            *tables = Some(Tables::start(&partition, &devices, self.storage_delay.clone()).await?);
+        }
+        Ok(())
+    }
+
+    /// From here on replies take the time that the environment is named after.
+    pub(super) fn delay(&self) {
+        self.storage_delay.set(self.environment.storage_delay());
+        self.signalr_delay.set(self.environment.signalr_delay());
+    }
+
+    pub(super) fn hurry(&self) {
+        self.storage_delay.set(Duration::ZERO);
+        self.signalr_delay.set(Duration::ZERO);
+    }
+
+    pub(super) fn settings(&self, shape: Shape) -> Settings {
+        let storage = match &self.storage {
+            Storage::Azurite { azurite, proxy } => {
+                let [direct, counted] = [azurite.port(), proxy.port()].map(|port| format!(":{port}/"));
+                azurite.connection_string().replace(&direct, &counted)
+            }
+            Storage::Stub(tables) => {
+                let port = tables.as_ref().map_or(0, Tables::port);
+                format!(
+                    "DefaultEndpointsProtocol=http;AccountName=stub;AccountKey=c3R1Yg==;\
+                     TableEndpoint=http://127.0.0.1:{port}/stub;"
+                )
+            }
+        };
+        let port = self.signalr.port();
+        let signalr =
+            format!("Endpoint=http://127.0.0.1;Port={port};AccessKey=c3R1YnN0dWJzdHVi;Version=1.0;");
+        Settings { storage, signalr, partition: shape.partition() }
+    }
+
+    pub(super) fn requests(&self) -> Requests {
+        let storage = match &self.storage {
+            Storage::Azurite { proxy, .. } => proxy.requests(),
+            Storage::Stub(tables) => tables.as_ref().map_or(0, Tables::requests),
+        };
+        Requests { storage, signalr: self.signalr.requests() }
+    }
+
+    /// Fails unless everything that was sent has arrived: a system that loses readings is not fast.
+    pub(super) async fn check(&self, shape: Shape, batches: u64) -> Result<()> {
+        let [events, devices] = [shape.events, shape.devices].map(|number| batches * u64::from(number));
+        match &self.storage {
+            Storage::Azurite { azurite, .. } => {
+                let counted = count(azurite, &shape.partition()).await?;
+                ensure!(
+                    counted == events,
+                    "{events} readings were sent, but {counted} are counted in the table"
+                );
+            }
+            Storage::Stub(tables) => {
+                let written = tables.as_ref().map_or(0, Tables::writes);
+                ensure!(written >= devices, "{devices} rows had to be written, but {written} were");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn account(azurite: &Azurite) -> Result<Account> {
+    let connection = ConnectionString::parse(&azurite.connection_string()).context("Azurite's own words")?;
+    Ok(Account::new(connection, device::http_client()?))
+}
+
+/// The predecessor takes them for granted.
+async fn create_tables(azurite: &Azurite) -> Result<()> {
+    let account = account(azurite)?;
+    for name in ["DeviceState", "Calibration"] {
+        account.table(name)?.create(Deadline::after(PATIENCE)).await?;
+    }
+    Ok(())
+}
+
+/// The sum of all devices' counts.
+async fn count(azurite: &Azurite, partition: &str) -> Result<u64> {
+    let states = account(azurite)?.table("DeviceState")?;
+    let query = Query::partition(partition).select(["Count"]);
+    let rows = states.query_all(&query, Deadline::after(PATIENCE)).await?;
+    let counts = rows.iter().filter_map(|row| row.entity.get("Count").and_then(Value::as_i64));
+    Ok(counts.sum::<i64>().unsigned_abs())
+}

@@ -1,0 +1,162 @@
+//! The budgets of the pipeline, each with what was measured of it.
+
+use serde::Serialize;
+
+use super::{
+    super::package::LARGEST_PROGRAM,
+    cell::{Environment, MANY, Temperature, USUAL},
+    figures::{Measured, Report},
+    system::System,
+};
+
+/// The host gives up on slow starters and every scale-out pays this time; a reader notices nothing below it.
+const LONGEST_START_MS: f64 = 50.0;
+/// A warm batch reads nothing: five transactions of a hundred devices.
+const MOST_REQUESTS: u64 = 5;
+/// The predecessor makes two requests for each of 1,000 readings; their delays alone are 16 s.
+const LEAST_FASTER_THAN_PREDECESSOR: f64 = 300.0;
+const LEAST_FASTER_THAN_NODE: f64 = 2.0;
+/// Three round trips of 8 ms, and the rest for the work.
+const LONGEST_BATCH_MS: f64 = 30.0;
+const MOST_PROCESSOR_MICROSECONDS: f64 = 10.0;
+const LARGEST_RESIDENT: u64 = 40_000_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Verdict {
+    Met,
+    Broken,
+    NotMeasured,
+}
+
+impl Verdict {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Verdict::Met => "met",
+            Verdict::Broken => "BROKEN",
+            Verdict::NotMeasured => "not measured",
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Budget {
+    pub(super) what: &'static str,
+    pub(super) measured: Option<f64>,
+    pub(super) unit: &'static str,
+    /// "at most" or "at least".
+    pub(super) bound: &'static str,
+    pub(super) limit: f64,
+    pub(super) verdict: Verdict,
+}
+
+fn at_most(what: &'static str, measured: Option<f64>, limit: f64, unit: &'static str) -> Budget {
+    let verdict = verdict(measured.map(|measured| measured <= limit));
+    Budget { what, measured, unit, bound: "at most", limit, verdict }
+}
+
+fn at_least(what: &'static str, measured: Option<f64>, limit: f64, unit: &'static str) -> Budget {
+    let verdict = verdict(measured.map(|measured| measured >= limit));
+    Budget { what, measured, unit, bound: "at least", limit, verdict }
+}
+
+fn verdict(kept: Option<bool>) -> Verdict {
+    match kept {
+        Some(true) => Verdict::Met,
+        Some(false) => Verdict::Broken,
+        None => Verdict::NotMeasured,
+    }
+}
+
+/// All budgets, measured or not.
+pub(super) fn of(report: &Report) -> Vec<Budget> {
+    let usual = |environment, system| report.measured(environment, USUAL, Temperature::Warm, system);
+    let fieldcast = |environment| usual(environment, System::Fieldcast);
+    let delayed = Environment::AzuriteDelayed;
+    let faster = |than| {
+        let times = usual(delayed, than)?.milliseconds / fieldcast(delayed)?.milliseconds;
+        Some(times)
+    };
+    let processor = |measured: &Measured| measured.processor_microseconds_per_event;
+    vec![
+        at_most(
+            "storage requests for 1,000 events of 500 devices, warm, one shard",
+            fieldcast(Environment::Azurite).map(|measured| count(measured.storage_requests)),
+            count(MOST_REQUESTS),
+            "",
+        ),
+        at_least(
+            "the same on Azurite with 8 ms: faster than the predecessor",
+            faster(System::PythonPredecessor),
+            LEAST_FASTER_THAN_PREDECESSOR,
+            "x",
+        ),
+        at_least(
+            "the same: faster than the best Node handler",
+            faster(System::NodeBest),
+            LEAST_FASTER_THAN_NODE,
+            "x",
+        ),
+        at_most(
+            "the same on stubs with 8 ms, push included",
+            fieldcast(Environment::StubDelayed).map(|measured| measured.milliseconds),
+            LONGEST_BATCH_MS,
+            "ms",
+        ),
+        at_most(
+            "processor time per event, the same on stubs",
+            fieldcast(Environment::Stub).map(processor),
+            MOST_PROCESSOR_MICROSECONDS,
+            "µs",
+        ),
+        at_most(
+            "process start to first answer",
+            report.starts.as_ref().map(|starts| starts.handler_start_ms),
+            LONGEST_START_MS,
+            "ms",
+        ),
+        at_most(
+            "resident memory with 10,000 devices known",
+            largest_resident(report).map(megabytes),
+            megabytes(LARGEST_RESIDENT),
+            "MB",
+        ),
+        at_most(
+            "program size, stripped",
+            Some(megabytes(report.program_bytes)),
+            megabytes(LARGEST_PROGRAM),
+            "MB",
+        ),
+    ]
+}
+
+/// In whichever environment it was largest.
+fn largest_resident(report: &Report) -> Option<u64> {
+    let resident = |&environment: &Environment| {
+        report.measured(environment, MANY, Temperature::Warm, System::Fieldcast)?.resident_bytes
+    };
+    Environment::ALL.iter().filter_map(resident).max()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "requests and bytes stay far below 2^53")]
+fn count(number: u64) -> f64 {
+    number as f64
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    count(bytes) / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_broken_on_its_own_side() {
+        assert_eq!(at_most("", Some(5.0), 5.0, "").verdict, Verdict::Met);
+        assert_eq!(at_most("", Some(5.1), 5.0, "").verdict, Verdict::Broken);
+        assert_eq!(at_least("", Some(2.0), 2.0, "").verdict, Verdict::Met);
+        assert_eq!(at_least("", Some(1.9), 2.0, "").verdict, Verdict::Broken);
+        assert_eq!(at_least("", None, 2.0, "").verdict, Verdict::NotMeasured);
+    }
+}

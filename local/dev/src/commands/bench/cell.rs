@@ -1,0 +1,207 @@
+//! What can be measured: a batch shape in an environment, warm or cold, by a system. Names choose cells on the command
+//! line and find them in the JSON.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{system::System, workload::Shape};
+
+/// What the handlers talk to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Environment {
+    Azurite,
+    AzuriteDelayed,
+    Stub,
+    StubDelayed,
+}
+
+/// About what Table Storage takes in its own region.
+pub(super) const DELAY: Duration = Duration::from_millis(8);
+
+impl Environment {
+    pub(super) const ALL: [Environment; 4] =
+        [Environment::Azurite, Environment::AzuriteDelayed, Environment::Stub, Environment::StubDelayed];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Environment::Azurite => "azurite",
+            Environment::AzuriteDelayed => "azurite+8ms",
+            Environment::Stub => "stub",
+            Environment::StubDelayed => "stub+8ms",
+        }
+    }
+
+    pub(super) fn described(self) -> &'static str {
+        match self {
+            Environment::Azurite => "Azurite",
+            Environment::AzuriteDelayed => "Azurite, every storage reply delayed by 8 ms",
+            Environment::Stub => "canned storage and SignalR",
+            Environment::StubDelayed => "canned storage and SignalR, every reply delayed by 8 ms",
+        }
+    }
+
+    pub(super) fn is_azurite(self) -> bool {
+        matches!(self, Environment::Azurite | Environment::AzuriteDelayed)
+    }
+
+    pub(super) fn storage_delay(self) -> Duration {
+        match self {
+            Environment::Azurite | Environment::Stub => Duration::ZERO,
+            Environment::AzuriteDelayed | Environment::StubDelayed => DELAY,
+        }
+    }
+
+    pub(super) fn signalr_delay(self) -> Duration {
+        match self {
+            Environment::StubDelayed => DELAY,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// Whether the handler has worked on the same devices before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Temperature {
+    /// A process that has just started; the rows are in the table.
+    Cold,
+    /// The same process, new events of the same devices.
+    Warm,
+}
+
+impl Temperature {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Temperature::Cold => "cold",
+            Temperature::Warm => "warm",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) environment: Environment,
+    pub(super) shape: Shape,
+    pub(super) temperature: Temperature,
+    pub(super) system: System,
+}
+
+impl Cell {
+    /// As in `azurite+8ms/1,000 of 500/warm/fieldcast`.
+    pub(super) fn name(self) -> String {
+        let Cell { environment, shape, temperature, system } = self;
+        format!("{}/{}/{}/{}", environment.name(), shape.name(), temperature.name(), system.name())
+    }
+}
+
+const fn shape(events: u32, devices: u32) -> Shape {
+    Shape { events, devices }
+}
+
+/// The shape that the budgets speak of.
+pub(super) const USUAL: Shape = shape(1_000, 500);
+/// The shape after which memory is looked at.
+pub(super) const MANY: Shape = shape(10_000, 10_000);
+
+/// Which cells are measured, and for how long.
+pub(super) struct Plan {
+    pub(super) shapes: &'static [Shape],
+    /// Parts of cell names, of which one must match; none means all.
+    pub(super) only: Vec<String>,
+    /// A cell whose batch would take longer is left out.
+    pub(super) longest_batch: Duration,
+    pub(super) cold: Rounds,
+    pub(super) warm_up: Rounds,
+    pub(super) warm: Rounds,
+    pub(super) starts: usize,
+}
+
+/// Rounds go on until there are enough of them or enough time has passed.
+#[derive(Clone, Copy)]
+pub(super) struct Rounds {
+    pub(super) most: usize,
+    pub(super) time: Duration,
+}
+
+impl Rounds {
+    const ONE: Rounds = Rounds { most: 1, time: Duration::ZERO };
+
+    pub(super) fn enough(self, rounds: usize, spent: Duration) -> bool {
+        rounds >= self.most || (rounds > 0 && spent >= self.time)
+    }
+}
+
+impl Plan {
+    /// Every shape; slow cells only when they are wanted.
+    pub(super) fn thorough(only: Vec<String>, longest_batch: Duration) -> Plan {
+        const SHAPES: &[Shape] = &[shape(1, 1), shape(100, 100), USUAL, shape(1_000, 10), MANY];
+        Plan {
+            shapes: SHAPES,
+            only,
+            longest_batch,
+            cold: Rounds { most: 5, time: Duration::from_millis(800) },
+            // Enough for the compilers of Node to have done their work.
+            warm_up: Rounds { most: 200, time: Duration::from_millis(1_200) },
+            warm: Rounds { most: 51, time: Duration::from_millis(1_200) },
+            // Odd, so that the median is a measured value; enough that two slow starts do not move it.
+            starts: 15,
+        }
+    }
+
+    /// One small round of everything: whether it works, not how fast.
+    pub(super) fn quick(only: Vec<String>) -> Plan {
+        const SHAPES: &[Shape] = &[shape(1, 1), shape(24, 12)];
+        Plan {
+            shapes: SHAPES,
+            only,
+            longest_batch: Duration::from_secs(60),
+            cold: Rounds::ONE,
+            warm_up: Rounds::ONE,
+            warm: Rounds::ONE,
+            starts: 1,
+        }
+    }
+
+    pub(super) fn wants(&self, cell: Cell) -> bool {
+        self.wants_named(&cell.name())
+    }
+
+    pub(super) fn wants_starts(&self) -> bool {
+        self.wants_named("start")
+    }
+
+    fn wants_named(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CELL: Cell = Cell {
+        environment: Environment::AzuriteDelayed,
+        shape: USUAL,
+        temperature: Temperature::Warm,
+        system: System::Fieldcast,
+    };
+
+    #[test]
+    fn cells_are_chosen_by_parts_of_their_names() {
+        assert_eq!(CELL.name(), "azurite+8ms/1,000 of 500/warm/fieldcast");
+        let wants =
+            |only: &[&str]| Plan::quick(only.iter().map(|part| (*part).to_owned()).collect()).wants(CELL);
+        assert!(wants(&[]) && wants(&["500/warm"]) && wants(&["cold", "fieldcast"]));
+        assert!(!wants(&["cold"]));
+    }
+
+    #[test]
+    fn rounds_end_by_number_or_by_time_but_not_before_the_first() {
+        let rounds = Rounds { most: 3, time: Duration::from_secs(1) };
+        assert!(!rounds.enough(0, Duration::from_secs(9)));
+        assert!(!rounds.enough(2, Duration::ZERO));
+        assert!(rounds.enough(3, Duration::ZERO) && rounds.enough(1, Duration::from_secs(1)));
+    }
+}

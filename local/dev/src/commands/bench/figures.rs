@@ -1,0 +1,164 @@
+//! What was measured, as numbers and as JSON.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use super::{
+    cell::{Cell, Environment, Temperature},
+    machine::Machine,
+    start::Milliseconds,
+    system::System,
+    workload::Shape,
+};
+
+/// One batch after the other.
+#[derive(Default)]
+pub(super) struct Samples {
+    pub(super) took: Vec<Duration>,
+    pub(super) storage_requests: Vec<u64>,
+    pub(super) signalr_requests: Vec<u64>,
+    /// Of the handler, for all batches together.
+    pub(super) processor: Duration,
+}
+
+/// A cell in figures: medians of the batches, processor time as the mean.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Measured {
+    pub(super) batches: usize,
+    pub(super) storage_requests: u64,
+    pub(super) signalr_requests: u64,
+    pub(super) milliseconds: Milliseconds,
+    pub(super) fastest_milliseconds: Milliseconds,
+    pub(super) processor_microseconds_per_event: f64,
+    /// After 10,000 devices.
+    pub(super) resident_bytes: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Outcome {
+    Measured(Measured),
+    LeftOut {
+        reason: String,
+    },
+    /// The handler refused a batch or lost readings; nothing that it did counts.
+    Failed {
+        reason: String,
+    },
+}
+
+pub(super) struct Figure {
+    pub(super) cell: Cell,
+    pub(super) outcome: Outcome,
+}
+
+/// How soon handlers answer after their start.
+#[derive(Serialize)]
+pub(super) struct Starts {
+    pub(super) rounds: usize,
+    pub(super) handler_start_ms: Milliseconds,
+    pub(super) node_start_ms: Milliseconds,
+    /// How many times longer Node takes.
+    pub(super) ratio: f64,
+}
+
+/// Everything that a run found out.
+#[derive(Serialize)]
+pub(super) struct Report {
+    pub(super) machine: Machine,
+    #[serde(flatten)]
+    pub(super) starts: Option<Starts>,
+    pub(super) program_bytes: u64,
+    pub(super) cells: Vec<Figure>,
+}
+
+impl Measured {
+    pub(super) fn of(samples: &Samples, shape: Shape, resident_bytes: Option<u64>) -> Measured {
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+        let events = f64::from(shape.events) * samples.took.iter().map(|_| 1.0).sum::<f64>();
+        Measured {
+            batches: samples.took.len(),
+            storage_requests: median(&samples.storage_requests),
+            signalr_requests: median(&samples.signalr_requests),
+            milliseconds: milliseconds(median(&samples.took)),
+            fastest_milliseconds: milliseconds(samples.took.iter().min().copied().unwrap_or_default()),
+            processor_microseconds_per_event: samples.processor.as_secs_f64() * 1e6 / events,
+            resident_bytes,
+        }
+    }
+}
+
+fn median<T: Copy + Default + Ord>(values: &[T]) -> T {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+impl Figure {
+    pub(super) fn new(cell: Cell, outcome: Outcome) -> Figure {
+        Figure { cell, outcome }
+    }
+
+    pub(super) fn measured(&self) -> Option<&Measured> {
+        match &self.outcome {
+            Outcome::Measured(measured) => Some(measured),
+            Outcome::LeftOut { .. } | Outcome::Failed { .. } => None,
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn failed(&self) -> usize {
+        self.cells.iter().filter(|figure| matches!(figure.outcome, Outcome::Failed { .. })).count()
+    }
+
+    pub(super) fn outcome(&self, cell: Cell) -> Option<&Outcome> {
+        self.cells.iter().find(|figure| figure.cell == cell).map(|figure| &figure.outcome)
+    }
+
+    pub(super) fn measured(
+        &self,
+        environment: Environment,
+        shape: Shape,
+        temperature: Temperature,
+        system: System,
+    ) -> Option<&Measured> {
+        let wanted = Cell { environment, shape, temperature, system };
+        self.cells.iter().find(|figure| figure.cell == wanted)?.measured()
+    }
+}
+
+impl Serialize for Figure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Cell { environment, shape, temperature, system } = self.cell;
+        let mut figure = serializer.serialize_struct("Figure", 6)?;
+        figure.serialize_field("environment", &environment)?;
+        figure.serialize_field("events", &shape.events)?;
+        figure.serialize_field("devices", &shape.devices)?;
+        figure.serialize_field("temperature", &temperature)?;
+        figure.serialize_field("system", &system)?;
+        figure.serialize_field("outcome", &self.outcome)?;
+        figure.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_the_median_of_its_batches_and_its_share_of_the_processor() {
+        let samples = Samples {
+            took: [9, 1, 5].map(Duration::from_millis).to_vec(),
+            storage_requests: vec![5, 5, 6],
+            signalr_requests: vec![1, 1, 1],
+            processor: Duration::from_millis(6),
+        };
+        let measured = Measured::of(&samples, Shape { events: 100, devices: 10 }, None);
+        assert_eq!((measured.storage_requests, measured.signalr_requests), (5, 1));
+        assert!((measured.milliseconds - 5.0).abs() < 1e-9);
+        assert!((measured.fastest_milliseconds - 1.0).abs() < 1e-9);
+        assert!((measured.processor_microseconds_per_event - 20.0).abs() < 1e-9);
+    }
+}

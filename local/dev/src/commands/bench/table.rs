@@ -1,0 +1,208 @@
+//! The report as a person reads it: aligned for the terminal, or as Markdown for the README.
+
+use super::{
+    budget::Budget,
+    cell::{Cell, Environment, MANY, Plan, Temperature},
+    figures::{Measured, Outcome, Report},
+    system::System,
+};
+use crate::text::{megabytes, thousands};
+
+/// What the cells of a table hold.
+const LEGEND: &str = "Each cell: storage + SignalR requests per batch, milliseconds (median), processor time of the handler in µs \
+                      per event. Batches are named as events of devices. Cold: the handler has just started, the rows exist. Warm: \
+                      the same process goes on.";
+
+/// Lines and columns with a heading.
+struct Table {
+    title: String,
+    columns: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    Terminal,
+    Markdown,
+}
+
+/// The whole report.
+pub(super) fn render(report: &Report, budgets: &[Budget], plan: &Plan, style: Style) -> String {
+    let machine = &report.machine;
+    let mut text = format!("Machine: {}, {} cores, {}.\n", machine.processor, machine.cores, machine.kernel);
+    let environments = Environment::ALL.map(|environment| of_environment(report, environment, plan));
+    let measured: Vec<Table> = environments.into_iter().filter(|table| !table.rows.is_empty()).collect();
+    if !measured.is_empty() {
+        text += &format!("\n{LEGEND}\n");
+    }
+    let tables = measured.into_iter().chain(of_memory(report)).chain(of_starts(report));
+    for table in tables.chain([of_budgets(budgets)]) {
+        text += "\n";
+        text += &table.render(style);
+    }
+    text
+}
+
+fn of_environment(report: &Report, environment: Environment, plan: &Plan) -> Table {
+    let mut rows = Vec::new();
+    for &shape in plan.shapes {
+        for temperature in [Temperature::Cold, Temperature::Warm] {
+            let outcomes =
+                System::ALL.map(|system| report.outcome(Cell { environment, shape, temperature, system }));
+            if outcomes.iter().any(Option::is_some) {
+                let mut row = vec![format!("{}, {}", shape.name(), temperature.name())];
+                row.extend(outcomes.map(|outcome| outcome.map_or(String::new(), words)));
+                rows.push(row);
+            }
+        }
+    }
+    let mut columns = vec!["batch".to_owned()];
+    columns.extend(System::ALL.map(|system| system.name().to_owned()));
+    Table { title: environment.described().to_owned(), columns, rows }
+}
+
+fn words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Measured(Measured {
+            storage_requests,
+            signalr_requests,
+            milliseconds,
+            processor_microseconds_per_event,
+            ..
+        }) => format!(
+            "{}+{}, {} ms, {} µs",
+            thousands(*storage_requests),
+            thousands(*signalr_requests),
+            figure(*milliseconds),
+            figure(*processor_microseconds_per_event)
+        ),
+        Outcome::LeftOut { reason } => format!("left out: {reason}"),
+        // The reason is a long one and stands above the tables and in the JSON.
+        Outcome::Failed { .. } => "failed".to_owned(),
+    }
+}
+
+fn of_memory(report: &Report) -> Option<Table> {
+    let resident = |environment: Environment, system| {
+        report
+            .measured(environment, MANY, Temperature::Warm, system)
+            .and_then(|measured| measured.resident_bytes)
+    };
+    let mut rows = Vec::new();
+    for environment in Environment::ALL {
+        let sizes = System::ALL.map(|system| resident(environment, system));
+        if sizes.iter().any(Option::is_some) {
+            let mut row = vec![environment.name().to_owned()];
+            row.extend(sizes.map(|bytes| bytes.map(megabytes).unwrap_or_default()));
+            rows.push(row);
+        }
+    }
+    let mut columns = vec!["environment".to_owned()];
+    columns.extend(System::ALL.map(|system| system.name().to_owned()));
+    let title = "Resident memory with 10,000 devices known".to_owned();
+    (!rows.is_empty()).then_some(Table { title, columns, rows })
+}
+
+fn of_starts(report: &Report) -> Option<Table> {
+    let starts = report.starts.as_ref()?;
+    let row = |what: &str, value: String| vec![what.to_owned(), value];
+    Some(Table {
+        title: format!("Process start to first answer (median of {} starts)", starts.rounds),
+        columns: vec!["handler".to_owned(), "time".to_owned()],
+        rows: vec![
+            row("fieldcast", format!("{} ms", figure(starts.handler_start_ms))),
+            row("the smallest that Node allows", format!("{} ms", figure(starts.node_start_ms))),
+            row("Node takes longer by", format!("{}x", figure(starts.ratio))),
+        ],
+    })
+}
+
+fn of_budgets(budgets: &[Budget]) -> Table {
+    let row = |budget: &Budget| {
+        let valued = |value: f64| format!("{} {}", figure(value), budget.unit).trim_end().to_owned();
+        vec![
+            budget.what.to_owned(),
+            budget.measured.map(valued).unwrap_or_default(),
+            format!("{} {}", budget.bound, valued(budget.limit)),
+            budget.verdict.name().to_owned(),
+        ]
+    };
+    Table {
+        title: "Budgets".to_owned(),
+        columns: ["what", "measured", "budget", "verdict"].map(str::to_owned).to_vec(),
+        rows: budgets.iter().map(row).collect(),
+    }
+}
+
+/// Three digits that mean something.
+fn figure(value: f64) -> String {
+    match value {
+        value if value.fract() == 0.0 && value < 100.0 => format!("{value:.0}"),
+        value if value < 10.0 => format!("{value:.2}"),
+        value if value < 100.0 => format!("{value:.1}"),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive and far below 2^64"
+        )]
+        value => thousands(value.round() as u64),
+    }
+}
+
+impl Table {
+    fn render(&self, style: Style) -> String {
+        let heading = match style {
+            Style::Terminal => format!("{}\n", self.title),
+            Style::Markdown => format!("**{}**\n\n", self.title),
+        };
+        let widths: Vec<usize> = (0..self.columns.len()).map(|column| self.width(column)).collect();
+        let line = |cells: &[String]| {
+            let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            let padded: Vec<String> = padded.collect();
+            match style {
+                Style::Terminal => format!("  {}\n", padded.join("  ").trim_end()),
+                Style::Markdown => format!("| {} |\n", padded.join(" | ")),
+            }
+        };
+        let dashes: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+        let rows: String = self.rows.iter().map(|row| line(row)).collect();
+        heading + &line(&self.columns) + &line(&dashes) + &rows
+    }
+
+    fn width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().chain([&self.columns]).filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let rows = [["1 of 1", "5 µs"], ["1,000 of 500", "12 µs"]].map(|row| row.map(str::to_owned).to_vec());
+        Table {
+            title: "Stub".to_owned(),
+            columns: ["batch", "fieldcast"].map(str::to_owned).to_vec(),
+            rows: rows.to_vec(),
+        }
+    }
+
+    #[test]
+    fn columns_are_aligned_for_the_terminal() {
+        let wanted = "Stub\n  batch         fieldcast\n  ------------  ---------\n  1 of 1        5 µs\n  1,000 of 500  12 µs\n";
+        assert_eq!(table().render(Style::Terminal), wanted);
+    }
+
+    #[test]
+    fn markdown_has_a_table_that_renders() {
+        let wanted = "**Stub**\n\n| batch        | fieldcast |\n| ------------ | --------- |\n| 1 of 1       | 5 µs      |\n| 1,000 of 500 | 12 µs     |\n";
+        assert_eq!(table().render(Style::Markdown), wanted);
+    }
+
+    #[test]
+    fn figures_have_as_many_digits_as_mean_something() {
+        let written = [5.0, 0.123, 12.34, 24_123.4, 300.0].map(figure);
+        assert_eq!(written, ["5", "0.12", "12.3", "24,123", "300"]);
+    }
+}
