@@ -1,0 +1,200 @@
+//! What should be stored of a device, worked out from what it said and from which of its readings are among the
+//! refusals. Written without a look at the handler's own folding.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::plan::Fault;
+use crate::workload::{Message, Reading};
+use crate::world::World;
+
+/// The valid range of temperatures.
+const VALID: std::ops::RangeInclusive<f64> = -40.0..=80.0;
+
+/// One reading of a device, and what became of it.
+pub(super) struct Told {
+    /// Where it stands, for people.
+    pub(super) place: String,
+    /// Some calibration that was in force lets it count.
+    pub(super) may_count: bool,
+    /// Some calibration that was in force does not.
+    may_be_refused: bool,
+    /// Its invocation is known to have succeeded.
+    delivered: bool,
+    /// It stands among the refusals.
+    pub(super) refused: bool,
+}
+
+impl Told {
+    /// Whether it is known where it belongs.
+    pub(super) fn is_certain(&self) -> bool {
+        self.delivered && self.may_count != self.may_be_refused
+    }
+}
+
+/// The last reading of a device.
+pub(super) struct Last {
+    pub(super) message_id: String,
+    /// The calibrated value under each calibration that lets the reading count.
+    pub(super) temperatures: Vec<f64>,
+    /// The last one that any counted reading had.
+    pub(super) humidity: Option<f64>,
+    /// When it counts as said: time does not run back within a partition.
+    pub(super) at: i64,
+}
+
+/// Everything that a device said.
+pub(super) struct Device {
+    pub(super) readings: Vec<Told>,
+    last: Option<Last>,
+    /// Manual runs have no place in the stream.
+    has_manual: bool,
+}
+
+impl Device {
+    pub(super) fn of(world: &World, number: usize) -> Device {
+        let refused = refused_places(world);
+        let intercepts = intercepts(world, number);
+        let mut device = Device { readings: Vec::new(), last: None, has_manual: false };
+        let mut counted = Vec::new();
+        for partition in &world.workload.partitions {
+            let name = format!("{}/{}", partition.hub, partition.id);
+            let mut until = 0;
+            for message in partition.messages.iter().filter(|message| message.device == number) {
+                let at = until.max(message.enqueued_at);
+                for (index, reading) in message.readings.iter().enumerate() {
+                    let place = Place::Stream(name.clone(), message.sequence.unwrap_or_default(), index);
+                    let told = told(reading, place, true, &refused, &intercepts);
+                    if !told.refused {
+                        until = at;
+                        counted.push(((at, name.clone()), reading));
+                    }
+                    device.readings.push(told);
+                }
+            }
+        }
+        device.last = last(counted, &intercepts);
+        device.add_manual_runs(world, number, &refused, &intercepts);
+        device
+    }
+
+    fn add_manual_runs(
+        &mut self,
+        world: &World,
+        number: usize,
+        refused: &BTreeSet<Place>,
+        intercepts: &[f64],
+    ) {
+        let taken = world.record().manual_runs.clone();
+        for (run, work) in world.workload.manual_runs.iter().enumerate() {
+            let delivered = taken.get(&run).copied().unwrap_or(false);
+            for message in work.messages.iter().filter(|message| message.device == number) {
+                self.has_manual = true;
+                for (index, reading) in message.readings.iter().enumerate() {
+                    let place = Place::ByHand(spoken(message, index), index);
+                    self.readings.push(told(reading, place, delivered, refused, intercepts));
+                }
+            }
+        }
+    }
+
+    /// The least and the most that the row may count.
+    pub(super) fn count(&self) -> (i64, i64) {
+        let not_refused = || self.readings.iter().filter(|reading| !reading.refused && reading.may_count);
+        let sure = not_refused().filter(|reading| reading.delivered).count();
+        let number = |count: usize| i64::try_from(count).expect("a run is short");
+        (number(sure), number(not_refused().count()))
+    }
+
+    /// The last counted reading, where the stream alone decides which one that is.
+    pub(super) fn last(&self) -> Option<&Last> {
+        self.last.as_ref().filter(|_| !self.has_manual)
+    }
+}
+
+/// The values after all counted readings, each with its time and partition: the order of the values.
+fn last(mut counted: Vec<((i64, String), &Reading)>, intercepts: &[f64]) -> Option<Last> {
+    counted.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let humidity = counted.iter().rev().find_map(|(_, reading)| match reading {
+        Reading::Said { humidity, .. } => *humidity,
+        Reading::Poison => None,
+    });
+    let ((at, _), Reading::Said { message_id, temperature, .. }) = counted.pop()? else { return None };
+    let valid = calibrated(*temperature, intercepts).filter(|value| VALID.contains(value));
+    Some(Last { message_id: message_id.clone(), temperatures: valid.collect(), humidity, at })
+}
+
+/// Where a reading stands.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Stream(String, i64, usize),
+    ByHand(Vec<u8>, usize),
+}
+
+fn told(
+    reading: &Reading,
+    place: Place,
+    delivered: bool,
+    refused: &BTreeSet<Place>,
+    intercepts: &[f64],
+) -> Told {
+    let (may_count, may_be_refused) = match reading {
+        Reading::Poison => (false, true),
+        Reading::Said { temperature, .. } => {
+            let valid = |value: f64| VALID.contains(&value);
+            let mut values = calibrated(*temperature, intercepts);
+            (calibrated(*temperature, intercepts).any(valid), values.any(|value| !valid(value)))
+        }
+    };
+    let name = match &place {
+        Place::Stream(partition, sequence, index) => {
+            format!("partition {partition}, event {sequence}, reading {index}")
+        }
+        Place::ByHand(body, _) => format!("by hand, {}", String::from_utf8_lossy(body)),
+    };
+    Told { place: name, may_count, may_be_refused, delivered, refused: refused.contains(&place) }
+}
+
+fn calibrated(raw: f64, intercepts: &[f64]) -> impl Iterator<Item = f64> {
+    intercepts.iter().map(move |intercept| raw + intercept)
+}
+
+/// Every offset that was in force for a device at some moment; without a calibration it is none.
+fn intercepts(world: &World, number: usize) -> Vec<f64> {
+    let changes = world.faults.plan().iter().filter_map(|fault| match fault {
+        Fault::Calibrate { device, intercept, .. } if *device == number => Some(*intercept),
+        _ => None,
+    });
+    let all = std::iter::once(world.workload.intercepts[number]).chain(changes);
+    all.map(Option::unwrap_or_default).collect()
+}
+
+fn refused_places(world: &World) -> BTreeSet<Place> {
+    let tables = world.tables();
+    let place = |refusal: &fieldcast::refusal::Refusal| match refusal.position.sequence {
+        Some(sequence) => {
+            Place::Stream(refusal.position.partition.as_str().to_owned(), sequence, refusal.index)
+        }
+        None => Place::ByHand(refusal.body.clone(), refusal.index),
+    };
+    tables.refusals().map(place).collect()
+}
+
+/// The bytes of one reading of a body that a person sent.
+fn spoken(message: &Message, index: usize) -> Vec<u8> {
+    if message.readings.len() == 1 {
+        return message.body.clone();
+    }
+    let raw: Vec<&serde_json::value::RawValue> =
+        serde_json::from_slice(&message.body).expect("bodies that people send can be read");
+    raw[index].get().as_bytes().to_vec()
+}
+
+/// Devices with a reading in a manual run that is not known to have succeeded.
+pub(super) fn devices_of_failed_manual_runs(world: &World) -> BTreeSet<String> {
+    let taken: BTreeMap<usize, bool> = world.record().manual_runs.clone();
+    let runs = world.workload.manual_runs.iter().enumerate();
+    runs.filter(|(run, _)| !taken.get(run).copied().unwrap_or(false))
+        .flat_map(|(_, run)| &run.messages)
+        .map(|message| world.workload.devices[message.device].clone())
+        .collect()
+}

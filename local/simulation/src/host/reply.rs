@@ -1,0 +1,56 @@
+//! What a reply must be true of: a batch that was taken is accounted for to the last reading, and is kept already.
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use crate::workload::{Message, Reading};
+use crate::world::World;
+
+/// Checks a reply of success and gives its log line.
+pub(super) fn check(world: &World, messages: &[&Message], body: &[u8]) -> String {
+    let reply: Value = serde_json::from_slice(body).unwrap_or_default();
+    let line = reply["Logs"][0].as_str().unwrap_or_default().to_owned();
+    let delivered: usize = messages.iter().map(|message| message.readings.len()).sum();
+    if totals(&line).iter().sum::<usize>() != delivered {
+        let detail = format!("{delivered} readings were delivered, the reply says: {line}");
+        world.violated("counted + known + refused = delivered", detail);
+    }
+    for message in messages {
+        check_kept(world, message);
+    }
+    line
+}
+
+/// Checks a reply that asks for the batch again.
+pub(super) fn check_failure(world: &World, status: StatusCode, body: &[u8]) {
+    world.record().failed_batches += 1;
+    if status != StatusCode::SERVICE_UNAVAILABLE || body.is_empty() {
+        let detail = format!("{status}: {}", String::from_utf8_lossy(body));
+        world.violated("only the store fails a batch", detail);
+    }
+}
+
+/// `… readings: 3 counted, 1 known already, 0 refused`
+fn totals(line: &str) -> Vec<usize> {
+    let readings = line.rsplit_once("readings: ").map_or("", |(_, readings)| readings);
+    let number = |part: &str| part.split_whitespace().next()?.parse().ok();
+    readings.split(", ").take(3).filter_map(number).collect()
+}
+
+/// What was acknowledged is in a row or among the refusals: the process may be killed now.
+fn check_kept(world: &World, message: &Message) {
+    let Some(sequence) = message.sequence else { return };
+    let tables = world.tables();
+    let device = format!("device-{}", message.device);
+    let folded = tables.state(&device).is_some_and(|state| {
+        state.marks.values().any(|mark| mark.sequence >= sequence)
+    });
+    let refused = tables.refusals().filter(|refusal| refusal.position.sequence == Some(sequence)).count();
+    let poison = message.readings.iter().filter(|reading| **reading == Reading::Poison).count();
+    let missing = refused < poison || !(folded || refused >= message.readings.len());
+    drop(tables);
+    if missing {
+        let detail = format!("event {sequence} of {device} was acknowledged and is nowhere");
+        world.violated("acknowledged is kept", detail);
+    }
+}

@@ -1,0 +1,101 @@
+//! Protections of the pipeline, and how to take each of them away at a seam, so that everybody can see the simulation
+//! find what it protects from. Production code knows nothing of this.
+
+use std::sync::Arc;
+
+use fieldcast::calibration::Calibrations;
+use fieldcast::ids::DeviceId;
+use fieldcast::refusal::Refusal;
+use fieldcast::shard::Shard;
+use fieldcast::store::{
+    CommitError, Loaded, Page, Reply, Revision, StateStore, StoreError, Write,
+};
+use tokio::time::Instant;
+
+use crate::store::SimulatedStore;
+
+/// Something that keeps the counts exact, or the screens right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Protection {
+    /// Redelivered events are skipped because the row knows how far each partition was folded in.
+    Watermark,
+    /// A write whose answer was lost is found again by the id of its invocation.
+    WriteId,
+    /// A row is written only if it is still what was read.
+    Etag,
+    /// A refusal's key is made of its position, so that it is kept once.
+    RejectionKey,
+    /// A screen shows no state that is older than the one it shows.
+    ScreenVersion,
+}
+
+impl Protection {
+    /// All of them.
+    pub const ALL: [Protection; 5] = [
+        Protection::Watermark,
+        Protection::WriteId,
+        Protection::Etag,
+        Protection::RejectionKey,
+        Protection::ScreenVersion,
+    ];
+}
+
+/// The store with one protection taken away.
+pub(crate) struct Weakened {
+    pub(crate) store: Arc<SimulatedStore>,
+    pub(crate) without: Protection,
+}
+
+impl Weakened {
+    fn forget(&self, loaded: Loaded) -> Loaded {
+        let Loaded::Found(mut stored) = loaded else { return loaded };
+        match self.without {
+            Protection::Watermark => stored.state.marks.clear(),
+            Protection::WriteId => stored.state.write_id.clear(),
+            Protection::Etag | Protection::RejectionKey | Protection::ScreenVersion => {}
+        }
+        Loaded::Found(stored)
+    }
+}
+
+impl StateStore for Weakened {
+    fn load<'a>(
+        &'a self,
+        shard: Shard,
+        devices: &'a [DeviceId],
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Loaded>, StoreError>> {
+        Box::pin(async move {
+            let loaded = self.store.load(shard, devices, deadline).await?;
+            Ok(loaded.into_iter().map(|row| self.forget(row)).collect())
+        })
+    }
+
+    fn commit<'a>(
+        &'a self,
+        shard: Shard,
+        writes: &'a [Write],
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Revision>, CommitError>> {
+        let conditional = self.without != Protection::Etag;
+        Box::pin(self.store.write(shard, writes, conditional, deadline))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        shard: Shard,
+        after: Option<String>,
+        deadline: Instant,
+    ) -> Reply<'a, Result<Page, StoreError>> {
+        self.store.scan(shard, after, deadline)
+    }
+
+    fn calibrations(&self, deadline: Instant) -> Reply<'_, Result<Calibrations, StoreError>> {
+        self.store.calibrations(deadline)
+    }
+
+    fn refuse<'a>(&'a self, refusals: &'a [Refusal], deadline: Instant) -> Reply<'a, Result<(), StoreError>> {
+        let by_key = self.without != Protection::RejectionKey;
+        Box::pin(self.store.keep(refusals, by_key, deadline))
+    }
+}
