@@ -198,8 +198,7 @@ impl Host {
     pub(crate) async fn snapshot(self: &Arc<Host>, turn: usize) -> Option<Vec<Value>> {
         let request = Request::get("/api/getdevicestate").body(Body::empty());
         let instance = turn % self.instances.len();
-        let (status, body) =
-            self.call(instance, request.expect("the request is well formed")).await.ok()?;
+        let (status, body) = self.call(instance, request.expect("the request is well formed")).await.ok()?;
         if status != StatusCode::OK {
             return None;
         }

@@ -159,7 +159,8 @@ impl Instance {
         let running = self.life().running.clone().ok_or(Gone)?;
         let mut ended = running.ended.subscribe();
         let mut work = pin!(async {
-            let response = running.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+            let response =
+                running.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
             let status = response.status();
             let body = to_bytes(response.into_body(), usize::MAX).await.expect("the body is in memory");
             (status, body)

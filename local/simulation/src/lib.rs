@@ -18,9 +18,11 @@ mod store;
 mod world;
 
 mod checks;
+mod explore;
 mod run;
 mod shrink;
 
+pub use explore::{Counterexample, Explored, examine, explore};
 pub use protection::Protection;
 pub use run::{Outcome, Telling, run};
 pub use shrink::shortest;

@@ -7,9 +7,7 @@ use fieldcast::calibration::Calibrations;
 use fieldcast::ids::DeviceId;
 use fieldcast::refusal::Refusal;
 use fieldcast::shard::Shard;
-use fieldcast::store::{
-    CommitError, Loaded, Page, Reply, Revision, StateStore, StoreError, Write,
-};
+use fieldcast::store::{CommitError, Loaded, Page, Reply, Revision, StateStore, StoreError, Write};
 use tokio::time::Instant;
 
 use crate::store::SimulatedStore;

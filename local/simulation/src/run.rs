@@ -73,7 +73,9 @@ async fn live(seed: u64, plan: &[Fault], without: Option<Protection>, telling: T
     world.tell(|| "nothing goes wrong from here on".to_owned());
     match quiet(&world, &host, &screens).await {
         true => checks::check_all(&world, &screens),
-        false => world.violated("the world comes to rest", "something goes on for hours after the last fault"),
+        false => {
+            world.violated("the world comes to rest", "something goes on for hours after the last fault")
+        }
     }
     let mut record = world.record();
     record.tally.add("events", world.workload.messages() as u64);

@@ -9,9 +9,7 @@ use fieldcast::calibration::Calibrations;
 use fieldcast::ids::DeviceId;
 use fieldcast::refusal::Refusal;
 use fieldcast::shard::Shard;
-use fieldcast::store::{
-    CommitError, Loaded, Page, Reply, Revision, StateStore, StoreError, Write,
-};
+use fieldcast::store::{CommitError, Loaded, Page, Reply, Revision, StateStore, StoreError, Write};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 

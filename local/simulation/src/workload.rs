@@ -130,21 +130,18 @@ fn log(
     speaking: &[usize],
     period: std::ops::Range<Moment>,
 ) -> Partition {
-    let count = dice.between(4, 24);
-    let mut arrivals: Vec<Moment> =
-        (0..count).map(|_| period.start + dice.below(period.end - period.start)).collect();
-    // Half of the messages come in bursts, so that batches have more than one.
-    for at in 1..arrivals.len() {
-        if dice.percent(50) {
-            arrivals[at] = arrivals[at - 1] + dice.below(200);
-        }
+    let mut arrivals = Vec::new();
+    // Devices speak in bursts, and an owner that comes late finds a queue.
+    for _ in 0..dice.between(2, 6) {
+        let at = period.start + dice.below(period.end - period.start);
+        arrivals.extend((0..dice.between(1, 7)).map(|_| at + dice.below(3) * 40));
     }
     arrivals.sort_unstable();
     let first = if hub == "hub-a" { i64::try_from(dice.below(1_000)).expect("small") } else { 0 };
     let messages = (first..).zip(arrivals).map(|(sequence, arrives)| {
         let step_back = if dice.percent(10) { dice.between(1, 5_000) } else { 0 };
-        let enqueued_at = HUB_EPOCH + i64::try_from(arrives).expect("small")
-            - i64::try_from(step_back).expect("small");
+        let enqueued_at =
+            HUB_EPOCH + i64::try_from(arrives).expect("small") - i64::try_from(step_back).expect("small");
         let device = dice.pick(speaking);
         let name = format!("{hub}-{id}-{sequence}");
         bodies::message(dice, device, &name, Some(sequence), arrives, enqueued_at)

@@ -13,8 +13,8 @@ use fieldcast::catalogue::Catalogue;
 use tokio::time::Instant;
 
 pub(crate) use self::faults::Faults;
-pub use self::record::{Tally, Violation};
 pub(crate) use self::record::Record;
+pub use self::record::{Tally, Violation};
 pub(crate) use self::tables::Tables;
 use crate::dice::Dice;
 use crate::plan::{Fault, Moment};

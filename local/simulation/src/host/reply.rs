@@ -42,9 +42,8 @@ fn check_kept(world: &World, message: &Message) {
     let Some(sequence) = message.sequence else { return };
     let tables = world.tables();
     let device = format!("device-{}", message.device);
-    let folded = tables.state(&device).is_some_and(|state| {
-        state.marks.values().any(|mark| mark.sequence >= sequence)
-    });
+    let folded =
+        tables.state(&device).is_some_and(|state| state.marks.values().any(|mark| mark.sequence >= sequence));
     let refused = tables.refusals().filter(|refusal| refusal.position.sequence == Some(sequence)).count();
     let poison = message.readings.iter().filter(|reading| **reading == Reading::Poison).count();
     let missing = refused < poison || !(folded || refused >= message.readings.len());

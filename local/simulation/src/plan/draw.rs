@@ -3,7 +3,7 @@
 
 use super::{Fault, Moment, Operation, PushTrouble, Trouble};
 use crate::dice::Dice;
-use crate::workload::{Workload, WORK_LASTS};
+use crate::workload::{WORK_LASTS, Workload};
 
 /// The most faults of one run. More hide each other and cost time.
 const MOST_FAULTS: u64 = 14;
@@ -75,10 +75,9 @@ fn moment(dice: &mut Dice) -> Moment {
     dice.below(WORK_LASTS + WORK_LASTS / 4)
 }
 
-fn store_fault(dice: &mut Dice, _: &Workload) -> Fault {
-    let operation =
-        dice.pick(&[Operation::Load, Operation::Load, Operation::Scan, Operation::Calibrations]);
-    let number = dice.below(if operation == Operation::Load { 40 } else { 6 });
+fn store_fault(dice: &mut Dice, workload: &Workload) -> Fault {
+    let operation = dice.pick(&[Operation::Load, Operation::Load, Operation::Scan, Operation::Calibrations]);
+    let number = dice.below(if operation == Operation::Load { batches(workload) } else { 6 });
     let slow = dice.between(100, 20_000);
     let trouble = dice.pick(&[
         Trouble::Unavailable,
@@ -90,7 +89,12 @@ fn store_fault(dice: &mut Dice, _: &Workload) -> Fault {
     Fault::Store { operation, number, trouble }
 }
 
-fn commit_fault(dice: &mut Dice, _: &Workload) -> Fault {
+/// About as many batches as a run has: most numbers drawn below this come up.
+fn batches(workload: &Workload) -> u64 {
+    (workload.messages() as u64 / 2).max(4)
+}
+
+fn commit_fault(dice: &mut Dice, workload: &Workload) -> Fault {
     // Beyond the handler's own deadline of 30 s too.
     let slow = dice.between(20, 45_000);
     let trouble = dice.pick(&[
@@ -104,10 +108,10 @@ fn commit_fault(dice: &mut Dice, _: &Workload) -> Fault {
         Trouble::Late(slow),
         Trouble::SlowAnswer(slow),
     ]);
-    Fault::Store { operation: Operation::Commit, number: dice.below(40), trouble }
+    Fault::Store { operation: Operation::Commit, number: dice.below(batches(workload)), trouble }
 }
 
-fn refuse_fault(dice: &mut Dice, _: &Workload) -> Fault {
+fn refuse_fault(dice: &mut Dice, workload: &Workload) -> Fault {
     let slow = dice.between(20, 45_000);
     let trouble = dice.pick(&[
         Trouble::Torn,
@@ -118,23 +122,31 @@ fn refuse_fault(dice: &mut Dice, _: &Workload) -> Fault {
         Trouble::LostAnswer,
         Trouble::Late(slow),
     ]);
-    Fault::Store { operation: Operation::Refuse, number: dice.below(20), trouble }
+    Fault::Store { operation: Operation::Refuse, number: dice.below(batches(workload)), trouble }
 }
 
 fn store_outage(dice: &mut Dice, _: &Workload) -> Fault {
     Fault::StoreOutage { at: moment(dice), lasts: dice.between(50, 40_000), silent: dice.percent(40) }
 }
 
-fn kill(dice: &mut Dice, _: &Workload) -> Fault {
-    Fault::Kill { poll: dice.below(250), after: dice.percent(50), instance: dice.percent(50) }
+fn kill(dice: &mut Dice, workload: &Workload) -> Fault {
+    Fault::Kill {
+        poll: dice.below(batches(workload) * 6),
+        after: dice.percent(50),
+        instance: dice.percent(50),
+    }
 }
 
-fn kill_before_checkpoint(dice: &mut Dice, _: &Workload) -> Fault {
-    Fault::KillBeforeCheckpoint { checkpoint: dice.below(25) }
+fn kill_before_checkpoint(dice: &mut Dice, workload: &Workload) -> Fault {
+    Fault::KillBeforeCheckpoint { checkpoint: dice.below(batches(workload)) }
 }
 
 fn pause(dice: &mut Dice, workload: &Workload) -> Fault {
-    Fault::Pause { instance: dice.index(workload.instances), at: moment(dice), lasts: dice.between(10, 60_000) }
+    Fault::Pause {
+        instance: dice.index(workload.instances),
+        at: moment(dice),
+        lasts: dice.between(10, 60_000),
+    }
 }
 
 fn steal(dice: &mut Dice, workload: &Workload) -> Fault {
@@ -147,7 +159,7 @@ fn replay(dice: &mut Dice, workload: &Workload) -> Fault {
     Fault::Replay { partition, at: moment(dice), back: dice.between(1, 30) }
 }
 
-fn push_fault(dice: &mut Dice, _: &Workload) -> Fault {
+fn push_fault(dice: &mut Dice, workload: &Workload) -> Fault {
     let late = dice.between(50, 20_000);
     let trouble = dice.pick(&[
         PushTrouble::Fails,
@@ -156,7 +168,7 @@ fn push_fault(dice: &mut Dice, _: &Workload) -> Fault {
         PushTrouble::Doubled(late),
         PushTrouble::Late(late),
     ]);
-    Fault::Push { call: dice.below(30), trouble }
+    Fault::Push { call: dice.below(batches(workload)), trouble }
 }
 
 fn push_outage(dice: &mut Dice, _: &Workload) -> Fault {

@@ -90,7 +90,8 @@ impl Faults {
     /// Whether the instance goes before it can write the next checkpoint.
     pub(crate) fn checkpoint(&self) -> bool {
         let this = self.checkpoints.fetch_add(1, Ordering::Relaxed);
-        self.find(|fault| (*fault == Fault::KillBeforeCheckpoint { checkpoint: this }).then_some(())).is_some()
+        self.find(|fault| (*fault == Fault::KillBeforeCheckpoint { checkpoint: this }).then_some(()))
+            .is_some()
     }
 
     /// What happens to the next announcement, and its number.

@@ -1,0 +1,72 @@
+//! Many seeds: on all cores, with the lowest failing seed as the answer, whichever core finds it.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::plan::{Fault, plan};
+use crate::protection::Protection;
+use crate::run::{Telling, run};
+use crate::shrink::shortest;
+use crate::workload::Workload;
+use crate::world::{Tally, Violation};
+
+/// A seed whose run broke a promise.
+#[derive(Debug)]
+pub struct Counterexample {
+    /// The seed.
+    pub seed: u64,
+    /// The first promise that was broken.
+    pub violation: Violation,
+    /// All its faults.
+    pub plan: Vec<Fault>,
+    /// Those that are enough.
+    pub shortest: Vec<Fault>,
+}
+
+/// What a number of seeds came to.
+#[derive(Debug)]
+pub struct Explored {
+    /// Runs that were made.
+    pub runs: u64,
+    /// What happened in all of them.
+    pub tally: Tally,
+    /// The lowest seed that failed.
+    pub counterexample: Option<Counterexample>,
+}
+
+/// Runs seeds until one fails. `progress` is told after each run how many there were.
+pub fn explore(seeds: Range<u64>, without: Option<Protection>, progress: impl Fn(u64) + Sync) -> Explored {
+    let (next, lowest) = (AtomicU64::new(seeds.start), AtomicU64::new(u64::MAX));
+    let found = Mutex::new((0, Tally::default()));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end || seed > lowest.load(Ordering::Relaxed) {
+                return;
+            }
+            let outcome = run(seed, &plan(seed, &Workload::of(seed)), without, Telling::Silent);
+            if !outcome.violations.is_empty() {
+                lowest.fetch_min(seed, Ordering::Relaxed);
+            }
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.0 += 1;
+            found.1.absorb(&outcome.tally);
+            progress(found.0);
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    let (runs, tally) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let lowest = lowest.into_inner();
+    Explored { runs, tally, counterexample: (lowest < u64::MAX).then(|| examine(lowest, without)).flatten() }
+}
+
+/// The first broken promise of a seed and the faults that break it; nothing when the seed is good.
+pub fn examine(seed: u64, without: Option<Protection>) -> Option<Counterexample> {
+    let plan = plan(seed, &Workload::of(seed));
+    let violation = run(seed, &plan, without, Telling::Silent).violations.into_iter().next()?;
+    let shortest = shortest(seed, &plan, without, violation.check);
+    Some(Counterexample { seed, violation, plan, shortest })
+}
