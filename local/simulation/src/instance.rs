@@ -13,7 +13,7 @@ use axum::http::{Request, StatusCode};
 use fieldcast::app::{App, router};
 use fieldcast::calibration::CalibrationCache;
 use fieldcast::https::{Peers, client};
-use fieldcast::ingest::{Ingest, Invocation};
+use fieldcast::ingest::{Ingest, Invocation, Known};
 use fieldcast::instant::Millis;
 use fieldcast::settings::Callers;
 use fieldcast::shard::Shards;
@@ -114,6 +114,7 @@ impl Instance {
             catalogue: Arc::clone(&self.world.catalogue),
             calibrations: CalibrationCache::new(CALIBRATIONS_LAST),
             shards: Shards::new("Sydney", self.world.workload.shards),
+            known: Known::default(),
         }
     }
 

@@ -23,17 +23,20 @@ pub enum Protection {
     Etag,
     /// A refusal's key is made of its position, so that it is kept once.
     RejectionKey,
+    /// "Counted" or "refused" is decided once, in the write of the row, and read from it when the reading comes again.
+    Verdict,
     /// A screen shows no state that is older than the one it shows.
     ScreenVersion,
 }
 
 impl Protection {
     /// All of them.
-    pub const ALL: [Protection; 5] = [
+    pub const ALL: [Protection; 6] = [
         Protection::Watermark,
         Protection::WriteId,
         Protection::Etag,
         Protection::RejectionKey,
+        Protection::Verdict,
         Protection::ScreenVersion,
     ];
 }
@@ -50,6 +53,7 @@ impl Weakened {
         match self.without {
             Protection::Watermark => stored.state.marks.clear(),
             Protection::WriteId => stored.state.write_id.clear(),
+            Protection::Verdict => stored.state.verdicts = Default::default(),
             Protection::Etag | Protection::RejectionKey | Protection::ScreenVersion => {}
         }
         Loaded::Found(stored)

@@ -88,11 +88,14 @@ impl Workload {
     /// The work of a seed.
     pub fn of(seed: u64) -> Workload {
         let mut dice = Dice::of(seed, "workload", 0);
-        let devices: Vec<String> = (0..dice.between(1, 5)).map(|number| format!("device-{number}")).collect();
+        let speaking = dice.index(5) + 1;
+        let partitions = partitions(&mut dice, speaking);
+        let manual_runs = manual_runs(&mut dice, speaking);
+        let devices: Vec<String> = (0..speaking + manual_runs.len() * DEVICES_OF_A_MANUAL_RUN)
+            .map(|number| format!("device-{number}"))
+            .collect();
         let intercepts =
             devices.iter().map(|_| dice.pick(&[None, None, Some(0.0), Some(30.0), Some(-45.0)])).collect();
-        let partitions = partitions(&mut dice, devices.len());
-        let manual_runs = manual_runs(&mut dice, devices.len());
         let (instances, shards) = (dice.pick(&[1, 2, 2, 3]), dice.pick(&[1, 1, 1, 3]));
         Workload { devices, intercepts, partitions, manual_runs, instances, shards }
     }
@@ -149,13 +152,18 @@ fn log(
     Partition { hub, id, messages: messages.collect() }
 }
 
-fn manual_runs(dice: &mut Dice, devices: usize) -> Vec<ManualRun> {
-    let runs = if dice.percent(40) { dice.between(1, 2) } else { 0 };
+/// Each manual run has devices of its own. A write without sequence numbers whose answer is lost is recognised by the
+/// write id that the row then holds; when somebody else writes the same row before it is read again, it is not. That
+/// limit is known and not what is looked for here.
+const DEVICES_OF_A_MANUAL_RUN: usize = 2;
+
+fn manual_runs(dice: &mut Dice, speaking: usize) -> Vec<ManualRun> {
+    let runs = if dice.percent(40) { dice.index(2) + 1 } else { 0 };
     (0..runs)
         .map(|run| {
             let at = dice.below(WORK_LASTS);
             let message = |number| {
-                let device = dice.index(devices);
+                let device = speaking + run * DEVICES_OF_A_MANUAL_RUN + dice.index(DEVICES_OF_A_MANUAL_RUN);
                 bodies::message(dice, device, &format!("by-hand-{run}-{number}"), None, at, 0)
             };
             ManualRun { at, messages: (0..3).map(message).collect() }
