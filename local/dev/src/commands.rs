@@ -5,6 +5,7 @@ mod doctor;
 mod package;
 mod reshard;
 mod send;
+mod simulate;
 mod test;
 mod up;
 
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     Reshard(reshard::Reshard),
     /// Measure the pipeline beside other handlers, and start time and size, and judge the budgets
     Bench(bench::Bench),
+    /// Run the real handler in simulated worlds where everything goes wrong, and check that nothing is counted twice
+    #[command(disable_help_flag = true)]
+    Simulate(simulate::Simulate),
     /// Say what is installed, what is missing and how to get it
     Doctor(doctor::Doctor),
 }
@@ -65,6 +69,7 @@ async fn run_to_the_end(command: Command, workspace: &Workspace) -> anyhow::Resu
         Command::Package(options) => package::run(options, workspace).await,
         Command::Reshard(options) => reshard::run(options, workspace).await,
         Command::Bench(options) => bench::run(options, workspace).await,
+        Command::Simulate(options) => simulate::run(options, workspace).await,
         Command::Doctor(options) => doctor::run(options, workspace).await,
     }
 }

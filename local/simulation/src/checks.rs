@@ -12,6 +12,9 @@ use crate::plan::Fault;
 use crate::screens::{Screens, WATCHING};
 use crate::world::World;
 
+/// The promise that everything else serves.
+pub(crate) const COUNTED_ONCE: &str = "every reading is counted once or refused once";
+
 /// Looks at everything.
 pub(crate) fn check_all(world: &World, screens: &Screens) {
     check_refusals(world);
@@ -68,7 +71,7 @@ fn check_count(world: &World, device: &str, told: &Device, state: Option<&Device
             "{device}: the row says {count}, expected {expected} ({} readings, {refused} of them refused)",
             told.readings.len()
         );
-        world.violated("every reading is counted once or refused once", detail);
+        world.violated(COUNTED_ONCE, detail);
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::checks::COUNTED_ONCE;
 use crate::plan::{Fault, plan};
 use crate::protection::Protection;
 use crate::run::{Telling, run};
@@ -17,7 +18,7 @@ use crate::world::{Tally, Violation};
 pub struct Counterexample {
     /// The seed.
     pub seed: u64,
-    /// The first promise that was broken.
+    /// The gravest promise that was broken.
     pub violation: Violation,
     /// All its faults.
     pub plan: Vec<Fault>,
@@ -63,10 +64,16 @@ pub fn explore(seeds: Range<u64>, without: Option<Protection>, progress: impl Fn
     Explored { runs, tally, counterexample: (lowest < u64::MAX).then(|| examine(lowest, without)).flatten() }
 }
 
-/// The first broken promise of a seed and the faults that break it; nothing when the seed is good.
+/// A wrong count before everything else, then what was noticed first.
+fn gravest(violations: Vec<Violation>) -> Option<Violation> {
+    let count = violations.iter().position(|violation| violation.check == COUNTED_ONCE).unwrap_or(0);
+    violations.into_iter().nth(count)
+}
+
+/// The gravest broken promise of a seed and the faults that break it; nothing when the seed is good.
 pub fn examine(seed: u64, without: Option<Protection>) -> Option<Counterexample> {
     let plan = plan(seed, &Workload::of(seed));
-    let violation = run(seed, &plan, without, Telling::Silent).violations.into_iter().next()?;
+    let violation = gravest(run(seed, &plan, without, Telling::Silent).violations)?;
     let shortest = shortest(seed, &plan, without, violation.check);
     Some(Counterexample { seed, violation, plan, shortest })
 }

@@ -158,7 +158,7 @@ fn log(
 const DEVICES_OF_A_MANUAL_RUN: usize = 2;
 
 fn manual_runs(dice: &mut Dice, speaking: usize) -> Vec<ManualRun> {
-    let runs = if dice.percent(40) { dice.index(2) + 1 } else { 0 };
+    let runs = if dice.percent(60) { dice.index(4) + 1 } else { 0 };
     (0..runs)
         .map(|run| {
             let at = dice.below(WORK_LASTS);

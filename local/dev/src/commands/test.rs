@@ -47,7 +47,7 @@ async fn run_tests(arguments: &[String], workspace: &Workspace) -> Result<ExitCo
 }
 
 /// The code that a shell would give: the program's own, or 128 plus the signal that ended it.
-fn shell_code(ended: ExitStatus) -> u8 {
+pub(super) fn shell_code(ended: ExitStatus) -> u8 {
     let code = ended.code().or_else(|| ended.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
