@@ -5,6 +5,7 @@
 
 mod stack;
 
+mod bad_input;
 mod browser;
 mod end_to_end;
 mod predecessor_defects;
