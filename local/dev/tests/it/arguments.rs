@@ -10,6 +10,8 @@ fn a_wrong_argument_is_answered_in_one_line() {
         &["up", "--bogus"],
         &["send"],
         &["launch"],
+        &["fuzz", "--input", "x"],
+        &["fuzz", "everything"],
         &["up", "--release", "--handler", "x"],
     ] {
         let ended = program::run(arguments);
@@ -24,7 +26,7 @@ fn a_wrong_argument_is_answered_in_one_line() {
 fn help_names_every_command() {
     let ended = program::run(&["--help"]);
     assert_eq!(ended.code, Some(0));
-    for command in ["up", "send", "test", "package", "bench", "doctor"] {
+    for command in ["up", "send", "test", "package", "bench", "fuzz", "doctor"] {
         assert!(ended.stdout.contains(&format!("\n  {command} ")), "{}", ended.stdout);
     }
 }
