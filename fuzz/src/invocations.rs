@@ -43,11 +43,15 @@ fn check_batch(batch: &Batch, envelope: Option<&Value>) {
     }
 }
 
-/// What was handed over as events, by a parser that builds everything; `None` where that parser has narrower limits.
+/// What was handed over as events, by a parser that builds everything; `None` where that parser has narrower limits, and
+/// for a JSON string behind white space, which no host writes and which is taken as it is.
 fn expected_bodies(envelope: &Value) -> Option<Vec<Value>> {
     let data = &envelope["Data"];
     let handed_over = data.get("events").or_else(|| data.get("event"))?;
     let events = match handed_over {
+        Value::String(text) if text.starts_with(|c: char| c.is_ascii_whitespace()) && is_string(text) => {
+            return None;
+        }
         Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
         native => native.clone(),
     };
@@ -55,6 +59,10 @@ fn expected_bodies(envelope: &Value) -> Option<Vec<Value>> {
         Value::Array(events) => Some(events),
         one => Some(vec![one]),
     }
+}
+
+fn is_string(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('"')
 }
 
 fn check_event_body(body: &[u8], expected: &Value) {

@@ -104,7 +104,8 @@ impl Campaign {
             let input = found_input(&words).context("the fuzzer ended without naming an input")?;
             bail!(failure(target, Path::new(input)));
         }
-        let (inputs, places) = figures(&words).context("the fuzzer did not say what it has done")?;
+        let (inputs, places) = figures(&words)
+            .context("the fuzzer saw no code at work: it was built without its instructions")?;
         say!("{}: {inputs} inputs tried, {places} places of the code reached, nothing found", target.name());
         Ok(())
     }
@@ -173,7 +174,13 @@ mod tests {
     #[test]
     fn the_last_figures_count() {
         assert_eq!(figures(WORDS), Some((56_661, 1_733)));
-        assert_eq!(figures("INFO: Seed: 1"), None);
+    }
+
+    #[test]
+    fn a_fuzzer_that_sees_nothing_has_no_figures() {
+        let blind = "#524288\tDONE   corp: 1/1b lim: 4096 exec/s: 174762 rss: 27Mb\n\
+                     stat::number_of_executed_units: 524288\n";
+        assert_eq!(figures(blind), None);
     }
 
     #[test]
