@@ -5,6 +5,7 @@
 
 mod stack;
 
+mod bad_input;
 mod browser;
 mod chaos;
 mod embedded_kill;

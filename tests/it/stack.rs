@@ -171,13 +171,18 @@ impl Stack {
 
     /// Sends as a device would, and insists that the hub accepts it.
     pub(crate) async fn send(&self, device: &str, body: impl Into<reqwest::Body>) {
+        let (status, text) = self.offer(device, body).await;
+        assert_eq!(status, 204, "{text}");
+    }
+
+    /// Sends as a device would; the hub's status and words.
+    pub(crate) async fn offer(&self, device: &str, body: impl Into<reqwest::Body>) -> (u16, String) {
         let encoded = utf8_percent_encode(device, NON_ALPHANUMERIC);
         let url =
             format!("http://{}/devices/{encoded}/messages/events?api-version=2020-03-13", self.hub.address());
         let request = self.http.post(url).header("Authorization", self.token(device)).body(body);
         let reply = request.send().await.unwrap();
-        let (status, text) = (reply.status().as_u16(), reply.text().await.unwrap());
-        assert_eq!(status, 204, "{text}");
+        (reply.status().as_u16(), reply.text().await.unwrap())
     }
 
     fn token(&self, device: &str) -> String {

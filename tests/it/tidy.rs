@@ -55,7 +55,9 @@ fn stand_ins_share_no_code_with_what_they_stand_in_for() {
 
 #[test]
 fn every_file_opens_with_what_it_is() {
-    for path in ["src", "crates", "local", "tests"].into_iter().flat_map(|folder| files(folder, ".rs")) {
+    for path in
+        ["src", "crates", "fuzz", "local", "tests"].into_iter().flat_map(|folder| files(folder, ".rs"))
+    {
         assert!(read(&path).starts_with("//! "), "{} has no opening sentence", path.display());
     }
 }
@@ -96,7 +98,9 @@ fn the_pure_modules_do_no_io_and_read_no_clock() {
 fn nothing_is_ignored_or_left_for_later() {
     let marks =
         [["#[", "ignore"].concat(), ["todo", "!("].concat(), ["FIX", "ME"].concat(), ["TO", "DO"].concat()];
-    for path in ["src", "crates", "local", "tests"].into_iter().flat_map(|folder| files(folder, ".rs")) {
+    for path in
+        ["src", "crates", "fuzz", "local", "tests"].into_iter().flat_map(|folder| files(folder, ".rs"))
+    {
         let text = read(&path);
         for mark in &marks {
             assert!(!text.contains(mark.as_str()), "{} contains {mark}", path.display());

@@ -2,6 +2,7 @@
 
 mod bench;
 mod doctor;
+mod fuzz;
 mod package;
 mod reshard;
 mod send;
@@ -28,7 +29,7 @@ pub(crate) enum Command {
     Up(up::Up),
     /// Send one reading as a device would, to the local hub or to a real IoT Hub
     Send(send::Send),
-    /// Set up what the tests need, check the dashboard, then run every test of the workspace
+    /// Set up what the tests need, check the dashboard, fuzz for 20 seconds, then run every test
     Test(test::Test),
     /// Build the static handler and lay out the Functions app, as a folder and as a zip
     Package(package::Package),
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     /// Run the real handler in simulated worlds where everything goes wrong, and check that nothing is counted twice
     #[command(disable_help_flag = true)]
     Simulate(simulate::Simulate),
+    /// Look for input that the parsers cannot take, starting from the corpus in fuzz/corpus
+    Fuzz(fuzz::Fuzz),
     /// Say what is installed, what is missing and how to get it
     Doctor(doctor::Doctor),
 }
@@ -70,6 +73,7 @@ async fn run_to_the_end(command: Command, workspace: &Workspace) -> anyhow::Resu
         Command::Reshard(options) => reshard::run(options, workspace).await,
         Command::Bench(options) => bench::run(options, workspace).await,
         Command::Simulate(options) => simulate::run(options, workspace).await,
+        Command::Fuzz(options) => fuzz::run(options, workspace).await,
         Command::Doctor(options) => doctor::run(options, workspace).await,
     }
 }

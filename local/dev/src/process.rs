@@ -17,25 +17,26 @@ pub(crate) enum Output {
 }
 
 /// Runs `command` to its end; `what` names it in the error, as in "`npm ci` failed".
-pub(crate) async fn run(mut command: Command, output: Output, what: &str) -> Result<()> {
+pub(crate) async fn run(command: Command, output: Output, what: &str) -> Result<()> {
     let status = match output {
         Output::Shown => status(command).await,
-        Output::OnlyOnFailure => {
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
-            let finished = finish(command).await;
-            finished.map(|ended| {
-                if !ended.status.success() {
-                    show(&ended);
-                }
-                ended.status
-            })
-        }
+        Output::OnlyOnFailure => words(command).await.map(|ended| ended.status),
     };
     let status = status.with_context(|| format!("{what} could not be run"))?;
     if !status.success() {
         bail!("{what} failed ({status}): its own words are above");
     }
     Ok(())
+}
+
+/// Runs `command` for its words on both outputs, which are shown when it fails.
+pub(crate) async fn words(mut command: Command) -> std::io::Result<std::process::Output> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ended = finish(command).await?;
+    if !ended.status.success() {
+        show(&ended);
+    }
+    Ok(ended)
 }
 
 /// Runs `command` with its output shown and answers how it ended.

@@ -43,13 +43,49 @@ pub(crate) async fn optimised_dev(workspace: &Workspace) -> Result<PathBuf> {
     built(build).await
 }
 
+/// What makes the compiler count the places that an input reaches, and show the fuzzer what is compared with what. The
+/// pass is LLVM's and part of every stable toolchain.
+const COVERAGE: [&str; 6] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
+];
+
+/// The built fuzz targets.
+pub(crate) struct Fuzzers(PathBuf);
+
+impl Fuzzers {
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+/// Builds the fuzz targets. Naming the target triple keeps build scripts and macros free of the instructions.
+pub(crate) async fn fuzzers(workspace: &Workspace) -> Result<Fuzzers> {
+    if on_path("g++").is_none() && on_path("c++").is_none() {
+        bail!(
+            "libFuzzer is C++ and there is no compiler for it: install g++, for example with `apt-get install g++`"
+        );
+    }
+    let (triple, folder) = (gnu_triple()?, target_folder(workspace).await?.join("fuzz"));
+    let mut build = cargo(workspace);
+    build.args(["build", "--package", "fieldcast-fuzz", "--features", "libfuzzer", "--profile", "fuzz"]);
+    build.args(["--bins", "--quiet", "--target", triple, "--target-dir"]).arg(&folder);
+    build.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", COVERAGE.join(" "));
+    process::run(build, process::Output::Shown, "building the fuzzers").await?;
+    Ok(Fuzzers(folder.join(triple).join("fuzz")))
+}
+
 fn gnu_triple() -> Result<&'static str> {
     match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64") => Ok("x86_64-unknown-linux-gnu"),
         ("linux", "aarch64") => Ok("aarch64-unknown-linux-gnu"),
         (system, machine) => bail!(
-            "the package holds a Linux program, which this machine ({system} on {machine}) cannot build: run this on Linux, \
-             for example in WSL or a container"
+            "this needs a Linux program, which this machine ({system} on {machine}) cannot build: run it on Linux, for example \
+             in WSL or a container"
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo dev test`: everything that the tests need, then every test. The test runner has the last word.
+//! `cargo dev test`: everything that the tests need, a short fuzz run, then every test. The test runner has the last word.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -26,6 +26,7 @@ pub(crate) async fn run(options: Test, workspace: &Workspace) -> Result<ExitCode
     check_dashboard(workspace).await?;
     say!("building the static handler for the package's tests");
     toolchain::static_handler(workspace).await?;
+    super::fuzz::briefly(workspace).await?;
     run_tests(&options.arguments, workspace).await
 }
 

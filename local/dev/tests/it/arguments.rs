@@ -13,6 +13,8 @@ fn a_wrong_argument_is_answered_in_one_line() {
         &["reshard", "--to", "0"],
         &["reshard", "--to", "101"],
         &["launch"],
+        &["fuzz", "--input", "x"],
+        &["fuzz", "everything"],
         &["up", "--release", "--handler", "x"],
     ] {
         let ended = program::run(arguments);
@@ -27,7 +29,7 @@ fn a_wrong_argument_is_answered_in_one_line() {
 fn help_names_every_command() {
     let ended = program::run(&["--help"]);
     assert_eq!(ended.code, Some(0));
-    for command in ["up", "send", "test", "package", "reshard", "bench", "doctor"] {
+    for command in ["up", "send", "test", "package", "reshard", "bench", "simulate", "fuzz", "doctor"] {
         assert!(ended.stdout.contains(&format!("\n  {command} ")), "{}", ended.stdout);
     }
 }

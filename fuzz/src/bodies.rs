@@ -1,0 +1,69 @@
+//! What must hold for telemetry bodies: each reading is found where it stands, and it is counted or refused as the judge
+//! says.
+
+use std::sync::LazyLock;
+
+use crate::catalogue::Catalogue;
+use crate::judge::{self, Expected};
+use crate::refusal::Fault;
+use crate::telemetry::{self, Found, Reading};
+
+/// Read once: reading it takes longer than all else here.
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::environment);
+
+/// A body as the hub stamped it with a device, and as it comes without a stamp.
+pub fn check_telemetry(body: &[u8]) {
+    for stamped in [Some("sensor-1"), None, Some("a/b")] {
+        check_body(body, stamped);
+    }
+}
+
+pub(crate) fn check_body(body: &[u8], stamped: Option<&str>) {
+    let catalogue = &*CATALOGUE;
+    let found = telemetry::read(body, stamped, catalogue);
+    assert_eq!(found, telemetry::read(body, stamped, catalogue), "reading twice gives the same");
+    check_spans(body, &found);
+    match judge::elements(body) {
+        Some(elements) => {
+            assert_eq!(found.len(), elements.len(), "one outcome for each reading");
+            for (found, element) in found.iter().zip(elements) {
+                let written = &body[found.span.clone()];
+                assert!(written.ends_with(element.as_bytes()) || found.span == (0..body.len()), "{found:?}");
+                check_outcome(&found.outcome, judge::reading(element, stamped, catalogue), stamped);
+            }
+        }
+        None => {
+            assert_eq!((found.len(), &found[0].span), (1, &(0..body.len())), "refused as a whole");
+            check_outcome(&found[0].outcome, None, stamped);
+        }
+    }
+}
+
+/// Spans lie within the body, in order, none upon another.
+fn check_spans(body: &[u8], found: &[Found]) {
+    assert!(!found.is_empty(), "whatever came is counted or refused");
+    let mut end = 0;
+    for one in found {
+        assert!(end <= one.span.start && one.span.start <= one.span.end, "{:?} after {end}", one.span);
+        end = one.span.end;
+    }
+    assert!(end <= body.len(), "{end} of {}", body.len());
+}
+
+fn check_outcome(outcome: &Result<Reading, Fault>, expected: Option<Expected>, stamped: Option<&str>) {
+    match outcome {
+        Ok(reading) => {
+            let mut values = vec![None; expected.as_ref().map_or(0, |expected| expected.values.len())];
+            for &(at, value) in &reading.raw {
+                assert!(value.is_finite(), "{reading:?}");
+                assert_eq!(values[at].replace(value), None, "one value for each measurement: {reading:?}");
+            }
+            assert_eq!(Some(Expected { device: reading.device.to_string(), values }), expected);
+        }
+        Err(fault) => {
+            assert_eq!(expected, None, "must be counted, but: {fault:?}");
+            assert!(!fault.detail.is_empty(), "a refusal says why");
+            assert!(stamped.is_none() || fault.device.as_deref() == stamped, "{fault:?}");
+        }
+    }
+}

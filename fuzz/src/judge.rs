@@ -1,0 +1,133 @@
+//! A second opinion on telemetry, written without a thought of speed: which readings a body has and which of them count.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::catalogue::Catalogue;
+use crate::ids::DeviceId;
+
+/// Nesting, readings of a body and characters of a text that are taken, as `src/telemetry.rs` has them.
+const DEEPEST: usize = 64;
+const MOST_READINGS: usize = 20_000;
+const LONGEST_TEXT: usize = 256;
+
+/// The readings of a body as text, in order; `None` when the body has to be refused as a whole.
+pub(crate) fn elements(body: &[u8]) -> Option<Vec<&str>> {
+    let text = std::str::from_utf8(body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)).ok()?;
+    let whole: &RawValue = serde_json::from_str(text).ok()?;
+    if depth(whole.get()) > DEEPEST {
+        return None;
+    }
+    match list(whole.get()) {
+        Some(elements) => (1..=MOST_READINGS).contains(&elements.len()).then_some(elements),
+        None => Some(vec![whole.get()]),
+    }
+}
+
+/// What a reading has to become: its device, and its values by their position in the catalogue.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Expected {
+    pub(crate) device: String,
+    pub(crate) values: Vec<Option<f64>>,
+}
+
+/// The verdict on one element: `None` when it has to be refused.
+pub(crate) fn reading(element: &str, stamped: Option<&str>, catalogue: &Catalogue) -> Option<Expected> {
+    let named: Vec<(String, &str)> = members(element)?
+        .into_iter()
+        .map(|(name, value)| Some((serde_json::from_str(name).ok()?, value)))
+        .collect::<Option<_>>()?;
+    let measured = |spellings: &[String]| {
+        let spellings: Vec<&str> = spellings.iter().map(String::as_str).collect();
+        number(only(&named, &spellings)?)
+    };
+    let values = catalogue
+        .measurements()
+        .iter()
+        .map(|measurement| measured(&measurement.spellings))
+        .collect::<Option<_>>()?;
+    text(only(&named, &["geo", "Geo"])?, false)?;
+    text(only(&named, &["messageId", "Id"])?, true)?;
+    let device = match stamped {
+        Some(stamped) => stamped.to_owned(),
+        None => text(only(&named, &["deviceId", "DeviceId"])?, false)??,
+    };
+    DeviceId::parse(&device).ok()?;
+    Some(Expected { device, values })
+}
+
+/// The value under any of these names, `null` where there is none; `None` when there are several.
+fn only<'a>(named: &[(String, &'a str)], names: &[&str]) -> Option<&'a str> {
+    let mut values = named.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| *value);
+    let first = values.next().unwrap_or("null");
+    values.next().is_none().then_some(first)
+}
+
+fn number(value: &str) -> Option<Option<f64>> {
+    match value {
+        "null" => Some(None),
+        _ if value.starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
+            value.parse::<f64>().ok().filter(|number| number.is_finite()).map(Some)
+        }
+        _ => None,
+    }
+}
+
+fn text(value: &str, may_be_number: bool) -> Option<Option<String>> {
+    let text = match value.as_bytes()[0] {
+        b'"' => serde_json::from_str::<String>(value).ok()?,
+        b'-' | b'0'..=b'9' if may_be_number => value.to_owned(),
+        _ if value == "null" => return Some(None),
+        _ => return None,
+    };
+    let kept = |c: char| !c.is_control() && c != '\u{fffe}' && c != '\u{ffff}';
+    (text.chars().count() <= LONGEST_TEXT && text.chars().all(kept)).then_some(Some(text))
+}
+
+/// How deep arrays and objects stand inside each other.
+fn depth(json: &str) -> usize {
+    let inner = match (list(json), members(json)) {
+        (Some(elements), _) => elements,
+        (_, Some(members)) => members.into_iter().map(|(_, value)| value).collect(),
+        (None, None) => return 0,
+    };
+    1 + inner.into_iter().map(depth).max().unwrap_or_default()
+}
+
+fn list(json: &str) -> Option<Vec<&str>> {
+    let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+    Some(elements.into_iter().map(RawValue::get).collect())
+}
+
+/// The members of an object in order, twins included, names as they are written.
+fn members(json: &str) -> Option<Vec<(&str, &str)>> {
+    serde_json::from_str::<Members<'_>>(json).ok().map(|members| members.0)
+}
+
+struct Members<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
+        deserializer.deserialize_map(InOrder).map(Members)
+    }
+}
+
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Vec<(&'de str, &'de str)>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some((name, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            members.push((name.get(), value.get()));
+        }
+        Ok(members)
+    }
+}
