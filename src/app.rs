@@ -1,6 +1,7 @@
 //! The HTTP face of the app: what the Functions host calls. Handlers are a few lines; what they do is elsewhere.
 
 mod answer;
+mod collect;
 mod negotiate;
 mod snapshot;
 mod trigger;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{Method, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use fieldcast_signalr::HubClient;
 use tokio::net::TcpListener;
 
 pub use self::answer::Answer;
+use self::collect::{Uncollected, collect};
 use crate::envelope;
 use crate::ingest::{Ingest, Invocations};
 use crate::settings::Callers;
@@ -79,9 +81,14 @@ async fn wrong_method() -> Answer {
 }
 
 async fn trigger_function(State(app): State<Arc<App>>, request: Request) -> Answer {
-    match to_bytes(request.into_body(), LARGEST_BATCH).await {
-        Ok(body) => trigger::run(&app, &body).await,
-        Err(_) => Answer::too_large(LARGEST_BATCH),
+    match collect(request.into_body(), LARGEST_BATCH).await {
+        Ok(body) => trigger::run(&app, body).await,
+        Err(Uncollected::TooLarge) => Answer::too_large(LARGEST_BATCH),
+        Err(Uncollected::Cut) => Answer::error(
+            StatusCode::BAD_REQUEST,
+            "cut_body",
+            "the connection ended before the request did; send it again",
+        ),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The measurement catalogue: which measurements exist, under which spellings they arrive, where they are kept and what
 //! is valid. Data, not code: the built-in one is `catalogue/environment.json`, a `telemetry.json` at the app root replaces it.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 
@@ -40,7 +41,8 @@ pub struct CalibrationColumns {
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     measurements: Vec<Measurement>,
-    by_spelling: HashMap<String, usize>,
+    /// Sorted by [`by_length`], for a search whose steps mostly compare two lengths.
+    by_spelling: Vec<(String, usize)>,
 }
 
 /// What is wrong with a catalogue, and with which entry of it.
@@ -114,11 +116,12 @@ impl Catalogue {
             return Err(CatalogueError::Unreadable(problem));
         }
         check_unique(&measurements)?;
-        let by_spelling = measurements
+        let mut by_spelling: Vec<_> = measurements
             .iter()
             .enumerate()
             .flat_map(|(index, entry)| entry.spellings.iter().map(move |spelling| (spelling.clone(), index)))
             .collect();
+        by_spelling.sort_by(|(one, _), (other, _)| by_length(one, other));
         Ok(Catalogue { measurements, by_spelling })
     }
 
@@ -129,8 +132,13 @@ impl Catalogue {
 
     /// The position of the measurement that arrives under this name.
     pub fn position_of(&self, spelling: &str) -> Option<usize> {
-        self.by_spelling.get(spelling).copied()
+        let found = self.by_spelling.binary_search_by(|(known, _)| by_length(known, spelling)).ok()?;
+        Some(self.by_spelling[found].1)
     }
+}
+
+fn by_length(one: &str, other: &str) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 impl Measurement {

@@ -2,21 +2,26 @@
 //! and how it wants the answer. Source: the custom handler contract of the Functions host (`Data`, `Metadata`,
 //! `Outputs`), whose value encoder turns everything that is not a JSON object into JSON text inside a JSON string.
 
+mod bodies;
 mod http;
+mod level;
 mod loose;
 mod metadata;
+mod unescape;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub use http::{HttpCall, read_http_call};
-use metadata::Metadata;
+use metadata::{Metadata, Places};
 
 use crate::ids::{Partition, Position};
 use crate::instant::Millis;
+use crate::span::span_of;
 
 /// Events of one partition, in the order of the stream.
 #[derive(Debug, PartialEq)]
@@ -73,72 +78,43 @@ pub enum EnvelopeError {
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(rename = "Data", borrow)]
-    data: std::collections::BTreeMap<String, &'a RawValue>,
+    data: BTreeMap<String, &'a RawValue>,
     #[serde(rename = "Metadata", borrow, default)]
-    metadata: Option<&'a RawValue>,
+    metadata: Option<metadata::Wire<'a>>,
 }
 
-/// Reads an Event Hub invocation in every form that `cardinality` and `dataType` can give it.
-pub fn read_batch(request: &[u8]) -> Result<Batch, EnvelopeError> {
+/// Reads an Event Hub invocation in every form that `cardinality` and `dataType` can give it. The request's memory
+/// becomes that of the bodies: every level of wrapping is undone in place, so that a large batch is never there twice.
+pub fn read_batch(request: impl Into<Vec<u8>>) -> Result<Batch, EnvelopeError> {
+    let mut request = request.into();
+    let (name, events, mut places) = members(&request)?;
+    let fail = |problem| EnvelopeError::Events { name: name.to_owned(), problem };
+    let bodies = bodies::find(&mut request, events).map_err(fail)?;
+    places.open(&mut request)?;
+    let request = Bytes::from(request);
+    let metadata = Metadata::read(&request, &places, bodies.len())?;
+    let event = |(index, body)| metadata.event(index, request.slice(body));
+    let events = bodies.into_iter().enumerate().map(event).collect();
+    Ok(Batch { partition: metadata.partition.clone(), events })
+}
+
+/// The binding's name, where its events are, and where the metadata are.
+fn members(request: &[u8]) -> Result<(&'static str, Range<usize>, Places), EnvelopeError> {
     let envelope: Envelope<'_> =
         serde_json::from_slice(request).map_err(|error| EnvelopeError::Shape(error.to_string()))?;
-    let (name, value) = ["events", "event"]
-        .iter()
-        .find_map(|name| envelope.data.get_key_value(*name))
+    let (name, events) = ["events", "event"]
+        .into_iter()
+        .find_map(|name| Some((name, envelope.data.get(name)?)))
         .ok_or_else(|| EnvelopeError::NoEvents(names(&envelope.data)))?;
-    let bodies =
-        bodies(value.get()).map_err(|problem| EnvelopeError::Events { name: name.clone(), problem })?;
-    let metadata = Metadata::read(envelope.metadata, bodies.len())?;
-    let event = |(index, body)| metadata.event(index, body);
-    let events = bodies.into_iter().enumerate().map(event).collect();
-    Ok(Batch { partition: metadata.partition(), events })
+    let places = envelope.metadata.unwrap_or_default().places(request);
+    Ok((name, span_of(events.get(), request), places))
 }
 
-fn names(data: &std::collections::BTreeMap<String, &RawValue>) -> String {
+fn names(data: &BTreeMap<String, &RawValue>) -> String {
     match data.is_empty() {
         true => "nothing".to_owned(),
         false => data.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
     }
-}
-
-/// The event bodies of a `Data` value: a native array or object, or JSON text inside a string. An event that is
-/// neither is base64 (`dataType` binary with `cardinality` one).
-fn bodies(value: &str) -> Result<Vec<Vec<u8>>, String> {
-    let owned;
-    let inner = match value.as_bytes().first() {
-        Some(b'"') => {
-            owned = serde_json::from_str::<String>(value).map_err(|error| error.to_string())?;
-            owned.as_str()
-        }
-        _ => value,
-    };
-    match inner.trim_ascii_start().as_bytes().first() {
-        Some(b'[') => {
-            let elements: Vec<&RawValue> = serde_json::from_str(inner).map_err(|error| error.to_string())?;
-            elements.into_iter().map(|element| element_body(element.get())).collect()
-        }
-        Some(b'{' | b'"') => Ok(vec![element_body(inner)?]),
-        Some(_) if inner != "null" => Ok(vec![text_body(inner)]),
-        _ => Err("it is empty".to_owned()),
-    }
-}
-
-/// One event of an array: a string (base64 or the text itself) or, without `dataType`, the parsed JSON.
-fn element_body(raw: &str) -> Result<Vec<u8>, String> {
-    match raw.as_bytes().first() {
-        Some(b'"') => {
-            let text =
-                serde_json::from_str::<std::borrow::Cow<'_, str>>(raw).map_err(|error| error.to_string())?;
-            Ok(text_body(&text))
-        }
-        _ if raw == "null" => Ok(Vec::new()),
-        _ => Ok(raw.as_bytes().to_vec()),
-    }
-}
-
-/// Telemetry that can be counted starts with `{` or `[`, which are no base64 characters, so the two cannot be confused.
-fn text_body(text: &str) -> Vec<u8> {
-    STANDARD.decode(text).unwrap_or_else(|_| text.as_bytes().to_vec())
 }
 
 /// The answer to a trigger: never empty, because the host waits for ever for a body that never comes.

@@ -1,5 +1,7 @@
 //! Points in time as the wire states them: milliseconds since 1970, read from and written as text. No clock is read here.
 
+mod usual;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -15,6 +17,10 @@ impl Millis {
     /// Reads the forms in which the Functions host hands over times: with `Z` or an offset, or with neither, which
     /// means UTC (`EnqueuedTimeUtcArray` has no `Z`).
     pub fn parse(text: &str) -> Option<Millis> {
+        usual::parse(text.as_bytes()).or_else(|| Millis::parse_any(text))
+    }
+
+    fn parse_any(text: &str) -> Option<Millis> {
         if let Ok(instant) = text.parse::<Timestamp>() {
             return Some(Millis(instant.as_millisecond()));
         }
@@ -31,6 +37,10 @@ impl Millis {
 
     /// RFC 3339 in UTC with exactly three fraction digits, so that text order is time order.
     pub fn to_text(self) -> String {
+        usual::to_text(self).unwrap_or_else(|| self.to_any_text())
+    }
+
+    fn to_any_text(self) -> String {
         let instant = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
         format!("{instant:.3}")
     }
@@ -38,6 +48,8 @@ impl Millis {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::Millis;
 
     #[test]
@@ -54,5 +66,24 @@ mod tests {
     fn text_has_three_fraction_digits() {
         assert_eq!(Millis(1_732_150_631_000).to_text(), "2024-11-21T00:57:11.000Z");
         assert_eq!(Millis(1_732_150_631_120).to_text(), "2024-11-21T00:57:11.120Z");
+    }
+
+    proptest! {
+        #[test]
+        fn the_usual_forms_are_read_as_jiff_reads_them(
+            text in "(19[67]|20[0-9]|999)[0-9]-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9]:[0-6][0-9]([.][0-9]{0,10})?(Z|z|[+-][012][0-9]:?[0-6][0-9])?x?"
+        ) {
+            prop_assert_eq!(Millis::parse(&text), Millis::parse_any(&text));
+        }
+
+        #[test]
+        fn times_are_written_as_jiff_writes_them(time in -100_000_000_000_000_i64..400_000_000_000_000) {
+            prop_assert_eq!(Millis(time).to_text(), Millis(time).to_any_text());
+        }
+
+        #[test]
+        fn a_written_time_is_read_as_itself(time in 0..253_000_000_000_000_i64) {
+            prop_assert_eq!(Millis::parse(&Millis(time).to_text()), Some(Millis(time)));
+        }
     }
 }

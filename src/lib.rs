@@ -8,6 +8,7 @@ pub mod settings;
 pub mod envelope;
 pub mod ids;
 pub mod instant;
+mod span;
 
 pub mod calibration;
 pub mod catalogue;

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::catalogue::Catalogue;
 use crate::ids::DeviceId;
 use crate::refusal::{Fault, Reason};
+use crate::span::span_of;
 
 /// Nesting that is read; Json.NET, which the Functions host uses, stops at 64 as well.
 const DEEPEST: usize = 64;
@@ -109,12 +110,6 @@ fn nested_too_deep(body: &[u8]) -> bool {
     })
 }
 
-/// Where a slice of the body lies in it. `part` was borrowed from `body`, so the difference of addresses is an offset.
-fn span_of(part: &str, body: &[u8]) -> Range<usize> {
-    let start = part.as_ptr().addr() - body.as_ptr().addr();
-    start..start + part.len()
-}
-
 fn named(mut fault: Fault, device: Option<&str>) -> Fault {
     fault.device = device.map(str::to_owned);
     fault
@@ -145,8 +140,8 @@ struct Draft {
     message_id: Option<String>,
     geo: Option<String>,
     raw: Vec<(usize, f64)>,
-    seen: Vec<usize>,
-    seen_texts: Vec<Slot>,
+    seen: Seen,
+    seen_texts: Seen,
     fault: Option<Fault>,
 }
 
@@ -173,10 +168,9 @@ impl Draft {
     }
 
     fn take_measurement(&mut self, at: usize, name: &str, raw: &str) {
-        if self.seen.contains(&at) {
+        if self.seen.before(at) {
             return self.note(duplicate(name));
         }
-        self.seen.push(at);
         match number(name, raw) {
             Ok(Some(value)) => self.raw.push((at, value)),
             Ok(None) => {}
@@ -185,10 +179,9 @@ impl Draft {
     }
 
     fn take_text(&mut self, slot: Slot, name: &str, raw: &str) {
-        if self.seen_texts.contains(&slot) {
+        if self.seen_texts.before(slot as usize) {
             return self.note(duplicate(name));
         }
-        self.seen_texts.push(slot);
         let value = match text(name, raw, slot) {
             Ok(value) => value,
             Err(fault) => return self.note(fault),
@@ -198,6 +191,20 @@ impl Draft {
             Slot::MessageId => self.message_id = value,
             Slot::Geo => self.geo = value,
         }
+    }
+}
+
+/// Which fields were there, a bit for each. A catalogue has at most 200 measurements.
+#[derive(Default)]
+struct Seen([u64; 4]);
+
+impl Seen {
+    /// Whether a field was there before; now it was.
+    fn before(&mut self, field: usize) -> bool {
+        let (word, bit) = (&mut self.0[field / 64], 1 << (field % 64));
+        let before = *word & bit != 0;
+        *word |= bit;
+        before
     }
 }
 

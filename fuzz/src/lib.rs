@@ -18,6 +18,7 @@ mod handler {
     pub mod ids;
     pub mod instant;
     pub mod refusal;
+    pub(crate) mod span;
     pub(crate) mod stable_hash;
     pub mod telemetry;
 }

@@ -6,7 +6,7 @@ use super::{Answer, App};
 use crate::envelope;
 use crate::ingest::Summary;
 
-pub(super) async fn run(app: &App, request: &[u8]) -> Answer {
+pub(super) async fn run(app: &App, request: Vec<u8>) -> Answer {
     let batch = match envelope::read_batch(request) {
         Ok(batch) => batch,
         Err(error) => {

@@ -3,6 +3,9 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 
 const FIRST: &str = r#"{"temp":21.50,"ts":"2024-11-21T00:57:11.120Z"}"#;
@@ -18,7 +21,7 @@ fn batch(envelope: &Value) -> Result<Batch, EnvelopeError> {
 
 #[test]
 fn a_binary_batch_is_byte_exact() {
-    let batch = read_batch(&sample("eventhub-many-binary.json")).unwrap();
+    let batch = read_batch(sample("eventhub-many-binary.json")).unwrap();
     assert_eq!(batch.partition.as_str(), "iothub-ehub-demo/0");
     let seen: Vec<_> = batch
         .events
@@ -36,9 +39,9 @@ fn a_binary_batch_is_byte_exact() {
 
 #[test]
 fn string_and_untyped_batches_carry_the_same_readings() {
-    let text = read_batch(&sample("eventhub-many-string.json")).unwrap();
+    let text = read_batch(sample("eventhub-many-string.json")).unwrap();
     assert_eq!(text.events[0].body, FIRST.as_bytes());
-    let untyped = read_batch(&sample("eventhub-many-nodatatype.json")).unwrap();
+    let untyped = read_batch(sample("eventhub-many-nodatatype.json")).unwrap();
     assert_eq!(untyped.events[0].body[..], *br#"{"temp":21.5,"ts":"2024-11-21T00:57:11.12Z"}"#);
     assert_eq!(untyped.events[1].position.sequence, Some(13));
 }
@@ -46,7 +49,7 @@ fn string_and_untyped_batches_carry_the_same_readings() {
 #[test]
 fn single_events_have_the_same_position_time_and_device() {
     for name in ["eventhub-one-binary.json", "eventhub-one-string.json"] {
-        let batch = read_batch(&sample(name)).unwrap();
+        let batch = read_batch(sample(name)).unwrap();
         assert_eq!(batch.events.len(), 1);
         let event = &batch.events[0];
         assert_eq!(event.body, FIRST.as_bytes(), "{name}");
@@ -149,12 +152,97 @@ fn replies_are_never_empty() {
 proptest! {
     #[test]
     fn no_request_panics(request: Vec<u8>) {
-        let _outcome = read_batch(&request);
+        let _outcome = read_batch(request.clone());
         let _call = read_http_call(&request);
     }
 
     #[test]
     fn no_data_value_panics(value in r#"[\[\]{}",:0-9a-zA-Z \\=+/]{0,100}"#) {
         let _outcome = batch(&json!({ "Data": { "events": value }, "Metadata": { "SequenceNumberArray": value } }));
+    }
+}
+
+/// A JSON string that means `text`, of whose characters some are escaped although they need not be.
+fn literal(text: &str, escaped: &[bool]) -> String {
+    let mut written = String::from('"');
+    for (c, &escape) in text.chars().zip(escaped.iter().chain(std::iter::repeat(&false))) {
+        match c {
+            '/' if escape => written.push_str("\\/"),
+            '"' if !escape => written.push_str("\\\""),
+            '\\' if !escape => written.push_str("\\\\"),
+            c if escape || c.is_control() => {
+                let units = c.encode_utf16(&mut [0; 2]).to_vec();
+                units.iter().for_each(|unit| written.push_str(&format!("\\u{unit:04X}")));
+            }
+            c => written.push(c),
+        }
+    }
+    written + "\""
+}
+
+/// An envelope whose strings are escaped at random at every level.
+fn escaped_envelope(events: &[String], devices: &[String], escaped: &[bool]) -> Vec<u8> {
+    let list = |items: Vec<String>| literal(&format!(" [{}]", items.join(" ,")), escaped);
+    let properties = |device: &String| {
+        format!(r#"{{"skipped":[{{}}],"iothub-connection-device-id":{}}}"#, literal(device, escaped))
+    };
+    format!(
+        r#"{{"Metadata":{{"SystemPropertiesArray":{}}},"Data":{{"events":{}}}}}"#,
+        list(devices.iter().map(properties).collect()),
+        list(events.to_vec()),
+    )
+    .into_bytes()
+}
+
+fn stamped(batch: &Batch) -> Vec<&str> {
+    batch.events.iter().map(|event| event.stamped_device.as_deref().unwrap_or_default()).collect()
+}
+
+#[test]
+fn bodies_are_parts_of_the_request_and_not_copies() {
+    for name in ["eventhub-many-binary.json", "eventhub-many-string.json", "eventhub-many-nodatatype.json"] {
+        let request = sample(name);
+        let memory = request.as_ptr_range();
+        for event in read_batch(request).unwrap().events {
+            assert!(memory.contains(&event.body.as_ptr()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn text_that_is_base64_only_at_its_beginning_stays_as_it_is() {
+    let text = format!("{}!", "QUJD".repeat(5_000));
+    let read = batch(&json!({ "Data": { "events": json!([text]).to_string() } })).unwrap();
+    assert_eq!(read.events[0].body, text.as_bytes());
+}
+
+proptest! {
+    #[test]
+    fn bytes_come_back_however_their_base64_is_escaped(
+        bodies in proptest::collection::vec((any::<Vec<u8>>(), "[a-zü\"/+]{1,9}"), 0..6),
+        escaped in proptest::collection::vec(any::<bool>(), 0..300),
+    ) {
+        let (bodies, devices): (Vec<Vec<u8>>, Vec<String>) = bodies.into_iter().unzip();
+        let events: Vec<_> = bodies.iter().map(|body| literal(&STANDARD.encode(body), &escaped)).collect();
+        let batch = read_batch(escaped_envelope(&events, &devices, &escaped)).unwrap();
+        prop_assert_eq!(stamped(&batch), devices);
+        let read: Vec<_> = batch.events.iter().map(|event| event.body.to_vec()).collect();
+        prop_assert_eq!(read, bodies);
+    }
+
+    #[test]
+    fn texts_and_values_come_back_however_they_are_escaped(
+        texts in proptest::collection::vec(any::<String>(), 0..6),
+        as_text: bool,
+        escaped in proptest::collection::vec(any::<bool>(), 0..300),
+    ) {
+        let bodies: Vec<_> = texts.iter().map(|text| json!({ "note": text }).to_string()).collect();
+        let event = |body: &String| if as_text { literal(body, &escaped) } else { body.clone() };
+        let events: Vec<_> = bodies.iter().map(event).collect();
+        let devices = vec!["sensor-1".to_owned(); bodies.len()];
+        let batch = read_batch(escaped_envelope(&events, &devices, &escaped)).unwrap();
+        prop_assert_eq!(stamped(&batch), devices);
+        let read: Vec<_> = batch.events.iter().map(|event| String::from_utf8(event.body.to_vec()).unwrap()).collect();
+        prop_assert_eq!(read, bodies);
     }
 }

@@ -147,3 +147,121 @@ proptest! {
         prop_assert_eq!(&all[0].outcome.as_ref().unwrap().raw, &[(0, value)]);
     }
 }
+
+/// What `member` is of, by the catalogue's list and not by its search; texts come after the measurements.
+fn field(catalogue: &Catalogue, name: &str) -> Option<usize> {
+    let measurements = catalogue.measurements();
+    match name {
+        "messageId" | "Id" => Some(measurements.len()),
+        "geo" | "Geo" => Some(measurements.len() + 1),
+        _ => measurements.iter().position(|entry| entry.spellings.iter().any(|spelling| spelling == name)),
+    }
+}
+
+/// Slow and plain: why an object with these members is refused, from the values as `serde_json` builds them.
+fn expected(members: &[(&str, &str)]) -> Option<Reason> {
+    let (catalogue, mut seen) = (Catalogue::environment(), std::collections::HashSet::new());
+    let text_from = catalogue.measurements().len();
+    let fault = |&(name, raw): &(&str, &str)| {
+        let field = field(&catalogue, name)?;
+        if !seen.insert(field) {
+            return Some(Reason::DuplicateField);
+        }
+        match (serde_json::from_str::<serde_json::Value>(raw).ok(), field.checked_sub(text_from)) {
+            (Some(serde_json::Value::Null), _) | (Some(serde_json::Value::Number(_)), None | Some(0)) => None,
+            (None, None) => Some(Reason::OutOfRange),
+            (None, Some(0)) => None,
+            (Some(serde_json::Value::String(text)), Some(_)) => {
+                let bad = text.chars().count() > 256 || text.chars().any(char::is_control);
+                bad.then_some(Reason::BadText)
+            }
+            _ => Some(Reason::WrongType),
+        }
+    };
+    members.iter().find_map(fault)
+}
+
+fn members() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
+    let long: &'static str = Box::leak(format!("\"{}\"", "ü".repeat(257)).into_boxed_str());
+    let names = prop::sample::select(vec![
+        "temperature",
+        "Temperature",
+        "Celsius",
+        "humidity",
+        "hPa",
+        "HPa",
+        "light",
+        "latitude",
+        "longitude",
+        "deviceId",
+        "messageId",
+        "Id",
+        "geo",
+        "Geo",
+        "unknown",
+        "",
+        "temperaturf",
+        "celsius",
+    ]);
+    let values = prop::sample::select(vec![
+        "0",
+        "-2.5",
+        "1e999",
+        "18446744073709551616",
+        "null",
+        "true",
+        "{}",
+        "[1,{}]",
+        "\"\"",
+        "\"21.5\"",
+        "\"a\\u0000b\"",
+        "\"\\u0053ydney\"",
+        long,
+    ]);
+    proptest::collection::vec((names, values), 0..8)
+}
+
+fn object(members: &[(&str, &str)]) -> String {
+    let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\" : {value}")).collect();
+    format!("{{{}}}", members.join(" ,"))
+}
+
+proptest! {
+    #[test]
+    fn exactly_what_the_plain_reference_refuses_is_refused(
+        readings in proptest::collection::vec(members(), 1..5),
+        alone: bool,
+    ) {
+        let readings = if alone { &readings[..1] } else { &readings[..] };
+        let objects: Vec<_> = readings.iter().map(|members| object(members)).collect();
+        let body = if alone { objects[0].clone() } else { format!("\u{feff} [{}]", objects.join(", ")) };
+        let all = found(&body);
+        let reasons: Vec<_> = all.iter().map(|one| one.outcome.as_ref().err().map(|fault| fault.reason)).collect();
+        prop_assert_eq!(reasons, readings.iter().map(|members| expected(members)).collect::<Vec<_>>());
+        for (one, object) in all.iter().zip(&objects) {
+            prop_assert_eq!(&body[one.span.clone()], object);
+        }
+    }
+
+    #[test]
+    fn exactly_what_is_no_json_is_unreadable(
+        readings in proptest::collection::vec("(\\{(\"(a|geo|light)\":(1|null|\"x\"|\\[\\]),?)?\\}|7)", 0..3),
+        at: prop::sample::Index,
+        change in proptest::option::of(prop::sample::select(b"[]{},:\"1 x".to_vec())),
+    ) {
+        let mut body = format!("[{}]", readings.join(",")).into_bytes();
+        let at = at.index(body.len());
+        match change {
+            Some(byte) => body[at] = byte,
+            None => drop(body.remove(at)),
+        }
+        let json: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
+        let is_readable = json.is_some_and(|json| json.as_array().is_none_or(|items| !items.is_empty()));
+        let all = found(&body);
+        let unreadable = |one: &Found| matches!(&one.outcome, Err(fault) if fault.reason == Reason::Unreadable);
+        prop_assert_eq!(all.iter().any(unreadable), !is_readable, "{}", String::from_utf8_lossy(&body));
+        for one in &all {
+            prop_assert!(one.span.start <= one.span.end && one.span.end <= body.len());
+        }
+    }
+}
