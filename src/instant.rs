@@ -68,6 +68,18 @@ mod tests {
         assert_eq!(Millis(1_732_150_631_120).to_text(), "2024-11-21T00:57:11.120Z");
     }
 
+    #[test]
+    fn every_year_has_its_days() {
+        for year in 1970..9999 {
+            for day in ["01-01", "02-28", "02-29", "03-01", "12-31"] {
+                let text = format!("{year}-{day}T23:59:59.999Z");
+                let time = Millis::parse(&text);
+                assert_eq!(time, Millis::parse_any(&text), "{text}");
+                assert!(time.is_none_or(|time| time.to_text() == text), "{text}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn the_usual_forms_are_read_as_jiff_reads_them(

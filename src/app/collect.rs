@@ -19,10 +19,7 @@ pub(super) enum Uncollected {
 /// Collects a body of at most `limit` bytes.
 pub(super) async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, Uncollected> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > limit {
-        return Err(Uncollected::TooLarge);
-    }
-    let mut collected = Vec::with_capacity(announced.min(BELIEVED));
+    let mut collected = Vec::with_capacity(announced.min(limit).min(BELIEVED));
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Uncollected::Cut)?;

@@ -122,8 +122,8 @@ impl Account {
         let url = self.address(request);
         let headers = self.headers(request, url.path());
         let sending = self.http.request(request.method.clone(), url).headers(headers);
-        let response = sending.body(request.body.clone()).send().await.map_err(Trouble::from_client)?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut response = sending.body(request.body.clone()).send().await.map_err(Trouble::from_client)?;
+        let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
         let body = response.bytes().await.map_err(Trouble::from_client)?;
         Ok(Reply { status, headers, body, received: (self.clock)() })
     }

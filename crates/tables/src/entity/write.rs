@@ -67,14 +67,24 @@ fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
 
 /// An identifier has no character that JSON or OData would have to escape.
 pub(crate) fn check_property_name(name: &str) -> Result<(), Invalid> {
+    let is_reserved = matches!(name, "PartitionKey" | "RowKey" | "Timestamp");
+    if is_plain(name) && !is_reserved {
+        return Ok(());
+    }
     let starts_well = name.starts_with(|first: char| first.is_alphabetic() || first == '_');
     let is_identifier = name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let is_reserved = matches!(name, "PartitionKey" | "RowKey" | "Timestamp");
     if starts_well && is_identifier && !is_reserved && name.encode_utf16().count() <= 255 {
         Ok(())
     } else {
         Err(Invalid::PropertyName(name.to_owned()))
     }
+}
+
+/// Nearly all names are short and ASCII, which one look at each byte settles.
+fn is_plain(name: &str) -> bool {
+    let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    starts_well && is_word && name.len() <= 255
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::{Error, Invalid};
 const MOST_OPERATIONS: usize = 100;
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
-/// About what a row of a dozen numbers takes with its headers.
-const USUAL_OPERATION: usize = 1024;
+/// What a row of twenty properties takes with its headers, so that the body is not moved while it grows.
+const USUAL_OPERATION: usize = 2048;
 
 /// The boundaries can be fixed: the lines between them are headers of ours and JSON, in which a line break is
 /// escaped, so no line can begin with one by chance. Azurite insists on `batch` and `changeset`.
