@@ -35,10 +35,17 @@ type StoredStamp = (i64, String);
 /// Sequence number and time hull of a partition.
 type StoredMark = (i64, i64);
 
-/// The state as a row. Values that arrived with the newest reading have its stamp; only older ones are listed with
-/// their own.
+/// The state as a row.
 pub(crate) fn to_row(state: &DeviceState, catalogue: &Catalogue) -> Row {
-    let mut row = Row::new();
+    columns(state, catalogue).into_iter().map(|(column, cell)| (column.to_owned(), cell)).collect()
+}
+
+/// The columns of a state's row, each once. Values that arrived with the newest reading have its stamp; only older ones
+/// are listed with their own.
+pub(crate) fn columns<'a>(state: &'a DeviceState, catalogue: &'a Catalogue) -> Vec<(&'a str, Cell)> {
+    /// Columns that are not measurements.
+    const FIXED: usize = 15;
+    let mut row = Vec::with_capacity(FIXED + state.values.len());
     let mut older: BTreeMap<&str, StoredStamp> = BTreeMap::new();
     let newest = state.reported.as_ref();
     let mut note = |column, stamp: &Stamp| {
@@ -49,33 +56,32 @@ pub(crate) fn to_row(state: &DeviceState, catalogue: &Catalogue) -> Row {
     for (measurement, value) in catalogue.measurements().iter().zip(&state.values) {
         if let Some(latest) = value {
             note(&measurement.column, &latest.stamp);
-            row.insert(measurement.column.clone(), Cell::Number(latest.value));
+            row.push((measurement.column.as_str(), Cell::Number(latest.value)));
         }
     }
     for (column, text) in [("Geo", &state.geo), ("Id", &state.message_id)] {
         if let Some(latest) = text {
             note(column, &latest.stamp);
-            row.insert(column.to_owned(), Cell::Text(latest.value.clone()));
+            row.push((column, Cell::Text(latest.value.clone())));
         }
     }
-    let mut put = |column: &str, cell| row.insert(column.to_owned(), cell);
-    put("OlderValues", Cell::Text(json(&older)));
-    put("DeviceId", Cell::Text(state.device.to_string()));
-    put("Count", Cell::Whole(state.count));
-    put("Version", Cell::Whole(state.version));
-    put("Schema", Cell::Whole(SCHEMA));
-    put("WriteId", Cell::Text(state.write_id.clone()));
-    put("CalibrationVersion", Cell::Text(state.calibration.clone()));
-    put("Watermarks", Cell::Text(json(&stored_marks(state))));
-    // Written when empty, too: rows are merged, and a column that is left out would stay as it was.
-    put("RefusedReadings", Cell::Text(json(&state.verdicts.to_stored())));
+    row.extend([
+        ("OlderValues", Cell::Text(json(&older))),
+        ("DeviceId", Cell::Text(state.device.to_string())),
+        ("Count", Cell::Whole(state.count)),
+        ("Version", Cell::Whole(state.version)),
+        ("Schema", Cell::Whole(SCHEMA)),
+        ("WriteId", Cell::Text(state.write_id.clone())),
+        ("CalibrationVersion", Cell::Text(state.calibration.clone())),
+        ("Watermarks", Cell::Text(json(&stored_marks(state)))),
+        // Written when empty, too: rows are merged, and a column that is left out would stay as it was.
+        ("RefusedReadings", Cell::Text(json(&state.verdicts.to_stored()))),
+    ]);
     if let Some(stamp) = newest {
-        put("ReportedAt", Cell::Time(stamp.at));
-        put("ReportedBy", Cell::Text(stamp.partition.as_str().to_owned()));
+        row.push(("ReportedAt", Cell::Time(stamp.at)));
+        row.push(("ReportedBy", Cell::Text(stamp.partition.as_str().to_owned())));
     }
-    if let Some(changed_at) = state.changed_at {
-        put("ChangedAt", Cell::Time(changed_at));
-    }
+    row.extend(state.changed_at.map(|changed_at| ("ChangedAt", Cell::Time(changed_at))));
     row
 }
 

@@ -29,6 +29,17 @@ impl Entity {
         Entity { partition: partition.into(), row: row.into(), properties: Vec::new() }
     }
 
+    /// An entity with these properties, no two of which have the same name. The service refuses a name that is there
+    /// twice.
+    #[must_use]
+    pub fn of_distinct(
+        partition: impl Into<String>,
+        row: impl Into<String>,
+        properties: Vec<(String, Value)>,
+    ) -> Entity {
+        Entity { partition: partition.into(), row: row.into(), properties }
+    }
+
     /// The same with one property more; one of that name is replaced in its place.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Entity {

@@ -5,16 +5,17 @@ use fieldcast_tables::{Entity, Stored, Value};
 use crate::catalogue::Catalogue;
 use crate::ids::DeviceId;
 use crate::instant::Millis;
-use crate::row::{Cell, Row, RowError, from_row, to_row};
+use crate::row::{Cell, Row, RowError, columns, from_row};
 use crate::state::DeviceState;
 
 /// The entity that a state becomes. Merged, so that columns of others stay.
 pub(super) fn entity_of(partition: &str, state: &DeviceState, catalogue: &Catalogue) -> Entity {
-    to_row(state, catalogue)
-        .into_iter()
-        .fold(Entity::new(partition, state.device.as_str()), |entity, (column, cell)| {
-            entity.with(column, value_of(cell))
-        })
+    let columns = columns(state, catalogue).into_iter();
+    Entity::of_distinct(
+        partition,
+        state.device.as_str(),
+        columns.map(|(column, cell)| (column.to_owned(), value_of(cell))).collect(),
+    )
 }
 
 /// The state that an entity holds.

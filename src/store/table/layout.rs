@@ -43,14 +43,13 @@ pub(super) async fn check(
     let mut recorded = read(layout, key, deadline).await?;
     if recorded.is_none() {
         let unsharded = wanted > 1 && has_unsharded_rows(key, states, deadline).await?;
-        let first = entity(key).with(SHARDS, i64::from(if unsharded { 1 } else { wanted }));
-        match layout.insert(&first, deadline).await {
+        let shards = if unsharded { 1 } else { wanted };
+        recorded = match layout.insert(&entity(key).with(SHARDS, i64::from(shards)), deadline).await {
+            Ok(etag) => Some(Recorded { etag, shards, moving: None }),
             // Conflict: another process was faster. Unknown: perhaps it was written. Reading tells.
-            Ok(_) | Err(Error::Conflict { .. } | Error::Unknown { .. }) => {
-                recorded = read(layout, key, deadline).await?;
-            }
+            Err(Error::Conflict { .. } | Error::Unknown { .. }) => read(layout, key, deadline).await?,
             Err(error) => return Err(store_error(error)),
-        }
+        };
     }
     match recorded {
         Some(Recorded { moving: Some(moving), .. }) => Err(unfinished(moving.to)),
