@@ -103,13 +103,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Folds a group; what has nothing to write is settled by that.
+    /// Folds a group. What has nothing to write is settled by that, to its last arrival.
     fn draft<'a>(&self, settled: &mut Settled, group: Vec<Member<'a>>) -> Changed<'a> {
         let mut changed = Changed::with_capacity(group.len());
         for member in group {
             match member.draft(self) {
                 Drafted::Changed(draft, write) => changed.push((draft, write)),
-                Drafted::Unchanged(draft, row) => drop(self.take_over(settled, vec![(draft, row)])),
+                Drafted::Unchanged(draft, row) => {
+                    let rest = self.take_over(settled, draft, row);
+                    debug_assert!(rest.is_none(), "only a row that is written can be too full");
+                }
             }
         }
         changed
@@ -118,7 +121,8 @@ impl Run<'_> {
     /// What is left of settled devices, folded into their rows as they now stand. That needs the room which the verdicts
     /// of the first part take, so those have to be kept before.
     async fn rest<'a>(&self, settled: &mut Settled, done: Done<'a>) -> Result<Changed<'a>, StoreError> {
-        let rest = self.take_over(settled, done);
+        let rest = done.into_iter().filter_map(|(draft, row)| self.take_over(settled, draft, row));
+        let rest: Vec<Member<'a>> = rest.collect();
         if !rest.is_empty() {
             let refusals = std::mem::take(&mut settled.refusals);
             self.ingest.keep_refusals(&refusals, self.deadline).await?;
@@ -178,24 +182,25 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Counts what drafts came to, remembers their rows, and returns what is left to be folded into them.
-    fn take_over<'a>(&self, settled: &mut Settled, drafts: Done<'a>) -> Vec<Member<'a>> {
-        let mut rest = Vec::new();
-        for (draft, row) in drafts {
-            let outcome = draft.settle(self, row);
-            settled.accepted += outcome.accepted;
-            settled.skipped += outcome.skipped;
-            settled.refused += outcome.refusals.len();
-            settled.refusals.extend(outcome.refusals);
-            if let Some(stored) = outcome.row {
-                if stored.state.is_heard() {
-                    settled.views.push(stored.state.view(&self.ingest.catalogue).to_json());
-                }
-                self.ingest.known.keep(stored);
+    /// Counts what a draft came to, remembers its row, and returns what is left to be folded into it.
+    fn take_over<'a>(
+        &self,
+        settled: &mut Settled,
+        draft: Draft<'a>,
+        row: Option<Stored>,
+    ) -> Option<Member<'a>> {
+        let outcome = draft.settle(self, row);
+        settled.accepted += outcome.accepted;
+        settled.skipped += outcome.skipped;
+        settled.refused += outcome.refusals.len();
+        settled.refusals.extend(outcome.refusals);
+        if let Some(stored) = outcome.row {
+            if stored.state.is_heard() {
+                settled.views.push(stored.state.view(&self.ingest.catalogue).to_json());
             }
-            rest.extend(outcome.rest);
+            self.ingest.known.keep(stored);
         }
-        rest
+        outcome.rest
     }
 }
 
