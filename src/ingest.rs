@@ -221,11 +221,10 @@ impl Ingest {
 }
 
 /// Members in groups that fit one transaction.
-fn in_groups<'a>(members: impl Iterator<Item = Member<'a>>) -> impl Iterator<Item = Vec<Member<'a>>> {
-    let mut members = members.peekable();
+fn in_groups<'a>(mut members: impl Iterator<Item = Member<'a>>) -> impl Iterator<Item = Vec<Member<'a>>> {
     std::iter::from_fn(move || {
-        members.peek()?;
-        Some(members.by_ref().take(MOST_WRITES).collect())
+        let group: Vec<Member<'a>> = members.by_ref().take(MOST_WRITES).collect();
+        (!group.is_empty()).then_some(group)
     })
 }
 

@@ -144,7 +144,7 @@ pub trait StateStore: Send + Sync {
 }
 
 /// About the most bytes of one commit, as stored. Table Storage takes 4 MiB with everything around the rows.
-pub const LARGEST_COMMIT: usize = 3_670_016;
+pub const LARGEST_COMMIT: usize = 3 * 1024 * 1024 + 512 * 1024;
 
 /// The most rows of one commit: Table Storage's limit for an entity group transaction.
 pub const MOST_WRITES: usize = 100;

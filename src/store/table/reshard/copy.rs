@@ -2,10 +2,7 @@
 
 use fieldcast_tables::{Entity, Stored, Value};
 
-use crate::store::MOST_WRITES;
-
-/// What the rows of a transaction may weigh. The service takes 4 MiB; the rest is for what surrounds them.
-const MOST_BYTES: usize = 3 * 1024 * 1024 + 512 * 1024;
+use crate::store::{LARGEST_COMMIT, MOST_WRITES};
 
 /// What surrounds an operation: lines of HTTP, and the address of the account.
 const AROUND_ROW: usize = 700;
@@ -38,7 +35,7 @@ pub(super) fn chunks(rows: Vec<Stored>) -> impl Iterator<Item = Vec<Stored>> {
         let mut bytes = weight(&first.entity);
         let mut chunk = vec![first];
         while chunk.len() < MOST_WRITES
-            && let Some(row) = rows.next_if(|row| bytes + weight(&row.entity) <= MOST_BYTES)
+            && let Some(row) = rows.next_if(|row| bytes + weight(&row.entity) <= LARGEST_COMMIT)
         {
             bytes += weight(&row.entity);
             chunk.push(row);
