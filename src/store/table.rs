@@ -5,12 +5,13 @@ mod columns;
 pub(super) mod layout;
 mod refusals;
 pub(super) mod reshard;
+mod steady;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use fieldcast_tables::{
-    Account, ConnectionString, Continuation, Deadline, Entity, Error, Etag, Operation, Query,
+    Account, ConnectionString, Continuation, Deadline, Entity, Error, Invalid, Operation, Query,
     Stored as StoredEntity, Table,
 };
 use futures_util::future::try_join_all;
@@ -18,7 +19,8 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use self::columns::{entity_of, state_of};
+use self::columns::{row_of, state_of};
+use self::steady::{Digest, Held, Steady};
 use super::{CommitError, Expect, Loaded, Page, Reply, Revision, StateStore, StoreError, Stored, Write};
 use crate::calibration::{Calibration, Calibrations};
 use crate::catalogue::Catalogue;
@@ -40,6 +42,7 @@ pub struct TableStore {
     catalogue: Arc<Catalogue>,
     shards: Shards,
     tables: OnceCell<Tables>,
+    steady: Steady,
 }
 
 struct Tables {
@@ -56,7 +59,7 @@ impl TableStore {
         catalogue: Arc<Catalogue>,
         shards: Shards,
     ) -> TableStore {
-        TableStore { connection, http, catalogue, shards, tables: OnceCell::new() }
+        TableStore { connection, http, catalogue, shards, tables: OnceCell::new(), steady: Steady::default() }
     }
 
     async fn tables(&self, deadline: Instant) -> Result<&Tables, StoreError> {
@@ -131,11 +134,29 @@ impl TableStore {
     }
 
     fn loaded(&self, device: DeviceId, found: &StoredEntity) -> Loaded {
-        let revision = Revision(found.etag.as_str().to_owned());
-        match state_of(device, found, &self.catalogue) {
-            Ok(state) => Loaded::Found(Box::new(Stored { state, revision })),
+        let row = row_of(found);
+        let columns = row.iter().map(|(column, cell)| (column.as_str(), cell));
+        let held = Held { etag: found.etag.clone(), digest: self.steady.digest(columns) };
+        match state_of(device, found, &row, &self.catalogue) {
+            Ok(state) => Loaded::Found(Box::new(Stored { state, revision: held.to_revision() })),
             Err(error) => Loaded::Damaged(error.to_string()),
         }
+    }
+
+    /// What a write does to its row, and what the row holds afterwards.
+    fn operation(&self, partition: &str, write: &Write) -> Result<(Operation, Digest), Invalid> {
+        let change = |held| self.steady.write(partition, &write.state, held, &self.catalogue);
+        Ok(match &write.expect {
+            Expect::Absent => {
+                let (entity, digest) = change(None);
+                (Operation::Insert(entity), digest)
+            }
+            Expect::At(revision) => {
+                let held = Held::from_revision(revision)?;
+                let (entity, digest) = change(Some(held.digest));
+                (Operation::Merge(entity, held.etag), digest)
+            }
+        })
     }
 
     async fn read_calibrations(&self, deadline: Instant) -> Result<Calibrations, StoreError> {
@@ -206,22 +227,14 @@ impl StateStore for TableStore {
         Box::pin(async move {
             let tables = self.tables(deadline).await?;
             let key = self.shards.key(shard);
-            let operation = |write: &Write| {
-                let entity = entity_of(&key, &write.state, &self.catalogue);
-                match &write.expect {
-                    Expect::Absent => Ok(Operation::Insert(entity)),
-                    Expect::At(Revision(etag)) => {
-                        Etag::new(etag.clone()).map(|etag| Operation::Merge(entity, etag))
-                    }
-                }
-            };
-            let operations = writes.iter().map(operation).collect::<Result<Vec<_>, _>>();
+            let operations = writes.iter().map(|write| self.operation(&key, write));
+            let operations = operations.collect::<Result<Vec<_>, _>>();
             let operations = operations.map_err(|error| StoreError::Misconfigured(error.to_string()))?;
+            let (operations, digests): (Vec<Operation>, Vec<Digest>) = operations.into_iter().unzip();
             let etags =
                 tables.states.transact(operations, Deadline::at(deadline)).await.map_err(commit_error)?;
-            let revision =
-                |etag: Option<Etag>| Revision(etag.map(|etag| etag.as_str().to_owned()).unwrap_or_default());
-            Ok(etags.into_iter().map(revision).collect())
+            let held = digests.into_iter().zip(etags.into_iter().flatten());
+            Ok(held.map(|(digest, etag)| Held { etag, digest }.to_revision()).collect())
         })
     }
 
@@ -242,7 +255,7 @@ impl StateStore for TableStore {
                 .await
                 .map_err(store_error)?;
             let read = |row: &StoredEntity| {
-                state_of(DeviceId::parse(&row.entity.row).ok()?, row, &self.catalogue).ok()
+                state_of(DeviceId::parse(&row.entity.row).ok()?, row, &row_of(row), &self.catalogue).ok()
             };
             Ok(Page {
                 rows: found.rows.iter().filter_map(read).collect(),

@@ -5,32 +5,34 @@ use fieldcast_tables::{Entity, Stored, Value};
 use crate::catalogue::Catalogue;
 use crate::ids::DeviceId;
 use crate::instant::Millis;
-use crate::row::{Cell, Row, RowError, columns, from_row};
+use crate::row::{Cell, Row, RowError, from_row};
 use crate::state::DeviceState;
 
-/// The entity that a state becomes. Merged, so that columns of others stay.
-pub(super) fn entity_of(partition: &str, state: &DeviceState, catalogue: &Catalogue) -> Entity {
-    let columns = columns(state, catalogue).into_iter();
+/// A device's columns as an entity, to be inserted or merged.
+pub(super) fn entity(partition: &str, device: &DeviceId, columns: Vec<(&str, Cell)>) -> Entity {
+    let columns = columns.into_iter();
     Entity::of_distinct(
         partition,
-        state.device.as_str(),
+        device.as_str(),
         columns.map(|(column, cell)| (column.to_owned(), value_of(cell))).collect(),
     )
 }
 
-/// The state that an entity holds.
+/// The columns of an entity, of whatever type this program knows.
+pub(super) fn row_of(stored: &Stored) -> Row {
+    let columns = stored.entity.properties();
+    columns.filter_map(|(name, value)| Some((name.to_owned(), cell_of(value)?))).collect()
+}
+
+/// The state that an entity's columns hold.
 pub(super) fn state_of(
     device: DeviceId,
     stored: &Stored,
+    row: &Row,
     catalogue: &Catalogue,
 ) -> Result<DeviceState, RowError> {
-    let row: Row = stored
-        .entity
-        .properties()
-        .filter_map(|(name, value)| Some((name.to_owned(), cell_of(value)?)))
-        .collect();
     let written_at = stored.timestamp.as_deref().and_then(Millis::parse).unwrap_or_default();
-    from_row(device, &row, written_at, catalogue)
+    from_row(device, row, written_at, catalogue)
 }
 
 fn value_of(cell: Cell) -> Value {
