@@ -83,6 +83,28 @@ async fn a_write_needs_its_condition(store: &dyn StateStore) {
     assert_eq!(commit(store, &[update("cond-gone", 3, &second)]).await, Err(CommitError::Conflict));
 }
 
+/// Each step changes something that was not changed by the step before, and the last one changes it back.
+async fn whatever_changes_is_stored(store: &dyn StateStore) {
+    let steps: [fn(&mut DeviceState); 6] = [
+        |state| state.count += 1,
+        |state| state.geo.as_mut().unwrap().value = "Perth".to_owned(),
+        |state| state.verdicts.refuse(&Partition::new("hub", "0"), i64::MAX, 0),
+        |state| (state.count, state.calibration) = (9, "2".to_owned()),
+        |state| state.geo.as_mut().unwrap().stamp.at = Millis(1),
+        |state| *state = self::state("steps", 2),
+    ];
+    let mut state = state("steps", 1);
+    let mut revision = commit(store, &[insert("steps", 1)]).await.unwrap().remove(0);
+    for step in steps {
+        step(&mut state);
+        let write = Write { state: state.clone(), expect: Expect::At(revision) };
+        revision = commit(store, &[write]).await.unwrap().remove(0);
+        let stored = found(store, "steps").await;
+        assert_eq!(stored, Stored { state: state.clone(), revision: revision.clone() });
+        revision = stored.revision;
+    }
+}
+
 async fn a_commit_is_all_or_nothing(store: &dyn StateStore) {
     let stale = commit(store, &[insert("all-0", 1)]).await.unwrap().remove(0);
     commit(store, &[update("all-0", 2, &stale)]).await.unwrap();
@@ -171,6 +193,7 @@ async fn racing_counters_lose_nothing(store: Arc<dyn StateStore>) {
 
 async fn run_contract(store: Arc<dyn StateStore>) {
     everything_is_read_as_it_was_written(&*store).await;
+    whatever_changes_is_stored(&*store).await;
     a_write_needs_its_condition(&*store).await;
     a_commit_is_all_or_nothing(&*store).await;
     scans_find_every_row_of_the_shard_and_no_other(&*store).await;
