@@ -163,7 +163,8 @@ impl Ingest {
         devices: &[DeviceArrivals],
         deadline: Instant,
     ) -> Result<Vec<Loaded>, StoreError> {
-        let known: Vec<Option<Stored>> = devices.iter().map(|entry| self.known.take(&entry.device)).collect();
+        let known: Vec<Option<Box<Stored>>> =
+            devices.iter().map(|entry| self.known.take(&entry.device)).collect();
         let unknown = devices.iter().zip(&known).filter(|(_, known)| known.is_none());
         let unknown: Vec<DeviceId> = unknown.map(|(entry, _)| entry.device.clone()).collect();
         let mut loaded = match unknown.is_empty() {
@@ -171,8 +172,8 @@ impl Ingest {
             false => self.store.load(shard, &unknown, deadline).await?,
         }
         .into_iter();
-        let row = |known: Option<Stored>| match known {
-            Some(stored) => Loaded::Found(Box::new(stored)),
+        let row = |known: Option<Box<Stored>>| match known {
+            Some(stored) => Loaded::Found(stored),
             None => loaded.next().expect("a row for each device that was asked for"),
         };
         Ok(known.into_iter().map(row).collect())
@@ -198,7 +199,9 @@ impl Ingest {
                         let position = event.position.clone();
                         let arrival =
                             Arrival { event: number, index, span: found.span, position, at, reading };
-                        devices.entry(arrival.reading.device.clone()).or_default().push(arrival);
+                        // Most devices say one thing per batch; a list that grows by itself begins with room for four.
+                        let of_device = devices.entry(arrival.reading.device.clone());
+                        of_device.or_insert_with(|| Vec::with_capacity(1)).push(arrival);
                     }
                     Err(fault) => refusals.push(refusal(event, index, found.span, fault, now)),
                 }
