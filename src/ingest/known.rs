@@ -9,12 +9,13 @@ use lru::LruCache;
 use crate::ids::DeviceId;
 use crate::store::Stored;
 
-/// A state takes about a kilobyte, so this is some 16 MB at most.
+/// A row takes about 800 bytes with its texts, so this is some 13 MB at most.
 const MOST: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 
 /// The rows used last.
 pub struct Known {
-    rows: Mutex<LruCache<DeviceId, Stored>>,
+    /// Each in a piece of memory of its own, in which it also goes through the next batch.
+    rows: Mutex<LruCache<DeviceId, Box<Stored>>>,
 }
 
 impl Default for Known {
@@ -26,16 +27,16 @@ impl Default for Known {
 
 impl Known {
     /// Takes a row out, so that an invocation that ends half-way leaves nothing doubtful behind.
-    pub(super) fn take(&self, device: &DeviceId) -> Option<Stored> {
+    pub(super) fn take(&self, device: &DeviceId) -> Option<Box<Stored>> {
         self.rows().pop(device)
     }
 
     /// Keeps a row that the store has just confirmed.
     pub(super) fn keep(&self, stored: Stored) {
-        self.rows().put(stored.state.device.clone(), stored);
+        self.rows().put(stored.state.device.clone(), Box::new(stored));
     }
 
-    fn rows(&self) -> MutexGuard<'_, LruCache<DeviceId, Stored>> {
+    fn rows(&self) -> MutexGuard<'_, LruCache<DeviceId, Box<Stored>>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

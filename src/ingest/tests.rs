@@ -1,5 +1,6 @@
 //! The pipeline over the in-memory store: what is counted, kept, refused and announced, and what a failure does.
 
+use bytes::Bytes;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -167,6 +168,18 @@ fn event(sequence: impl Into<Option<i64>>, device: &str, body: &str) -> Event {
 
 fn warm(sequence: impl Into<Option<i64>>, device: &str) -> Event {
     event(sequence, device, r#"{"temperature":21.5}"#)
+}
+
+#[test]
+fn small_bodies_let_go_of_the_request_and_large_ones_stay_where_they_are() {
+    for (length, lets_go) in [(1, true), (512, true), (513, false)] {
+        let request = Bytes::from(b"ab".repeat(length));
+        let event = |part| Event { body: request.slice(part), ..warm(1, "a") };
+        let mut events = [0..length, length..2 * length].map(event);
+        let_go_of_request(&mut events);
+        assert_eq!(events.each_ref().map(|event| &event.body[..]).concat(), request);
+        assert_eq!(request.is_unique(), lets_go, "bodies of {length}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,8 @@ fn a_state_survives_the_row() {
     state.values[2] = Some(Latest { value: 40.5, stamp: stamp(100, "1") });
     state.geo = Some(Latest { value: "Sydney".to_owned(), stamp: stamp(100, "1") });
     state.message_id = Some(Latest { value: "7".to_owned(), stamp: stamp(200, "0") });
-    state.marks = [(Partition::new("hub", "0"), Mark { sequence: i64::MAX, at: Millis(200) })].into();
+    state.marks =
+        [(Partition::new("hub", "0"), Mark { sequence: i64::MAX, at: Millis(200) })].into_iter().collect();
     state.verdicts.refuse(&Partition::new("hub", "0"), i64::MAX, 3);
     state.reported = Some(stamp(200, "0"));
     state.changed_at = Some(Millis(150));

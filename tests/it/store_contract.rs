@@ -29,7 +29,8 @@ fn state(name: &str, count: i64) -> DeviceState {
     let stamp = Stamp { at: Millis(1_732_150_631_123), partition: Partition::new("hub", "0") };
     state.values[0] = Some(Latest { value: -9.538_485_327_531_745, stamp: stamp.clone() });
     state.geo = Some(Latest { value: "Zürich's \"hill\" 100%".to_owned(), stamp: stamp.clone() });
-    state.marks = [(Partition::new("hub", "0"), Mark { sequence: i64::MAX, at: stamp.at })].into();
+    state.marks =
+        [(Partition::new("hub", "0"), Mark { sequence: i64::MAX, at: stamp.at })].into_iter().collect();
     state.reported = Some(stamp);
     (state.count, state.version) = (count, count);
     state

@@ -28,7 +28,8 @@ fn state(number: usize) -> DeviceState {
     let mut state = DeviceState::new(id(number), &Catalogue::environment());
     let stamp = Stamp { at: Millis(1_732_150_631_123), partition: Partition::new("hub", "0") };
     state.values[0] = Some(Latest { value: 24.100_000_000_000_026, stamp: stamp.clone() });
-    state.marks = [(Partition::new("hub", "0"), Mark { sequence: i64::MAX, at: stamp.at })].into();
+    state.marks =
+        [(Partition::new("hub", "0"), Mark { sequence: i64::MAX, at: stamp.at })].into_iter().collect();
     state.count = i64::try_from(number).unwrap();
     state.reported = Some(stamp);
     state
