@@ -157,17 +157,19 @@ impl Table {
         operations: impl AsRef<[Operation]>,
         deadline: Deadline,
     ) -> Result<Vec<Option<Etag>>, Error> {
-        let operations = operations.as_ref();
-        if operations.is_empty() {
+        let leaves_row: Vec<bool> = operations.as_ref().iter().map(Operation::leaves_row).collect();
+        if leaves_row.is_empty() {
             return Ok(Vec::new());
         }
-        let body = transaction::body(&self.account.endpoint, &self.name, operations)?;
+        let body = transaction::body(&self.account.endpoint, &self.name, operations.as_ref())?;
+        // A hundred rows with their texts, which nobody needs while the service is at work.
+        drop(operations);
         let request = Request::new(Method::POST, "$batch".to_owned(), Effect::Once)
             .with_body(body, HeaderValue::from_static(transaction::CONTENT_TYPE));
         self.exchange(request, deadline, |reply| {
             reply.expect(&[202])?;
             let content_type = reply.headers.get(CONTENT_TYPE).and_then(|text| text.to_str().ok());
-            transaction::read(content_type.unwrap_or_default(), &reply.body, operations)
+            transaction::read(content_type.unwrap_or_default(), &reply.body, &leaves_row)
         })
         .await
     }

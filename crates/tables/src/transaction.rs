@@ -27,6 +27,11 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whether there is a row afterwards, and so an etag.
+    pub(crate) fn leaves_row(&self) -> bool {
+        !matches!(self, Operation::Delete { .. })
+    }
+
     /// The keys of the row: partition, then row.
     #[must_use]
     pub fn keys(&self) -> (&str, &str) {

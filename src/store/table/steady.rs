@@ -121,7 +121,8 @@ mod tests {
     fn a_steady_column_that_changes_is_sent() {
         let steady = Steady::default();
         let held = digest(&steady, &to_row(&state(), &CATALOGUE()));
-        let changes: [(&str, fn(&mut DeviceState)); 5] = [
+        type Change = fn(&mut DeviceState);
+        let changes: [(&str, Change); 5] = [
             ("Geo", |state| state.geo.as_mut().unwrap().value = "Perth".to_owned()),
             ("OlderValues", |state| state.geo.as_mut().unwrap().stamp.at = Millis(99)),
             ("RefusedReadings", |state| state.verdicts.refuse(&Partition::new("hub", "0"), 7, 0)),

@@ -3,16 +3,16 @@
 //! The service ends lines with CRLF, emulators and proxies do not always; the closing delimiter is missing from
 //! Microsoft's own sample. All of that is read.
 
-use super::Operation;
 use crate::Etag;
 use crate::answer::Answer;
 use crate::trouble::Trouble;
 
-/// The etags that the operations led to, or what the service says was wrong with one of them.
+/// The etags that the operations led to, or what the service says was wrong with one of them. `leaves_row` is of each
+/// operation.
 pub(crate) fn read(
     content_type: &str,
     body: &[u8],
-    operations: &[Operation],
+    leaves_row: &[bool],
 ) -> Result<Vec<Option<Etag>>, Trouble> {
     let body =
         str::from_utf8(body).map_err(|_| Trouble::Unreadable("the transaction's reply is not text"))?;
@@ -20,16 +20,16 @@ pub(crate) fn read(
         parts(content_type, body).ok_or(Trouble::Unreadable("the transaction's reply has no parts"))?;
     let failed = parts.iter().position(|part| !(200..300).contains(&part.status));
     if let Some(position) = failed {
-        return Err(Trouble::Answered(failure(&parts, position, operations.len())));
+        return Err(Trouble::Answered(failure(&parts, position, leaves_row.len())));
     }
-    if parts.len() != operations.len() {
+    if parts.len() != leaves_row.len() {
         return Err(Trouble::Unreadable("the transaction's reply has not one part for each operation"));
     }
-    operations.iter().zip(&parts).map(|(operation, part)| etag(operation, part)).collect()
+    leaves_row.iter().zip(&parts).map(|(&leaves_row, part)| etag(leaves_row, part)).collect()
 }
 
-fn etag(operation: &Operation, part: &Part<'_>) -> Result<Option<Etag>, Trouble> {
-    if matches!(operation, Operation::Delete { .. }) {
+fn etag(leaves_row: bool, part: &Part<'_>) -> Result<Option<Etag>, Trouble> {
+    if !leaves_row {
         return Ok(None);
     }
     let etag = part.etag.and_then(|etag| Etag::new(etag).ok());

@@ -3,13 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Entity;
 
 const OUTER: &str = "multipart/mixed; boundary=batchresponse_1";
 
-fn operations(count: usize) -> Vec<Operation> {
-    let etag = Etag::new("\"0\"").unwrap();
-    (0..count).map(|n| Operation::Merge(Entity::new("p", n.to_string()), etag.clone())).collect()
+/// As many merges.
+fn merges(count: usize) -> Vec<bool> {
+    vec![true; count]
 }
 
 /// A reply as the service writes it, around these embedded responses.
@@ -34,18 +33,18 @@ const STALE: &str = "HTTP/1.1 412 Precondition Failed\r\n\
     \"value\":\"3:The update condition specified in the request was not satisfied.\\nRequestId:1\\nTime:2\"}}}";
 
 fn etags(text: &str, count: usize) -> Vec<Option<Etag>> {
-    read(OUTER, text.as_bytes(), &operations(count)).unwrap()
+    read(OUTER, text.as_bytes(), &merges(count)).unwrap()
 }
 
 fn answer(text: &str, count: usize) -> Answer {
-    match read(OUTER, text.as_bytes(), &operations(count)) {
+    match read(OUTER, text.as_bytes(), &merges(count)) {
         Err(Trouble::Answered(answer)) => answer,
         other => panic!("no answer: {other:?}"),
     }
 }
 
 fn assert_unreadable(content_type: &str, text: &str, count: usize) {
-    let result = read(content_type, text.as_bytes(), &operations(count));
+    let result = read(content_type, text.as_bytes(), &merges(count));
     assert!(matches!(result, Err(Trouble::Unreadable(_))), "{result:?}");
 }
 
@@ -57,10 +56,8 @@ fn each_operation_has_its_etag() {
 
 #[test]
 fn delete_has_no_etag() {
-    let etag = Etag::new("\"0\"").unwrap();
-    let delete = Operation::Delete { partition: "p".into(), row: "r".into(), etag };
     let text = reply(&["HTTP/1.1 204 No Content\r\n\r\n"]);
-    assert_eq!(read(OUTER, text.as_bytes(), &[delete]).unwrap(), [None]);
+    assert_eq!(read(OUTER, text.as_bytes(), &[false]).unwrap(), [None]);
 }
 
 #[test]
@@ -71,7 +68,7 @@ fn line_ends_quotes_and_a_missing_close_do_not_matter() {
     assert_eq!(etags(&usual.replace("--batchresponse_1--\r\n", ""), 2), expected);
     assert_eq!(etags(usual.split("--changesetresponse_2--").next().unwrap(), 2), expected);
     let quoted = "Multipart/Mixed; charset=utf-8; Boundary=\"batchresponse_1\"";
-    assert_eq!(read(quoted, usual.as_bytes(), &operations(2)).unwrap(), expected);
+    assert_eq!(read(quoted, usual.as_bytes(), &merges(2)).unwrap(), expected);
     assert_eq!(etags(&format!("preamble\r\n{usual}epilogue"), 2), expected);
 }
 
@@ -116,14 +113,14 @@ fn anything_else_is_unreadable_rather_than_success() {
     assert_unreadable(OUTER, &reply(&["204\r\n\r\n"]), 1);
     let cut = reply(&[MERGED, MERGED]);
     assert_unreadable(OUTER, &cut[..cut.len() / 2], 2);
-    assert!(matches!(read(OUTER, b"\xff", &operations(1)), Err(Trouble::Unreadable(_))));
+    assert!(matches!(read(OUTER, b"\xff", &merges(1)), Err(Trouble::Unreadable(_))));
 }
 
 proptest! {
     #[test]
     fn any_reply_is_survived(content_type in "[ -~]{0,40}", body in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = read(&content_type, &body, &operations(2));
-        let _ = read(OUTER, &body, &operations(2));
+        let _ = read(&content_type, &body, &merges(2));
+        let _ = read(OUTER, &body, &merges(2));
     }
 
     #[test]
@@ -134,6 +131,6 @@ proptest! {
         let from = from.min(text.len());
         let to = (from + length).min(text.len());
         text.splice(from..to, insert.bytes());
-        let _ = read(OUTER, &text, &operations(2));
+        let _ = read(OUTER, &text, &merges(2));
     }
 }
