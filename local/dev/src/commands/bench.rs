@@ -4,6 +4,7 @@
 mod backend;
 mod budget;
 mod cell;
+mod contender;
 mod delay;
 mod figures;
 mod handler;
