@@ -3,7 +3,7 @@
 use super::{
     budget::Budget,
     cell::{Cell, Environment, MANY, Plan, Temperature},
-    figures::{Measured, Outcome, Report},
+    figures::{Measured, Memory, Outcome, Report},
     system::System,
 };
 use crate::text::{megabytes, thousands};
@@ -61,7 +61,7 @@ fn of_environment(report: &Report, environment: Environment, plan: &Plan) -> Tab
     Table { title: environment.described().to_owned(), columns, rows }
 }
 
-fn words(outcome: &Outcome) -> String {
+fn words(outcome: &Outcome<Measured>) -> String {
     match outcome {
         Outcome::Measured(Measured {
             storage_requests,
@@ -82,25 +82,28 @@ fn words(outcome: &Outcome) -> String {
     }
 }
 
+/// After batches as the host sends them and, for comparison, after whole ones.
 fn of_memory(report: &Report) -> Option<Table> {
-    let resident = |environment: Environment, system| {
-        report
-            .measured(environment, MANY, Temperature::Warm, system)
-            .and_then(|measured| measured.resident_bytes)
-    };
     let mut rows = Vec::new();
-    for environment in Environment::ALL {
-        let sizes = System::ALL.map(|system| resident(environment, system));
-        if sizes.iter().any(Option::is_some) {
-            let mut row = vec![environment.name().to_owned()];
-            row.extend(sizes.map(|bytes| bytes.map(megabytes).unwrap_or_default()));
-            rows.push(row);
-        }
+    if let Some(&Memory { devices, largest_batch, .. }) = report.memory.first() {
+        let sizes = System::ALL.map(|system| report.resident(system, devices));
+        let [devices, largest] = [u64::from(devices), largest_batch as u64].map(thousands);
+        rows.push((format!("{devices}, in batches of {largest} as the host sends them, stub"), sizes));
     }
-    let mut columns = vec!["environment".to_owned()];
+    for environment in Environment::ALL {
+        let resident = |system| report.measured(environment, MANY, Temperature::Warm, system)?.resident_bytes;
+        let name = format!("10,000, in one batch, {}", environment.name());
+        rows.push((name, System::ALL.map(resident)));
+    }
+    rows.retain(|(_, sizes)| sizes.iter().any(Option::is_some));
+    let cells = |(name, sizes): (String, [Option<u64>; _])| {
+        let sizes = sizes.map(|bytes| bytes.map(megabytes).unwrap_or_default());
+        [name].into_iter().chain(sizes).collect()
+    };
+    let mut columns = vec!["known devices".to_owned()];
     columns.extend(System::ALL.map(|system| system.name().to_owned()));
-    let title = "Resident memory with 10,000 devices known".to_owned();
-    (!rows.is_empty()).then_some(Table { title, columns, rows })
+    let title = "Resident memory".to_owned();
+    (!rows.is_empty()).then(|| Table { title, columns, rows: rows.into_iter().map(cells).collect() })
 }
 
 fn of_starts(report: &Report) -> Option<Table> {
