@@ -21,6 +21,9 @@ use crate::{
 /// For one batch of the size that the host sends.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// All devices once may take as long as so many of the longest batches.
+const ROUND: u32 = 3;
+
 /// One after the other, on canned services.
 pub(super) async fn of(candidates: &[Candidate], plan: &Plan, workspace: &Workspace) -> Result<Vec<Memory>> {
     let largest_batch = largest_batch(workspace)?;
@@ -47,9 +50,9 @@ async fn measure(candidate: &Candidate, plan: &Plan, largest_batch: usize) -> Re
         let parts = u32::try_from(slices.len())?;
         for slice in slices {
             let took = handler.post(&slice, PATIENCE).await?;
-            if took * parts > plan.longest_batch {
-                let seconds = (took * parts).as_secs_f64();
-                let reason = format!("to send all devices once would take about {seconds:.0} s");
+            let expected = took * parts;
+            if expected > plan.longest_batch * ROUND {
+                let reason = format!("all devices would take about {:.0} s", expected.as_secs_f64());
                 return Ok(Outcome::LeftOut { reason });
             }
             batches += 1;

@@ -3,7 +3,7 @@
 use super::{
     budget::Budget,
     cell::{Cell, Environment, MANY, Plan, Temperature},
-    figures::{Measured, Memory, Outcome, Report},
+    figures::{Measured, Memory, Outcome, Report, Resident},
     system::System,
 };
 use crate::text::{megabytes, thousands};
@@ -86,24 +86,32 @@ fn words(outcome: &Outcome<Measured>) -> String {
 fn of_memory(report: &Report) -> Option<Table> {
     let mut rows = Vec::new();
     if let Some(&Memory { devices, largest_batch, .. }) = report.memory.first() {
-        let sizes = System::ALL.map(|system| report.resident(system, devices));
+        let told = |system| report.memory.iter().find(|memory| memory.system == system);
         let [devices, largest] = [u64::from(devices), largest_batch as u64].map(thousands);
-        rows.push((format!("{devices}, in batches of {largest} as the host sends them, stub"), sizes));
+        let mut row = vec![format!("{devices}, in batches of {largest} as the host sends them, stub")];
+        row.extend(System::ALL.map(|system| told(system).map(size).unwrap_or_default()));
+        rows.push(row);
     }
     for environment in Environment::ALL {
         let resident = |system| report.measured(environment, MANY, Temperature::Warm, system)?.resident_bytes;
-        let name = format!("10,000, in one batch, {}", environment.name());
-        rows.push((name, System::ALL.map(resident)));
+        let sizes = System::ALL.map(resident);
+        if sizes.iter().any(Option::is_some) {
+            let mut row = vec![format!("10,000, in one batch, {}", environment.name())];
+            row.extend(sizes.map(|bytes| bytes.map(megabytes).unwrap_or_default()));
+            rows.push(row);
+        }
     }
-    rows.retain(|(_, sizes)| sizes.iter().any(Option::is_some));
-    let cells = |(name, sizes): (String, [Option<u64>; _])| {
-        let sizes = sizes.map(|bytes| bytes.map(megabytes).unwrap_or_default());
-        [name].into_iter().chain(sizes).collect()
-    };
     let mut columns = vec!["known devices".to_owned()];
     columns.extend(System::ALL.map(|system| system.name().to_owned()));
-    let title = "Resident memory".to_owned();
-    (!rows.is_empty()).then(|| Table { title, columns, rows: rows.into_iter().map(cells).collect() })
+    (!rows.is_empty()).then(|| Table { title: "Resident memory".to_owned(), columns, rows })
+}
+
+fn size(memory: &Memory) -> String {
+    match &memory.outcome {
+        Outcome::Measured(Resident { resident_bytes, .. }) => megabytes(*resident_bytes),
+        Outcome::LeftOut { reason } => format!("left out: {reason}"),
+        Outcome::Failed { .. } => "failed".to_owned(),
+    }
 }
 
 fn of_starts(report: &Report) -> Option<Table> {
