@@ -194,10 +194,12 @@ mod tests {
         let mut report = report();
         report.cells.push(figure(MANY, System::Fieldcast, 10, Some(LARGEST_RESIDENT * 2)));
         assert_eq!(verdict_on(&report, "memory"), Verdict::NotMeasured);
-        let outcome = Outcome::Measured(Resident { batches: 10, resident_bytes: LARGEST_RESIDENT });
-        let (system, largest_batch) = (System::Fieldcast, 1_000);
-        report.memory.push(Memory { system, devices: MANY.devices, largest_batch, outcome });
-        assert_eq!(verdict_on(&report, "memory"), Verdict::Met);
+        for (devices, verdict) in [(12, Verdict::NotMeasured), (MANY.devices, Verdict::Met)] {
+            let outcome = Outcome::Measured(Resident { batches: 10, resident_bytes: LARGEST_RESIDENT });
+            let (system, largest_batch) = (System::Fieldcast, 1_000);
+            report.memory.push(Memory { system, devices, largest_batch, outcome });
+            assert_eq!(verdict_on(&report, "memory"), verdict, "{devices} devices known");
+        }
     }
 
     #[test]

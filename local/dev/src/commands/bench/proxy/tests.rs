@@ -15,7 +15,7 @@ const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes";
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// For what happens at once unless it never does.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Answers each request with `REPLY`, on as many connections as come.
 async fn service() -> Result<Server> {
