@@ -1,15 +1,17 @@
-//! `cargo dev bench`: what a batch costs in requests, time, processor and memory, beside three other handlers that do the
+//! `cargo dev bench`: what a batch costs in requests, time, processor and memory, beside four other handlers that do the
 //! same work, and how soon the handler answers and how large it is. All budgets are judged.
 
 mod backend;
 mod budget;
 mod cell;
+mod contender;
 mod delay;
 mod figures;
 mod handler;
 mod http1;
 mod machine;
 mod measure;
+mod memory;
 mod proxy;
 mod scratch;
 mod server;
@@ -59,7 +61,7 @@ pub(crate) struct Bench {
     /// Also write the tables to this file as Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Only cells whose name contains this, as in `stub/1,000 of 500/warm/fieldcast`, or `start`; can be repeated
+    /// Only cells whose name contains this, as in `stub/1,000 of 500/warm/fieldcast`, `memory` or `start`; can be repeated
     #[arg(long, value_name = "PART OF A NAME")]
     only: Vec<String>,
     /// Measure the slow cells, too: takes about an hour
@@ -126,9 +128,10 @@ async fn measure(plan: &Plan, workspace: &Workspace) -> Result<Report> {
         true => Some(measure_starts(&program, plan.starts, workspace).await?),
         false => None,
     };
+    let memory = memory::of(&candidates, plan, workspace).await?;
     let cells = measure_cells(&candidates, plan).await?;
     let program_bytes = fs::metadata(&program).context("the handler cannot be measured")?.len();
-    Ok(Report { machine: Machine::this().await, starts, program_bytes, cells })
+    Ok(Report { machine: Machine::this().await, starts, program_bytes, memory, cells })
 }
 
 async fn measure_starts(program: &Path, rounds: usize, workspace: &Workspace) -> Result<Starts> {

@@ -10,8 +10,12 @@ use crate::{app::path, program};
 const ENVIRONMENTS: [&str; 4] = ["azurite", "azurite-delayed", "stub", "stub-delayed"];
 
 /// A warm batch of 24 readings of 12 devices: storage and SignalR requests that the method of each peer takes.
-const PEERS: [(&str, u64, u64); 3] =
-    [("node-best", 1, 1), ("node-idiomatic", 2 * 12, 1), ("python-predecessor", 2 * 24, 12)];
+const PEERS: [(&str, u64, u64); 4] = [
+    ("node-best", 1, 1),
+    ("node-sdk-transactions", 1, 1),
+    ("node-idiomatic", 2 * 12, 1),
+    ("python-predecessor", 2 * 24, 12),
+];
 
 /// That no reading is lost is checked by the command itself, in the tables, before it counts a cell as measured.
 #[test]
@@ -31,8 +35,23 @@ fn every_system_does_its_work_in_every_environment() -> Result<()> {
         }
         assert_eq!(warm(&report, environment, "fieldcast")?["signalr_requests"], 1, "{environment}");
     }
+    assert_eq!(
+        remembering(&report),
+        ["fieldcast"].into_iter().chain(PEERS.map(|(name, ..)| name)).collect::<Vec<_>>()
+    );
     assert!(fs::read_to_string(markdown)?.contains("| 24 of 12, warm"));
     Ok(())
+}
+
+/// The systems whose memory was looked at, after batches of the size that the host sends.
+fn remembering(report: &Value) -> Vec<&str> {
+    let memory = report["memory"].as_array().into_iter().flatten();
+    let measured = memory.filter(|memory| {
+        memory["devices"] == 12
+            && memory["largest_batch"] == 1_000
+            && memory["outcome"]["measured"]["resident_bytes"].is_u64()
+    });
+    measured.filter_map(|memory| memory["system"].as_str()).collect()
 }
 
 fn warm<'a>(report: &'a Value, environment: &str, system: &str) -> Result<&'a Value> {

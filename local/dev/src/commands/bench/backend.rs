@@ -1,5 +1,5 @@
-//! The services that one system talks to in one environment. Each system has its own, so that neither requests nor rows
-//! mix; what is not measured runs without the delay.
+//! The services that one system talks to in one environment, for batches of one shape. Each has its own, so that neither
+//! requests nor rows mix; what is not measured runs without the delay.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
     handler::Settings,
     proxy::Proxy,
     stub::{SignalR, Tables},
-    workload::Shape,
+    workload::{PARTITION, Shape},
 };
 use crate::device;
 
@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Backend {
     environment: Environment,
+    shape: Shape,
     storage: Storage,
     storage_delay: Delay,
     signalr: SignalR,
@@ -29,12 +30,8 @@ pub(super) struct Backend {
 }
 
 enum Storage {
-    Azurite {
-        azurite: Azurite,
-        proxy: Proxy,
-    },
-    /// Made for a shape by [`Backend::prepare`].
-    Stub(Option<Tables>),
+    Azurite { azurite: Azurite, proxy: Proxy },
+    Stub(Tables),
 }
 
 /// What was asked of the services so far.
@@ -45,8 +42,8 @@ pub(super) struct Requests {
 }
 
 impl Backend {
-    /// Starts the services, without delay.
-    pub(super) async fn start(environment: Environment) -> Result<Backend> {
+    /// Starts the services for batches of `shape`, without delay.
+    pub(super) async fn start(environment: Environment, shape: Shape) -> Result<Backend> {
         let storage_delay = Delay::new(Duration::ZERO)?;
         let signalr_delay = Delay::new(Duration::ZERO)?;
         let storage = match environment.is_azurite() {
@@ -56,19 +53,12 @@ impl Backend {
                 create_tables(&azurite).await?;
                 Storage::Azurite { azurite, proxy }
             }
-            false => Storage::Stub(None),
+            false => {
+                Storage::Stub(Tables::start(PARTITION, &shape.device_ids(), storage_delay.clone()).await?)
+            }
         };
         let signalr = SignalR::start(signalr_delay.clone()).await?;
-        Ok(Backend { environment, storage, storage_delay, signalr, signalr_delay })
-    }
-
-    /// Makes ready for batches of a shape; rows of other shapes stay where they are.
-    pub(super) async fn prepare(&mut self, shape: Shape) -> Result<()> {
-        if let Storage::Stub(tables) = &mut self.storage {
-            let (partition, devices) = (shape.partition(), shape.device_ids());
-            *tables = Some(Tables::start(&partition, &devices, self.storage_delay.clone()).await?);
-        }
-        Ok(())
+        Ok(Backend { environment, shape, storage, storage_delay, signalr, signalr_delay })
     }
 
     /// From here on replies take the time that the environment is named after.
@@ -82,14 +72,14 @@ impl Backend {
         self.signalr_delay.set(Duration::ZERO);
     }
 
-    pub(super) fn settings(&self, shape: Shape) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         let storage = match &self.storage {
             Storage::Azurite { azurite, proxy } => {
                 let [direct, counted] = [azurite.port(), proxy.port()].map(|port| format!(":{port}/"));
                 azurite.connection_string().replace(&direct, &counted)
             }
             Storage::Stub(tables) => {
-                let port = tables.as_ref().map_or(0, Tables::port);
+                let port = tables.port();
                 format!(
                     "DefaultEndpointsProtocol=http;AccountName=stub;AccountKey=c3R1Yg==;\
                      TableEndpoint=http://127.0.0.1:{port}/stub;"
@@ -99,30 +89,31 @@ impl Backend {
         let port = self.signalr.port();
         let signalr =
             format!("Endpoint=http://127.0.0.1;Port={port};AccessKey=c3R1YnN0dWJzdHVi;Version=1.0;");
-        Settings { storage, signalr, partition: shape.partition() }
+        Settings { storage, signalr }
     }
 
     pub(super) fn requests(&self) -> Requests {
         let storage = match &self.storage {
             Storage::Azurite { proxy, .. } => proxy.requests(),
-            Storage::Stub(tables) => tables.as_ref().map_or(0, Tables::requests),
+            Storage::Stub(tables) => tables.requests(),
         };
         Requests { storage, signalr: self.signalr.requests() }
     }
 
     /// Fails unless everything that was sent has arrived: a system that loses readings is not fast.
-    pub(super) async fn check(&self, shape: Shape, batches: u64) -> Result<()> {
-        let [events, devices] = [shape.events, shape.devices].map(|number| batches * u64::from(number));
+    pub(super) async fn check(&self, batches: u64) -> Result<()> {
+        let [events, devices] =
+            [self.shape.events, self.shape.devices].map(|number| batches * u64::from(number));
         match &self.storage {
             Storage::Azurite { azurite, .. } => {
-                let counted = count(azurite, &shape.partition()).await?;
+                let counted = count(azurite).await?;
                 ensure!(
                     counted == events,
                     "{events} readings were sent, but {counted} are counted in the table"
                 );
             }
             Storage::Stub(tables) => {
-                let written = tables.as_ref().map_or(0, Tables::writes);
+                let written = tables.writes();
                 ensure!(written >= devices, "{devices} rows had to be written, but {written} were");
             }
         }
@@ -145,9 +136,9 @@ async fn create_tables(azurite: &Azurite) -> Result<()> {
 }
 
 /// The sum of all devices' counts.
-async fn count(azurite: &Azurite, partition: &str) -> Result<u64> {
+async fn count(azurite: &Azurite) -> Result<u64> {
     let states = account(azurite)?.table("DeviceState")?;
-    let query = Query::partition(partition).select(["Count"]);
+    let query = Query::partition(PARTITION).select(["Count"]);
     let rows = states.query_all(&query, Deadline::after(PATIENCE)).await?;
     let counts = rows.iter().filter_map(|row| row.entity.get("Count").and_then(Value::as_i64));
     Ok(counts.sum::<i64>().unsigned_abs())

@@ -92,7 +92,13 @@ pub(super) fn of(report: &Report) -> Vec<Budget> {
             "x",
         ),
         at_least(
-            "the same: faster than the best Node handler",
+            "the same: faster than the best Node handler on Microsoft's SDK",
+            faster(System::NodeSdkTransactions),
+            LEAST_FASTER_THAN_NODE,
+            "x",
+        ),
+        at_least(
+            "the same: faster than a Node handler that writes the wire format by hand",
             faster(System::NodeBest),
             LEAST_FASTER_THAN_NODE,
             "x",
@@ -116,8 +122,8 @@ pub(super) fn of(report: &Report) -> Vec<Budget> {
             "ms",
         ),
         at_most(
-            "resident memory with 10,000 devices known",
-            largest_resident(report).map(megabytes),
+            "resident memory with 10,000 devices known, batches as the host sends them",
+            report.resident(System::Fieldcast, MANY.devices).map(megabytes),
             megabytes(LARGEST_RESIDENT),
             "MB",
         ),
@@ -128,14 +134,6 @@ pub(super) fn of(report: &Report) -> Vec<Budget> {
             "MB",
         ),
     ]
-}
-
-/// In whichever environment it was largest.
-fn largest_resident(report: &Report) -> Option<u64> {
-    let resident = |&environment: &Environment| {
-        report.measured(environment, MANY, Temperature::Warm, System::Fieldcast)?.resident_bytes
-    };
-    Environment::ALL.iter().filter_map(resident).max()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "requests and bytes stay far below 2^53")]
@@ -149,7 +147,60 @@ fn megabytes(bytes: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use super::{
+        super::{
+            cell::Cell,
+            figures::{Figure, Memory, Outcome, Resident, Samples},
+            machine::Machine,
+            workload::Shape,
+        },
+        *,
+    };
+
+    fn report() -> Report {
+        let machine = Machine { processor: String::new(), cores: 1, kernel: String::new() };
+        Report { machine, starts: None, program_bytes: 0, memory: Vec::new(), cells: Vec::new() }
+    }
+
+    fn figure(shape: Shape, system: System, milliseconds: u64, resident: Option<u64>) -> Figure {
+        let (environment, temperature) = (Environment::AzuriteDelayed, Temperature::Warm);
+        let samples = Samples { took: vec![Duration::from_millis(milliseconds)], ..Samples::default() };
+        let cell = Cell { environment, shape, temperature, system };
+        Figure::new(cell, Outcome::Measured(Measured::of(&samples, shape, resident)))
+    }
+
+    fn verdict_on(report: &Report, part: &str) -> Verdict {
+        let budgets = of(report);
+        budgets.iter().find(|budget| budget.what.contains(part)).expect("there is such a budget").verdict
+    }
+
+    #[test]
+    fn each_of_the_best_node_handlers_is_judged_by_itself() {
+        let mut report = report();
+        report.cells.push(figure(USUAL, System::Fieldcast, 10, None));
+        report.cells.push(figure(USUAL, System::NodeSdkTransactions, 20, None));
+        assert_eq!(verdict_on(&report, "Microsoft's SDK"), Verdict::Met);
+        assert_eq!(verdict_on(&report, "by hand"), Verdict::NotMeasured);
+        report.cells.push(figure(USUAL, System::NodeBest, 19, None));
+        assert_eq!(verdict_on(&report, "Microsoft's SDK"), Verdict::Met);
+        assert_eq!(verdict_on(&report, "by hand"), Verdict::Broken);
+    }
+
+    /// The host sends no batch of 10,000.
+    #[test]
+    fn memory_is_judged_after_batches_of_the_size_that_the_host_sends() {
+        let mut report = report();
+        report.cells.push(figure(MANY, System::Fieldcast, 10, Some(LARGEST_RESIDENT * 2)));
+        assert_eq!(verdict_on(&report, "memory"), Verdict::NotMeasured);
+        for (devices, verdict) in [(12, Verdict::NotMeasured), (MANY.devices, Verdict::Met)] {
+            let outcome = Outcome::Measured(Resident { batches: 10, resident_bytes: LARGEST_RESIDENT });
+            let (system, largest_batch) = (System::Fieldcast, 1_000);
+            report.memory.push(Memory { system, devices, largest_batch, outcome });
+            assert_eq!(verdict_on(&report, "memory"), verdict, "{devices} devices known");
+        }
+    }
 
     #[test]
     fn a_budget_is_broken_on_its_own_side() {

@@ -102,7 +102,7 @@ const fn shape(events: u32, devices: u32) -> Shape {
 
 /// The shape that the budgets speak of.
 pub(super) const USUAL: Shape = shape(1_000, 500);
-/// The shape after which memory is looked at.
+/// The shape that memory is looked at with.
 pub(super) const MANY: Shape = shape(10_000, 10_000);
 
 /// Which cells are measured, and for how long.
@@ -115,6 +115,9 @@ pub(super) struct Plan {
     pub(super) cold: Rounds,
     pub(super) warm_up: Rounds,
     pub(super) warm: Rounds,
+    /// What is known when memory is looked at, and how often it has been sent.
+    pub(super) known: Shape,
+    pub(super) known_rounds: Rounds,
     pub(super) starts: usize,
 }
 
@@ -145,6 +148,8 @@ impl Plan {
             // Enough for the compilers of Node to have done their work.
             warm_up: Rounds { most: 200, time: Duration::from_millis(1_200) },
             warm: Rounds { most: 51, time: Duration::from_millis(1_200) },
+            known: MANY,
+            known_rounds: Rounds { most: 20, time: Duration::from_secs(3) },
             // Odd, so that the median is a measured value; enough that two slow starts do not move it.
             starts: 15,
         }
@@ -160,12 +165,18 @@ impl Plan {
             cold: Rounds::ONE,
             warm_up: Rounds::ONE,
             warm: Rounds::ONE,
+            known: SHAPES[1],
+            known_rounds: Rounds::ONE,
             starts: 1,
         }
     }
 
     pub(super) fn wants(&self, cell: Cell) -> bool {
         self.wants_named(&cell.name())
+    }
+
+    pub(super) fn wants_memory(&self, system: System) -> bool {
+        self.wants_named(&format!("memory/{}", system.name()))
     }
 
     pub(super) fn wants_starts(&self) -> bool {

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
-    thread,
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
@@ -19,10 +19,11 @@ use tokio::sync::oneshot;
 pub(super) struct Delay {
     nanoseconds: Arc<AtomicU64>,
     waiting: mpsc::Sender<Waiting>,
+    keeper: Thread,
 }
 
 struct Waiting {
-    until: Instant,
+    since: Instant,
     released: oneshot::Sender<()>,
 }
 
@@ -30,37 +31,43 @@ impl Delay {
     /// Starts the thread that keeps the time; it ends with the last clone.
     pub(super) fn new(time: Duration) -> Result<Delay> {
         let (waiting, queue) = mpsc::channel();
+        let nanoseconds = Arc::new(AtomicU64::new(in_nanoseconds(time)));
+        let time = Arc::clone(&nanoseconds);
         let keeper = thread::Builder::new().name("delay".to_owned());
-        keeper.spawn(move || release_in_turn(&queue)).context("no thread can be started")?;
-        let delay = Delay { nanoseconds: Arc::default(), waiting };
-        delay.set(time);
-        Ok(delay)
+        let keeper =
+            keeper.spawn(move || release_in_turn(&queue, &time)).context("no thread can be started")?;
+        Ok(Delay { nanoseconds, waiting, keeper: keeper.thread().clone() })
     }
 
+    /// Holds for those who are waiting, too.
     pub(super) fn set(&self, time: Duration) {
-        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.nanoseconds.store(nanoseconds, Ordering::Relaxed);
+        self.nanoseconds.store(in_nanoseconds(time), Ordering::Relaxed);
+        self.keeper.unpark();
     }
 
     /// Each caller waits for itself: replies that come together are released together.
     pub(super) async fn wait(&self) {
-        let time = Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed));
-        if time.is_zero() {
+        if self.nanoseconds.load(Ordering::Relaxed) == 0 {
             return;
         }
         let (released, release) = oneshot::channel();
-        if self.waiting.send(Waiting { until: Instant::now() + time, released }).is_ok() {
+        if self.waiting.send(Waiting { since: Instant::now(), released }).is_ok() {
             // An error means that the thread is gone, and with it the reason to wait.
             let _ = release.await;
         }
     }
 }
 
+fn in_nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// As all wait equally long, the first to come is the first to go.
-fn release_in_turn(queue: &mpsc::Receiver<Waiting>) {
-    for Waiting { until, released } in queue {
+fn release_in_turn(queue: &mpsc::Receiver<Waiting>, time: &AtomicU64) {
+    for Waiting { since, released } in queue {
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let time = Duration::from_nanos(time.load(Ordering::Relaxed));
+            let left = time.saturating_sub(since.elapsed());
             if left.is_zero() {
                 break;
             }
@@ -73,34 +80,47 @@ fn release_in_turn(queue: &mpsc::Receiver<Waiting>) {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::{FutureExt, future};
+    use tokio::time::timeout;
+
     use super::*;
 
-    const TIME: Duration = Duration::from_millis(40);
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    /// For what happens at once unless it never does.
+    const DEADLINE: Duration = Duration::from_secs(20);
 
     #[tokio::test]
-    async fn nobody_is_released_early() -> Result<()> {
-        let delay = Delay::new(TIME)?;
-        let began = Instant::now();
-        delay.wait().await;
-        assert!(began.elapsed() >= TIME);
-        Ok(())
-    }
-
-    /// One after the other, two hundred would take eight seconds.
-    #[tokio::test]
-    async fn those_who_wait_together_are_released_together() -> Result<()> {
-        let delay = Delay::new(TIME)?;
-        let began = Instant::now();
-        futures_util::future::join_all((0..200).map(|_| delay.wait())).await;
-        assert!(began.elapsed() < TIME * 200);
-        Ok(())
+    async fn a_wait_ends_by_itself() -> Result<()> {
+        let delay = Delay::new(Duration::from_millis(1))?;
+        Ok(timeout(DEADLINE, delay.wait()).await?)
     }
 
     #[tokio::test]
-    async fn a_delay_can_be_switched_off() -> Result<()> {
-        let delay = Delay::new(Duration::from_secs(3600))?;
+    async fn nobody_is_released_early_and_everybody_when_the_delay_is_switched_off() -> Result<()> {
+        let delay = Delay::new(HOUR)?;
+        let mut waits: Vec<_> = (0..200).map(|_| Box::pin(delay.wait())).collect();
+        let early = waits.iter_mut().filter_map(|wait| wait.now_or_never());
+        assert_eq!(early.count(), 0);
         delay.set(Duration::ZERO);
-        delay.wait().await;
+        timeout(DEADLINE, future::join_all(waits)).await?;
+        timeout(DEADLINE, delay.wait()).await?;
+        Ok(())
+    }
+
+    /// Not from when the one before was released: together they would wait for hours.
+    #[tokio::test]
+    async fn everybody_waits_from_the_own_beginning() -> Result<()> {
+        let (waiting, queue) = mpsc::channel();
+        let long_ago = Instant::now().checked_sub(HOUR * 2).context("the clock began an hour ago")?;
+        let mut releases = Vec::new();
+        for _ in 0..3 {
+            let (released, release) = oneshot::channel();
+            waiting.send(Waiting { since: long_ago, released }).context("the queue is gone")?;
+            releases.push(release);
+        }
+        let keeper = move || release_in_turn(&queue, &AtomicU64::new(in_nanoseconds(HOUR)));
+        thread::spawn(keeper);
+        timeout(DEADLINE, future::try_join_all(releases)).await??;
         Ok(())
     }
 }

@@ -31,14 +31,14 @@ pub(super) struct Measured {
     pub(super) milliseconds: Milliseconds,
     pub(super) fastest_milliseconds: Milliseconds,
     pub(super) processor_microseconds_per_event: f64,
-    /// After 10,000 devices.
+    /// After whole batches of 10,000 devices, larger than the host sends them.
     pub(super) resident_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Outcome {
-    Measured(Measured),
+pub(super) enum Outcome<M> {
+    Measured(M),
     LeftOut {
         reason: String,
     },
@@ -50,7 +50,7 @@ pub(super) enum Outcome {
 
 pub(super) struct Figure {
     pub(super) cell: Cell,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: Outcome<Measured>,
 }
 
 /// How soon handlers answer after their start.
@@ -63,6 +63,22 @@ pub(super) struct Starts {
     pub(super) ratio: f64,
 }
 
+/// A handler that knows many devices, after batches of the size that the host sends.
+#[derive(Serialize)]
+pub(super) struct Memory {
+    pub(super) system: System,
+    pub(super) devices: u32,
+    /// Events in it.
+    pub(super) largest_batch: usize,
+    pub(super) outcome: Outcome<Resident>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Resident {
+    pub(super) batches: u64,
+    pub(super) resident_bytes: u64,
+}
+
 /// Everything that a run found out.
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -70,6 +86,7 @@ pub(super) struct Report {
     #[serde(flatten)]
     pub(super) starts: Option<Starts>,
     pub(super) program_bytes: u64,
+    pub(super) memory: Vec<Memory>,
     pub(super) cells: Vec<Figure>,
 }
 
@@ -96,7 +113,7 @@ fn median<T: Copy + Default + Ord>(values: &[T]) -> T {
 }
 
 impl Figure {
-    pub(super) fn new(cell: Cell, outcome: Outcome) -> Figure {
+    pub(super) fn new(cell: Cell, outcome: Outcome<Measured>) -> Figure {
         Figure { cell, outcome }
     }
 
@@ -110,10 +127,21 @@ impl Figure {
 
 impl Report {
     pub(super) fn failed(&self) -> usize {
-        self.cells.iter().filter(|figure| matches!(figure.outcome, Outcome::Failed { .. })).count()
+        let cells = self.cells.iter().filter(|figure| matches!(figure.outcome, Outcome::Failed { .. }));
+        let memory = self.memory.iter().filter(|memory| matches!(memory.outcome, Outcome::Failed { .. }));
+        cells.count() + memory.count()
     }
 
-    pub(super) fn outcome(&self, cell: Cell) -> Option<&Outcome> {
+    /// With so many devices known, after batches of the size that the host sends.
+    pub(super) fn resident(&self, system: System, devices: u32) -> Option<u64> {
+        let wanted = |memory: &&Memory| memory.system == system && memory.devices == devices;
+        match self.memory.iter().find(wanted)?.outcome {
+            Outcome::Measured(Resident { resident_bytes, .. }) => Some(resident_bytes),
+            Outcome::LeftOut { .. } | Outcome::Failed { .. } => None,
+        }
+    }
+
+    pub(super) fn outcome(&self, cell: Cell) -> Option<&Outcome<Measured>> {
         self.cells.iter().find(|figure| figure.cell == cell).map(|figure| &figure.outcome)
     }
 

@@ -16,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{http1::Connection, scratch::Scratch, start::free_port, system::Candidate};
+use super::{http1::Connection, scratch::Scratch, start::free_port, system::Candidate, workload::PARTITION};
 
 /// Slower than this is not slow but broken.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -25,7 +25,6 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 pub(super) struct Settings {
     pub(super) storage: String,
     pub(super) signalr: String,
-    pub(super) partition: String,
 }
 
 pub(super) struct Handler {
@@ -39,7 +38,7 @@ pub(super) struct Handler {
 
 impl Handler {
     pub(super) async fn start(candidate: &Candidate, settings: &Settings) -> Result<Handler> {
-        let folder = Scratch::make(&format!("{}-{}", candidate.system.name(), settings.partition))?;
+        let folder = Scratch::make(candidate.system.name())?;
         let log = folder.path().join("log");
         let port = free_port()?;
         let words = File::create(&log).context("the handler's log cannot be written")?;
@@ -49,7 +48,7 @@ impl Handler {
             .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
             .env("StorageConnectionString", &settings.storage)
             .env("AzureSignalRConnectionString", &settings.signalr)
-            .env("PartitionKey", &settings.partition)
+            .env("PartitionKey", PARTITION)
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(words.try_clone().context("the handler's log cannot be written")?)

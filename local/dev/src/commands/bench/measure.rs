@@ -1,22 +1,18 @@
 //! Measures the cells of one shape in one environment: all systems take their turns in each round, so that whatever
 //! else the machine does meets them alike.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
 use super::{
-    backend::Backend,
-    cell::{Cell, Environment, MANY, Plan, Rounds, Temperature, USUAL},
-    figures::{Figure, Measured, Outcome, Samples},
-    handler::Handler,
+    cell::{Cell, Environment, Plan, Rounds, Temperature, USUAL},
+    contender::Contender,
+    figures::{Figure, Outcome},
     system::{Candidate, System},
     workload::Shape,
 };
-use crate::text::{self, say};
-
-/// Longer than the slowest batch of a full run takes: 10,000 readings one after the other, 8 ms for each of two requests.
-const LONGEST_POST: Duration = Duration::from_secs(20 * 60);
+use crate::text::say;
 
 /// Measures every wanted cell of an environment.
 pub(super) async fn environment(
@@ -25,52 +21,43 @@ pub(super) async fn environment(
     plan: &Plan,
 ) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    let mut backends = Vec::new();
-    for candidate in candidates {
-        let wanted = plan
-            .shapes
-            .iter()
-            .any(|&shape| temperatures(environment, shape, candidate.system).any(|cell| plan.wants(cell)));
-        if wanted {
-            backends.push((candidate, Backend::start(environment).await?));
-        }
-    }
     for &shape in plan.shapes {
         let began = Instant::now();
         let mut contenders = Vec::new();
-        for (candidate, backend) in &mut backends {
-            backend.prepare(shape).await?;
-            let cells = temperatures(environment, shape, candidate.system).filter(|&cell| plan.wants(cell));
-            let mut contender = Contender::new(candidate, backend, shape);
-            for cell in cells {
-                match too_slow(cell, &figures, plan) {
-                    None => contender.cells.push(cell),
-                    Some(reason) => figures.push(Figure::new(cell, Outcome::LeftOut { reason })),
-                }
+        for candidate in candidates {
+            let cells = in_time(wanted(environment, shape, candidate.system, plan), &mut figures, plan);
+            if !cells.is_empty() {
+                contenders.push(Contender::new(candidate, cells).await?);
             }
-            if !contender.cells.is_empty() {
-                contenders.push(contender);
-            }
+        }
+        if contenders.is_empty() {
+            continue;
         }
         let measured = shape_in_turn(shape, contenders, plan).await;
         figures.extend(measured.with_context(|| format!("{}/{}", environment.name(), shape.name()))?);
-        say!(
-            "{}, batches of {}: {:.1} s",
-            environment.described(),
-            shape.name(),
-            began.elapsed().as_secs_f64()
-        );
+        let (described, seconds) = (environment.described(), began.elapsed().as_secs_f64());
+        say!("{described}, batches of {}: {seconds:.1} s", shape.name());
     }
     Ok(figures)
 }
 
-fn temperatures(environment: Environment, shape: Shape, system: System) -> impl Iterator<Item = Cell> {
-    [Temperature::Cold, Temperature::Warm].into_iter().map(move |temperature| Cell {
-        environment,
-        shape,
-        temperature,
-        system,
-    })
+fn wanted(environment: Environment, shape: Shape, system: System, plan: &Plan) -> impl Iterator<Item = Cell> {
+    [Temperature::Cold, Temperature::Warm]
+        .into_iter()
+        .map(move |temperature| Cell { environment, shape, temperature, system })
+        .filter(|&cell| plan.wants(cell))
+}
+
+/// The cells that are not left out; the others are noted in `figures` with the reason.
+fn in_time(cells: impl Iterator<Item = Cell>, figures: &mut Vec<Figure>, plan: &Plan) -> Vec<Cell> {
+    let mut kept = Vec::new();
+    for cell in cells {
+        match too_slow(cell, figures, plan) {
+            None => kept.push(cell),
+            Some(reason) => figures.push(Figure::new(cell, Outcome::LeftOut { reason })),
+        }
+    }
+    kept
 }
 
 /// Why a cell is left out: by the speed of the system's largest cell so far, its batch would take too long. A cell
@@ -101,24 +88,6 @@ fn too_slow(cell: Cell, figures: &[Figure], plan: &Plan) -> Option<String> {
     (expected > longest && cell != budgeted).then(|| format!("a batch would take about {expected:.0} s"))
 }
 
-/// A system with the services of its own.
-struct Contender<'a> {
-    candidate: &'a Candidate,
-    backend: &'a Backend,
-    shape: Shape,
-    cells: Vec<Cell>,
-    handler: Option<Handler>,
-    /// Batches that this shape's rows have been sent so far.
-    batches: u64,
-    warm_ups: Vec<Duration>,
-    cold: Samples,
-    warm: Samples,
-    /// Processor time when the warm rounds began.
-    processor_before: Duration,
-    failure: Option<String>,
-    resident: Option<u64>,
-}
-
 /// Numbers the batches of a shape, so that all systems get the same ones.
 struct Batches {
     shape: Shape,
@@ -140,20 +109,14 @@ async fn shape_in_turn(shape: Shape, mut contenders: Vec<Contender<'_>>, plan: &
     warm_up(&mut contenders, &mut batches, plan.warm_up).await;
     warm(&mut contenders, &mut batches, plan.warm).await;
     let mut figures = Vec::new();
-    for mut contender in contenders {
-        contender.stop().await?;
-        if contender.failure.is_none() {
-            let checked = contender.backend.check(shape, contender.batches).await;
-            contender.note(checked);
-        }
-        figures.extend(contender.into_figures());
+    for contender in contenders {
+        figures.extend(contender.into_figures().await?);
     }
     Ok(figures)
 }
 
-/// Puts the rows into the table, in the system's own form. The canned table has them already.
 async fn seed(contenders: &mut [Contender<'_>]) {
-    for contender in contenders.iter_mut().filter(|contender| contender.cells[0].environment.is_azurite()) {
+    for contender in contenders {
         let seeded = contender.seed().await;
         contender.note(seeded);
     }
@@ -190,7 +153,7 @@ async fn warm(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: R
         let batch = batches.next();
         for contender in contenders.iter_mut().filter(|contender| contender.lacks(Temperature::Warm, rounds))
         {
-            let measured = contender.sample(Temperature::Warm, &batch).await;
+            let measured = contender.warm_round(&batch).await;
             contender.note(measured);
         }
     }
@@ -200,163 +163,14 @@ async fn warm(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: R
     }
 }
 
-impl<'a> Contender<'a> {
-    fn new(candidate: &'a Candidate, backend: &'a Backend, shape: Shape) -> Contender<'a> {
-        Contender {
-            candidate,
-            backend,
-            shape,
-            cells: Vec::new(),
-            handler: None,
-            batches: 0,
-            warm_ups: Vec::new(),
-            cold: Samples::default(),
-            warm: Samples::default(),
-            processor_before: Duration::ZERO,
-            failure: None,
-            resident: None,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        self.candidate.system.name()
-    }
-
-    /// A system that fails takes no further part in this shape, and the others go on.
-    fn note(&mut self, outcome: Result<()>) {
-        if let Err(error) = outcome {
-            let reason = text::one_line(&error);
-            say!(
-                "{} failed, {}/{}: {reason}",
-                self.name(),
-                self.cells[0].environment.name(),
-                self.shape.name()
-            );
-            self.backend.hurry();
-            self.failure = Some(reason);
-        }
-    }
-
-    fn measures(&self, temperature: Temperature) -> bool {
-        self.failure.is_none() && self.cells.iter().any(|cell| cell.temperature == temperature)
-    }
-
-    fn samples(&mut self, temperature: Temperature) -> &mut Samples {
-        match temperature {
-            Temperature::Cold => &mut self.cold,
-            Temperature::Warm => &mut self.warm,
-        }
-    }
-
-    /// Whether it needs another round.
-    fn lacks(&self, temperature: Temperature, rounds: Rounds) -> bool {
-        let samples = match temperature {
-            Temperature::Cold => &self.cold,
-            Temperature::Warm => &self.warm,
-        };
-        self.measures(temperature) && !rounds.enough(samples.took.len(), samples.took.iter().sum())
-    }
-
-    fn lacks_warmth(&self, rounds: Rounds) -> bool {
-        self.measures(Temperature::Warm) && !rounds.enough(self.warm_ups.len(), self.warm_ups.iter().sum())
-    }
-
-    async fn seed(&mut self) -> Result<()> {
-        self.start().await?;
-        for slice in self.shape.slices(0) {
-            self.handler()?.post(&slice, LONGEST_POST).await?;
-        }
-        self.batches += 1;
-        self.stop().await
-    }
-
-    async fn cold_round(&mut self, batch: &[u8]) -> Result<()> {
-        self.stop().await?;
-        self.start().await?;
-        self.backend.delay();
-        let before = self.handler()?.processor_time()?;
-        self.sample(Temperature::Cold, batch).await?;
-        let after = self.handler()?.processor_time()?;
-        self.cold.processor += after - before;
-        self.backend.hurry();
-        Ok(())
-    }
-
-    async fn warm_up_round(&mut self, batch: &[u8]) -> Result<()> {
-        if self.handler.is_none() {
-            self.start().await?;
-        }
-        let took = self.post(batch).await?;
-        self.warm_ups.push(took);
-        Ok(())
-    }
-
-    fn begin_warm(&mut self) -> Result<()> {
-        self.backend.delay();
-        self.processor_before = self.handler()?.processor_time()?;
-        Ok(())
-    }
-
-    /// What goes on between the batches, such as collecting garbage, belongs to them.
-    fn end_warm(&mut self) -> Result<()> {
-        self.warm.processor = self.handler()?.processor_time()? - self.processor_before;
-        if self.shape == MANY {
-            self.resident = Some(self.handler()?.resident()?);
-        }
-        self.backend.hurry();
-        Ok(())
-    }
-
-    async fn start(&mut self) -> Result<()> {
-        self.handler = Some(Handler::start(self.candidate, &self.backend.settings(self.shape)).await?);
-        Ok(())
-    }
-
-    async fn stop(&mut self) -> Result<()> {
-        match self.handler.take() {
-            Some(handler) => handler.stop().await,
-            None => Ok(()),
-        }
-    }
-
-    fn handler(&mut self) -> Result<&mut Handler> {
-        self.handler.as_mut().context("the handler is not running")
-    }
-
-    async fn post(&mut self, batch: &[u8]) -> Result<Duration> {
-        self.batches += 1;
-        self.handler()?.post(batch, LONGEST_POST).await
-    }
-
-    async fn sample(&mut self, temperature: Temperature, batch: &[u8]) -> Result<()> {
-        let before = self.backend.requests();
-        let took = self.post(batch).await?;
-        let after = self.backend.requests();
-        let samples = self.samples(temperature);
-        samples.took.push(took);
-        samples.storage_requests.push(after.storage - before.storage);
-        samples.signalr_requests.push(after.signalr - before.signalr);
-        Ok(())
-    }
-
-    fn into_figures(self) -> Vec<Figure> {
-        let figure = |cell: &Cell| {
-            if let Some(reason) = &self.failure {
-                return Figure::new(*cell, Outcome::Failed { reason: reason.clone() });
-            }
-            let (samples, resident) = match cell.temperature {
-                Temperature::Cold => (&self.cold, None),
-                Temperature::Warm => (&self.warm, self.resident),
-            };
-            Figure::new(*cell, Outcome::Measured(Measured::of(samples, self.shape, resident)))
-        };
-        self.cells.iter().map(figure).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use super::{
+        super::figures::{Measured, Samples},
+        *,
+    };
 
     fn cell(environment: Environment, events: u32, devices: u32) -> Cell {
         let (temperature, system) = (Temperature::Warm, System::PythonPredecessor);

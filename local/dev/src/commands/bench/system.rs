@@ -18,19 +18,28 @@ use crate::{
 #[serde(rename_all = "kebab-case")]
 pub(super) enum System {
     Fieldcast,
+    /// Writes the wire format by hand.
     NodeBest,
+    /// The best on Microsoft's SDK.
+    NodeSdkTransactions,
     NodeIdiomatic,
     PythonPredecessor,
 }
 
 impl System {
-    pub(super) const ALL: [System; 4] =
-        [System::Fieldcast, System::NodeBest, System::NodeIdiomatic, System::PythonPredecessor];
+    pub(super) const ALL: [System; 5] = [
+        System::Fieldcast,
+        System::NodeBest,
+        System::NodeSdkTransactions,
+        System::NodeIdiomatic,
+        System::PythonPredecessor,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             System::Fieldcast => "fieldcast",
             System::NodeBest => "node-best",
+            System::NodeSdkTransactions => "node-sdk-transactions",
             System::NodeIdiomatic => "node-idiomatic",
             System::PythonPredecessor => "python-predecessor",
         }
@@ -51,13 +60,17 @@ pub(super) async fn prepare(
     fieldcast: &Path,
     workspace: &Workspace,
 ) -> Result<Vec<Candidate>> {
+    let peers = workspace.root.join("benches/peers");
     let mut ready = Vec::new();
     for &system in systems {
-        let peer = workspace.root.join("benches/peers").join(system.name());
+        let peer = peers.join(system.name());
         let candidate = match system {
             System::Fieldcast => Ok((fieldcast.to_path_buf(), Vec::new())),
             System::NodeBest => Ok(node(&peer)),
-            System::NodeIdiomatic => npm::install(&peer).await.map(|()| node(&peer)),
+            // Both use the packages of one folder.
+            System::NodeSdkTransactions | System::NodeIdiomatic => {
+                npm::install(&peers.join(System::NodeIdiomatic.name())).await.map(|()| node(&peer))
+            }
             System::PythonPredecessor => python(&peer, workspace).await,
         };
         match candidate {

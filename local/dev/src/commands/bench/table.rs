@@ -3,7 +3,7 @@
 use super::{
     budget::Budget,
     cell::{Cell, Environment, MANY, Plan, Temperature},
-    figures::{Measured, Outcome, Report},
+    figures::{Measured, Memory, Outcome, Report, Resident},
     system::System,
 };
 use crate::text::{megabytes, thousands};
@@ -61,7 +61,7 @@ fn of_environment(report: &Report, environment: Environment, plan: &Plan) -> Tab
     Table { title: environment.described().to_owned(), columns, rows }
 }
 
-fn words(outcome: &Outcome) -> String {
+fn words(outcome: &Outcome<Measured>) -> String {
     match outcome {
         Outcome::Measured(Measured {
             storage_requests,
@@ -82,25 +82,36 @@ fn words(outcome: &Outcome) -> String {
     }
 }
 
+/// After batches as the host sends them and, for comparison, after whole ones.
 fn of_memory(report: &Report) -> Option<Table> {
-    let resident = |environment: Environment, system| {
-        report
-            .measured(environment, MANY, Temperature::Warm, system)
-            .and_then(|measured| measured.resident_bytes)
-    };
     let mut rows = Vec::new();
+    if let Some(&Memory { devices, largest_batch, .. }) = report.memory.first() {
+        let told = |system| report.memory.iter().find(|memory| memory.system == system);
+        let [devices, largest] = [u64::from(devices), largest_batch as u64].map(thousands);
+        let mut row = vec![format!("{devices}, in batches of {largest} as the host sends them, stub")];
+        row.extend(System::ALL.map(|system| told(system).map(size).unwrap_or_default()));
+        rows.push(row);
+    }
     for environment in Environment::ALL {
-        let sizes = System::ALL.map(|system| resident(environment, system));
+        let resident = |system| report.measured(environment, MANY, Temperature::Warm, system)?.resident_bytes;
+        let sizes = System::ALL.map(resident);
         if sizes.iter().any(Option::is_some) {
-            let mut row = vec![environment.name().to_owned()];
+            let mut row = vec![format!("10,000, in one batch, {}", environment.name())];
             row.extend(sizes.map(|bytes| bytes.map(megabytes).unwrap_or_default()));
             rows.push(row);
         }
     }
-    let mut columns = vec!["environment".to_owned()];
+    let mut columns = vec!["known devices".to_owned()];
     columns.extend(System::ALL.map(|system| system.name().to_owned()));
-    let title = "Resident memory with 10,000 devices known".to_owned();
-    (!rows.is_empty()).then_some(Table { title, columns, rows })
+    (!rows.is_empty()).then(|| Table { title: "Resident memory".to_owned(), columns, rows })
+}
+
+fn size(memory: &Memory) -> String {
+    match &memory.outcome {
+        Outcome::Measured(Resident { resident_bytes, .. }) => megabytes(*resident_bytes),
+        Outcome::LeftOut { reason } => format!("left out: {reason}"),
+        Outcome::Failed { .. } => "failed".to_owned(),
+    }
 }
 
 fn of_starts(report: &Report) -> Option<Table> {
