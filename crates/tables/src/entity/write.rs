@@ -1,8 +1,8 @@
 //! An entity as JSON with type annotations, written straight into a buffer.
 //!
-//! JSON alone tells strings, booleans and 32-bit integers apart; the service takes everything else for one of
-//! them unless `name@odata.type` says otherwise (Microsoft docs, "Payload format for Table service
-//! operations"). A double is always annotated, because some stores drop the `.0` of 25.0.
+//! JSON alone tells strings, booleans, 32-bit integers and numbers with a decimal point apart; the service takes
+//! everything else for one of them unless `name@odata.type` says otherwise (Microsoft docs, "Payload format for Table
+//! service operations"). A double without a fraction is annotated, because some stores drop the `.0` of 25.0.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::Serialize;
@@ -53,12 +53,17 @@ fn property(out: &mut Vec<u8>, name: &str, value: &Value) -> Result<(), Invalid>
 fn annotation(value: &Value) -> Option<&'static str> {
     match value {
         Value::String(_) | Value::Int32(_) | Value::Bool(_) => None,
-        Value::Double(_) => Some("Edm.Double"),
+        Value::Double(number) => (!has_plain_fraction(*number)).then_some("Edm.Double"),
         Value::Int64(_) => Some("Edm.Int64"),
         Value::DateTime(_) => Some("Edm.DateTime"),
         Value::Binary(_) => Some("Edm.Binary"),
         Value::Guid(_) => Some("Edm.Guid"),
     }
+}
+
+/// Whether JSON writes it with digits behind the point and without an exponent.
+fn has_plain_fraction(number: f64) -> bool {
+    number.fract() != 0.0 && number.abs() >= 1e-4
 }
 
 fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
@@ -116,6 +121,25 @@ mod tests {
             r#""Write@odata.type":"Edm.Guid","Write":"00000000-0000-0000-0000-000000000001"}"#,
         );
         assert_eq!(written(&entity).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_double_that_json_tells_is_not_annotated() {
+        for (number, annotated) in [
+            (21.5, false),
+            (-0.1, false),
+            (1e-4, false),
+            (4_503_599_627_370_495.5, false),
+            (0.0, true),
+            (-40.0, true),
+            (1e300, true),
+            (1.5e-7, true),
+        ] {
+            let written = written(&Entity::new("Sydney", "sensor-1").with("Celsius", number)).unwrap();
+            assert_eq!(written.contains("@odata.type"), annotated, "{written}");
+            let plain = written.contains('.') && !written.contains("e-");
+            assert!(annotated || plain, "{written}");
+        }
     }
 
     #[test]
