@@ -42,15 +42,18 @@ impl Steady {
     ) -> (Entity, Digest) {
         let mut columns = columns(state, catalogue);
         let digest = self.digest(columns.iter().map(|(column, cell)| (*column, cell)));
-        if held == Some(digest) {
-            columns.retain(|(column, _)| !STEADY.contains(column));
+        match held {
+            None => columns.retain(|(column, cell)| !is_empty(column, cell)),
+            Some(held) if held == digest => columns.retain(|(column, _)| !STEADY.contains(column)),
+            Some(_) => {}
         }
         (entity(partition, &state.device, columns), digest)
     }
 
     /// The same in whatever order the columns come.
     pub(super) fn digest<'a>(&self, row: impl IntoIterator<Item = (&'a str, &'a Cell)>) -> Digest {
-        let steady = row.into_iter().filter(|(column, _)| STEADY.contains(column));
+        let steady =
+            row.into_iter().filter(|(column, cell)| STEADY.contains(column) && !is_empty(column, cell));
         Digest(steady.map(|(column, cell)| self.hash(column, cell)).fold(0, u64::wrapping_add))
     }
 
@@ -62,6 +65,12 @@ impl Steady {
             Cell::Time(time) => self.0.hash_one((column, time)),
         }
     }
+}
+
+/// Whether the column's absence would mean the same. Nearly every device has none of these.
+fn is_empty(column: &str, cell: &Cell) -> bool {
+    let Cell::Text(text) = cell else { return false };
+    matches!((column, text.as_str()), ("CalibrationVersion", "") | ("OlderValues" | "RefusedReadings", "{}"))
 }
 
 impl Held {
@@ -114,7 +123,18 @@ mod tests {
             sent(&steady, Some(held), &state),
             ["Count", "Version", "WriteId", "Watermarks", "ReportedAt"]
         );
-        assert_eq!(sent(&steady, None, &state).len(), 12, "a new row is written whole");
+        let new = [
+            "Geo",
+            "DeviceId",
+            "Count",
+            "Version",
+            "Schema",
+            "WriteId",
+            "Watermarks",
+            "ReportedAt",
+            "ReportedBy",
+        ];
+        assert_eq!(sent(&steady, None, &state), new, "a new row is written whole, without empty columns");
     }
 
     #[test]
@@ -137,13 +157,22 @@ mod tests {
     }
 
     #[test]
+    fn a_steady_column_that_becomes_empty_is_sent() {
+        let (steady, mut state) = (Steady::default(), state());
+        state.verdicts.refuse(&Partition::new("hub", "0"), 7, 0);
+        let held = digest(&steady, &to_row(&state, &CATALOGUE()));
+        state.verdicts.forget_before(&Partition::new("hub", "0"), 8);
+        assert!(sent(&steady, Some(held), &state).contains(&"RefusedReadings".to_owned()));
+    }
+
+    #[test]
     fn a_row_of_the_predecessor_is_written_whole() {
         let steady = Steady::default();
         let mut row = to_row(&state(), &CATALOGUE());
         row.insert("Schema".to_owned(), Cell::Whole(1));
         assert_eq!(sent(&steady, Some(digest(&steady, &row)), &state()).len(), 12);
         row.insert("Schema".to_owned(), Cell::Whole(2));
-        row.remove("OlderValues");
+        row.remove("ReportedBy");
         assert_eq!(sent(&steady, Some(digest(&steady, &row)), &state()).len(), 12, "a column is missing");
     }
 
