@@ -47,6 +47,10 @@ pub struct App {
 /// A client's call, forwarded by the host or unwrapped from its envelope.
 struct Call {
     method: Method,
+    /// What follows the `?` of the address, as it was sent.
+    query: String,
+    /// The ETag of the answer that the caller has already.
+    known: Option<String>,
     /// The identity that the platform authenticated.
     user: Option<String>,
     body: Bytes,
@@ -112,7 +116,9 @@ async fn call(app: &App, request: Request, function: impl AsyncFnOnce(Call) -> A
         let answer = match wrapped.method.parse() {
             Ok(method) => {
                 let user = principal(app.callers, |name| wrapped.headers.get(name).cloned());
-                function(Call { method, user, body: wrapped.body.into() }).await
+                let query = wrapped.target.split_once('?').map_or("", |(_, query)| query).to_owned();
+                let known = wrapped.headers.get("if-none-match").cloned();
+                function(Call { method, query, known, user, body: wrapped.body.into() }).await
             }
             Err(_) => Answer::wrong_method("GET, POST"),
         };
@@ -121,7 +127,9 @@ async fn call(app: &App, request: Request, function: impl AsyncFnOnce(Call) -> A
     let header =
         |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let user = principal(app.callers, header);
-    function(Call { method: parts.method, user, body }).await.into_response()
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let known = header("if-none-match");
+    function(Call { method: parts.method, query, known, user, body }).await.into_response()
 }
 
 /// The caller's id as App Service Authentication states it.

@@ -64,6 +64,11 @@ pub struct Write {
     pub expect: Expect,
 }
 
+/// A moment in the life of a store, by the store's own clock. Opaque: it is only handed back to the store, which may have
+/// been replaced meanwhile by one that cannot read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment(pub String);
+
 /// Part of a scan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
@@ -71,6 +76,8 @@ pub struct Page {
     pub rows: Vec<DeviceState>,
     /// Where the next page begins; `None`: this was the last one. A page may be empty and still not be the last.
     pub next: Option<String>,
+    /// When the page was read: whatever is not in it and not behind it was written after this.
+    pub read_at: Moment,
 }
 
 /// Why something could not be read or kept. Nothing is known to have been changed.
@@ -108,6 +115,8 @@ pub enum CommitError {
 /// - `commit` writes all rows of the call or none, each only if its condition holds at that moment; of two commits that
 ///   race with the same condition, exactly one succeeds. At most [`MOST_WRITES`] rows of together
 ///   [`LARGEST_COMMIT`] bytes, each device once.
+/// - `scan` since the `read_at` of a scan's first page, of whichever shard, finds every row that this scan did not return
+///   as it now is. Without `since`, or when its moment cannot be read any more, it finds all rows.
 /// - what was reported as written survives the end of the process (memory aside).
 /// - `refuse` keeps each refusal once, however often it is called with it.
 /// - every call returns by `deadline`, give or take the time to notice it.
@@ -128,10 +137,12 @@ pub trait StateStore: Send + Sync {
         deadline: Instant,
     ) -> Reply<'a, Result<Vec<Revision>, CommitError>>;
 
-    /// Part of all rows of a shard; `after` is the previous page's `next`.
+    /// Part of the rows of a shard: of those that were written after `since`, and perhaps of others. `after` is the
+    /// previous page's `next`.
     fn scan<'a>(
         &'a self,
         shard: Shard,
+        since: Option<Moment>,
         after: Option<String>,
         deadline: Instant,
     ) -> Reply<'a, Result<Page, StoreError>>;

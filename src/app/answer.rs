@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use crate::envelope;
+use crate::stable_hash::stable_hash;
 
 /// A status, headers and a body; rendered as a plain response or inside the host's envelope.
 #[derive(Debug, PartialEq)]
@@ -29,9 +30,23 @@ impl Answer {
             // Snapshots and tokens are only true now.
             ("cache-control", "no-store".to_owned()),
             // A page of another origin tells the age of data by the server's clock, which it may only read if told so.
-            ("access-control-expose-headers", "Date".to_owned()),
+            ("access-control-expose-headers", "Date, ETag".to_owned()),
         ];
         Answer { status, headers, body }
+    }
+
+    /// The same for as long as it has this ETag: nothing is sent to a caller who has it already.
+    pub fn unless_known(mut self, known: Option<&str>) -> Answer {
+        let etag = format!("W/\"{:016x}\"", stable_hash(self.body.as_bytes()));
+        let is_it = |tag: &str| tag == "*" || tag.trim_start_matches("W/") == etag.trim_start_matches("W/");
+        if known.is_some_and(|known| known.split(',').any(|tag| is_it(tag.trim()))) {
+            (self.status, self.body) = (StatusCode::NOT_MODIFIED, String::new());
+            self.headers.retain(|(name, _)| *name != "content-type");
+        }
+        // May be kept, but has to be asked for each time.
+        self.headers.retain(|(name, _)| *name != "cache-control");
+        self.headers.extend([("cache-control", "no-cache".to_owned()), ("etag", etag)]);
+        self
     }
 
     /// An error: `{"code":"…","error":"…"}`. SignalR clients show the text under `error` to people.

@@ -102,12 +102,74 @@ async fn a_batch_is_answered_in_the_form_that_the_host_waits_for() {
 }
 
 #[tokio::test]
+async fn a_snapshot_comes_in_parts_and_its_cursor_finds_what_changed_since() {
+    let bench = Bench::new(Callers::Anonymous);
+    let fleet = ["a", "b", "c", "d", "e", "f", "g"];
+    for (sequence, device) in (1..).zip(fleet) {
+        bench.send(sequence, device, r#"{"temperature":21.5,"geo":"Sydney"}"#).await;
+    }
+    let mut seen = Vec::new();
+    let mut query = "limit=1".to_owned();
+    let cursor = loop {
+        let (status, part) = bench.call("GET", &format!("/api/getdevicestate?{query}"), &[], "").await;
+        assert_eq!(status, StatusCode::OK, "{part}");
+        seen.extend(ids(&part));
+        if seen.len() < fleet.len() {
+            // Written while the snapshot is being read, in a shard that may have been read already.
+            bench.send(100, "a", r#"{"temperature":22.5,"geo":"Perth"}"#).await;
+        }
+        match part["continuation"].as_str() {
+            Some(next) => query = format!("limit=1&continuation={next}"),
+            None => break part["cursor"].as_str().unwrap().to_owned(),
+        }
+    };
+    seen.sort();
+    assert_eq!(seen, fleet);
+    let since = format!("/api/getdevicestate?since={cursor}");
+    let (_, changed) = bench.call("GET", &since, &[], "").await;
+    assert_eq!(ids(&changed), ["a"]);
+    let later = format!("/api/getdevicestate?since={}", changed["cursor"].as_str().unwrap());
+    assert!(ids(&bench.call("GET", &later, &[], "").await.1).is_empty());
+    let (_, perth) = bench.call("GET", "/api/getdevicestate?geo=Perth", &[], "").await;
+    assert_eq!(ids(&perth), ["a"]);
+}
+
+fn ids(part: &Value) -> Vec<String> {
+    let devices = part["devices"].as_array().unwrap().iter();
+    devices.map(|device| device["deviceId"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_snapshot_that_the_caller_has_is_not_sent_again() {
+    use tower::ServiceExt;
+    let bench = Bench::new(Callers::Anonymous);
+    bench.send(1, "a", r#"{"temperature":21.5}"#).await;
+    let get = async |known: &str| {
+        let request = axum::http::Request::get("/api/getdevicestate").header("if-none-match", known);
+        let response =
+            router(Arc::clone(&bench.app)).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let etag = response.headers()["etag"].to_str().unwrap().to_owned();
+        let status = response.status();
+        (status, etag, to_bytes(response.into_body(), usize::MAX).await.unwrap().len())
+    };
+    let (status, etag, length) = get("\"other\"").await;
+    assert!(status == StatusCode::OK && length > 0);
+    assert_eq!(get(&format!("\"other\", {etag}")).await, (StatusCode::NOT_MODIFIED, etag.clone(), 0));
+    assert_eq!(get(etag.trim_start_matches("W/")).await.0, StatusCode::NOT_MODIFIED);
+    bench.send(2, "a", r#"{"temperature":22.5}"#).await;
+    assert_eq!(get(&etag).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn malformed_calls_get_a_json_error() {
     let bench = Bench::new(Callers::Anonymous);
     for (method, path, body, status, code) in [
         ("POST", "/EnvironmentEventTrigger", "", 400, "bad_envelope"),
         ("POST", "/EnvironmentEventTrigger", "\u{0}[[[", 400, "bad_envelope"),
         ("GET", "/EnvironmentEventTrigger", "", 405, "method_not_allowed"),
+        ("GET", "/api/getdevicestate?since=forged", "", 400, "bad_cursor"),
+        ("GET", "/api/getdevicestate?continuation=forged", "", 400, "bad_continuation"),
+        ("GET", "/api/getdevicestate?deviceId=..%2F..", "", 400, "bad_filter"),
         ("DELETE", "/api/negotiate", "", 405, "method_not_allowed"),
         ("PUT", "/api/getdevicestate", "", 405, "method_not_allowed"),
         ("POST", "/api/getdevicestate", "nonsense", 400, "bad_body"),

@@ -11,7 +11,7 @@ use crate::calibration::Calibrations;
 use crate::ids::{Partition, Position};
 use crate::publish::RecordedPublisher;
 use crate::state::DeviceState;
-use crate::store::{CommitError, LARGEST_COMMIT, Loaded, MemoryStore, Page, Reply, Revision, Write};
+use crate::store::{CommitError, LARGEST_COMMIT, Loaded, MemoryStore, Moment, Page, Reply, Revision, Write};
 
 /// What the next commits do instead of simply succeeding.
 #[derive(Clone, Copy, PartialEq)]
@@ -99,10 +99,11 @@ impl StateStore for Mishaps {
     fn scan<'a>(
         &'a self,
         shard: Shard,
+        since: Option<Moment>,
         after: Option<String>,
         deadline: Instant,
     ) -> Reply<'a, Result<Page, StoreError>> {
-        self.store.scan(shard, after, deadline)
+        self.store.scan(shard, since, after, deadline)
     }
 
     fn calibrations(&self, deadline: Instant) -> Reply<'_, Result<Calibrations, StoreError>> {

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use self::database::Database;
-use super::{CommitError, Loaded, Page, Reply, Revision, StateStore, StoreError, Write};
+use super::{CommitError, Loaded, Moment, Page, Reply, Revision, StateStore, StoreError, Write};
 use crate::calibration::{Calibration, Calibrations};
 use crate::catalogue::Catalogue;
 use crate::ids::DeviceId;
@@ -91,12 +91,13 @@ impl StateStore for EmbeddedStore {
     fn scan<'a>(
         &'a self,
         shard: Shard,
+        since: Option<Moment>,
         after: Option<String>,
         deadline: Instant,
     ) -> Reply<'a, Result<Page, StoreError>> {
         let (key, catalogue) = (self.shards.key(shard), Arc::clone(&self.catalogue));
         Box::pin(self.with(deadline, StoreError::Unavailable, move |database| {
-            database.scan(&key, after.as_deref(), &catalogue)
+            database.scan(&key, since.as_ref(), after.as_deref(), &catalogue)
         }))
     }
 

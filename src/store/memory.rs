@@ -5,7 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::{CommitError, Expect, Loaded, Page, Reply, Revision, StateStore, StoreError, Stored, Write};
+use super::{
+    CommitError, Expect, Loaded, Moment, Page, Reply, Revision, StateStore, StoreError, Stored, Write,
+};
 use crate::calibration::{Calibration, Calibrations};
 use crate::ids::DeviceId;
 use crate::refusal::Refusal;
@@ -71,6 +73,11 @@ impl World {
     }
 }
 
+/// Revisions and moments are numbers of writes. What is none comes before all.
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_default()
+}
+
 impl StateStore for MemoryStore {
     fn load<'a>(
         &'a self,
@@ -100,13 +107,17 @@ impl StateStore for MemoryStore {
     fn scan<'a>(
         &'a self,
         shard: Shard,
+        since: Option<Moment>,
         _after: Option<String>,
         _deadline: Instant,
     ) -> Reply<'a, Result<Page, StoreError>> {
         Box::pin(async move {
             let world = self.world();
+            let since = since.map_or(0, |moment| number(&moment.0));
             let of_shard = world.rows.iter().filter(|((row_shard, _), _)| *row_shard == shard);
-            Ok(Page { rows: of_shard.map(|(_, stored)| stored.state.clone()).collect(), next: None })
+            let changed = of_shard.filter(|(_, stored)| number(&stored.revision.0) > since);
+            let rows = changed.map(|(_, stored)| stored.state.clone()).collect();
+            Ok(Page { rows, next: None, read_at: Moment(world.revisions.to_string()) })
         })
     }
 

@@ -3,6 +3,7 @@
 
 mod columns;
 pub(super) mod layout;
+mod moments;
 mod refusals;
 pub(super) mod reshard;
 mod steady;
@@ -21,7 +22,9 @@ use tokio::time::Instant;
 
 use self::columns::{row_of, state_of};
 use self::steady::{Digest, Held, Steady};
-use super::{CommitError, Expect, Loaded, Page, Reply, Revision, StateStore, StoreError, Stored, Write};
+use super::{
+    CommitError, Expect, Loaded, Moment, Page, Reply, Revision, StateStore, StoreError, Stored, Write,
+};
 use crate::calibration::{Calibration, Calibrations};
 use crate::catalogue::Catalogue;
 use crate::ids::DeviceId;
@@ -241,14 +244,18 @@ impl StateStore for TableStore {
     fn scan<'a>(
         &'a self,
         shard: Shard,
+        since: Option<Moment>,
         after: Option<String>,
         deadline: Instant,
     ) -> Reply<'a, Result<Page, StoreError>> {
         Box::pin(async move {
             let tables = self.tables(deadline).await?;
-            let key = self.shards.key(shard);
             let start = after.as_deref().map(continuation_of).transpose()?;
-            let query = Query::partition(key);
+            let query = Query::partition(self.shards.key(shard));
+            let query = match since.as_ref().and_then(moments::time_of) {
+                Some(time) => query.changed_since(time.to_text()),
+                None => query,
+            };
             let found = tables
                 .states
                 .query(&query, start.as_ref(), Deadline::at(deadline))
@@ -260,6 +267,7 @@ impl StateStore for TableStore {
             Ok(Page {
                 rows: found.rows.iter().filter_map(read).collect(),
                 next: found.next.as_ref().map(token_of),
+                read_at: moments::of(found.answered_at),
             })
         })
     }

@@ -1,5 +1,6 @@
 //! The contract of the state store, run over every implementation, ending in a race of counters.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use fieldcast::refusal::{Fault, Reason, Refusal};
 use fieldcast::shard::{Shard, Shards};
 use fieldcast::state::{DeviceState, Latest, Mark, Stamp};
 use fieldcast::store::{
-    CommitError, EmbeddedStore, Expect, Loaded, MOST_WRITES, MemoryStore, Revision, StateStore, Stored, Write,
+    CommitError, EmbeddedStore, Expect, Loaded, MOST_WRITES, MemoryStore, Moment, Revision, StateStore,
+    Stored, Write,
 };
 use tokio::time::Instant;
 
@@ -130,7 +132,7 @@ async fn scans_find_every_row_of_the_shard_and_no_other(store: &dyn StateStore) 
     }
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let page = store.scan(Shard(1), after, soon()).await.unwrap();
+        let page = store.scan(Shard(1), None, after, soon()).await.unwrap();
         seen.extend(page.rows.iter().map(|state| state.device.to_string()));
         after = page.next;
         if after.is_none() {
@@ -139,6 +141,33 @@ async fn scans_find_every_row_of_the_shard_and_no_other(store: &dyn StateStore) 
     }
     seen.sort();
     assert_eq!(seen, names);
+}
+
+/// The ids of the rows of a shard that a scan finds, and the moment of its first page.
+async fn scanned(store: &dyn StateStore, since: Option<Moment>) -> (BTreeSet<String>, Moment) {
+    let first = store.scan(Shard(1), since.clone(), None, soon()).await.unwrap();
+    let (read_at, mut rows, mut next) = (first.read_at, first.rows, first.next);
+    while next.is_some() {
+        let page = store.scan(Shard(1), since.clone(), next, soon()).await.unwrap();
+        rows.extend(page.rows);
+        next = page.next;
+    }
+    (rows.iter().map(|state| state.device.to_string()).collect(), read_at)
+}
+
+async fn a_scan_since_a_moment_finds_what_was_written_after_it(store: &dyn StateStore) {
+    let (before, moment) = scanned(store, None).await;
+    assert!(before.len() > 1_000, "several pages");
+    let names: Vec<String> = (0..MOST_WRITES).map(|n| format!("since-{n:03}")).collect();
+    let writes: Vec<Write> = names.iter().map(|name| insert(name, 1)).collect();
+    let revisions = store.commit(Shard(1), &writes, soon()).await.unwrap();
+    let (found, later) = scanned(store, Some(moment.clone())).await;
+    assert!(names.iter().all(|name| found.contains(name)));
+    store.commit(Shard(1), &[update("since-007", 2, &revisions[7])], soon()).await.unwrap();
+    assert!(scanned(store, Some(later)).await.0.contains("since-007"));
+    assert!(scanned(store, Some(moment)).await.0.contains("since-007"), "a moment can be used again");
+    let (everything, _) = scanned(store, Some(Moment("of another store".to_owned()))).await;
+    assert_eq!(everything.len(), before.len() + names.len());
 }
 
 /// The largest rows: a hundred of them must fit one transaction.
@@ -198,6 +227,7 @@ async fn run_contract(store: Arc<dyn StateStore>) {
     a_write_needs_its_condition(&*store).await;
     a_commit_is_all_or_nothing(&*store).await;
     scans_find_every_row_of_the_shard_and_no_other(&*store).await;
+    a_scan_since_a_moment_finds_what_was_written_after_it(&*store).await;
     refusals_may_be_kept_again(&*store).await;
     racing_counters_lose_nothing(store).await;
 }

@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 use std::ops::{Bound, RangeBounds};
+use std::time::SystemTime;
 
 use percent_encoding::utf8_percent_encode;
 
 use crate::entity::{Stored, Value, check_property_name};
 use crate::{Invalid, key};
+
+/// The property in which the service notes its last change of a row.
+const TIMESTAMP: &str = "Timestamp";
 
 /// The service accepts at most this many comparisons in one filter (Microsoft docs, "Query Entities").
 const MOST_COMPARISONS: usize = 15;
@@ -47,6 +51,8 @@ pub struct Page {
     pub rows: Vec<Stored>,
     /// Where the next page starts; `None` at the end.
     pub next: Option<Continuation>,
+    /// When the service answered, by its own clock and to the second. Absent where it does not say.
+    pub answered_at: Option<SystemTime>,
 }
 
 /// Where the next page starts: two opaque texts, which may be handed to a client and taken back.
@@ -93,6 +99,12 @@ impl Query {
         self
     }
 
+    /// Only rows that the service last changed at this time, RFC 3339 in UTC, or later.
+    #[must_use]
+    pub fn changed_since(self, time: impl Into<String>) -> Query {
+        self.filter(TIMESTAMP, Comparison::GreaterOrEqual, Value::DateTime(time.into()))
+    }
+
     /// Only these properties of each row; its keys and etag come in any case.
     #[must_use]
     pub fn select<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Query {
@@ -132,9 +144,7 @@ impl Query {
     fn render_select(&self) -> Result<String, Invalid> {
         let mut text = "PartitionKey,RowKey".to_owned();
         for name in &self.columns {
-            if name != "Timestamp" {
-                check_property_name(name)?;
-            }
+            check_name(name)?;
             text.push(',');
             text.push_str(name);
         }
@@ -156,7 +166,7 @@ impl Query {
             Bound::Unbounded => {}
         }
         for (name, is, value) in &self.conditions {
-            check_property_name(name)?;
+            check_name(name)?;
             terms.push(format!("{name} {} {}", is.operator(), literal(name, value)?));
         }
         if terms.len() > MOST_COMPARISONS {
@@ -164,6 +174,11 @@ impl Query {
         }
         Ok(terms.join(" and "))
     }
+}
+
+/// Of those that the service sets itself, this one can be asked for.
+fn check_name(name: &str) -> Result<(), Invalid> {
+    if name == TIMESTAMP { Ok(()) } else { check_property_name(name) }
 }
 
 impl Comparison {

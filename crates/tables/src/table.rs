@@ -1,9 +1,10 @@
 //! The operations on one table. Each takes a deadline and returns what the caller has to know next.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use crate::entity::Row;
@@ -136,7 +137,7 @@ impl Table {
     /// # Errors
     /// As [`Table::query`]; the deadline is for all pages together.
     pub async fn query_all(&self, query: &Query, deadline: Deadline) -> Result<Vec<Stored>, Error> {
-        let Page { mut rows, mut next } = self.query(query, None, deadline).await?;
+        let Page { mut rows, mut next, .. } = self.query(query, None, deadline).await?;
         while let Some(from) = next {
             let page = self.query(query, Some(&from), deadline).await?;
             rows.extend(page.rows);
@@ -218,7 +219,11 @@ fn page(reply: &Reply) -> Result<Page, Trouble> {
         .map_err(|_| Trouble::Unreadable("the body is not a list of entities"))?;
     let none = HeaderMap::new();
     let rows = value.into_iter().map(|row| stored(row, &none)).collect::<Result<_, _>>()?;
-    Ok(Page { rows, next: continuation(&reply.headers)? })
+    Ok(Page { rows, next: continuation(&reply.headers)?, answered_at: date(&reply.headers) })
+}
+
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
 /// A continuation that cannot be read must not look like the end.

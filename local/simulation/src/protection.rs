@@ -7,7 +7,7 @@ use fieldcast::calibration::Calibrations;
 use fieldcast::ids::DeviceId;
 use fieldcast::refusal::Refusal;
 use fieldcast::shard::Shard;
-use fieldcast::store::{CommitError, Loaded, Page, Reply, Revision, StateStore, StoreError, Write};
+use fieldcast::store::{CommitError, Loaded, Moment, Page, Reply, Revision, StateStore, StoreError, Write};
 use tokio::time::Instant;
 
 use crate::store::SimulatedStore;
@@ -86,10 +86,11 @@ impl StateStore for Weakened {
     fn scan<'a>(
         &'a self,
         shard: Shard,
+        since: Option<Moment>,
         after: Option<String>,
         deadline: Instant,
     ) -> Reply<'a, Result<Page, StoreError>> {
-        self.store.scan(shard, after, deadline)
+        self.store.scan(shard, since, after, deadline)
     }
 
     fn calibrations(&self, deadline: Instant) -> Reply<'_, Result<Calibrations, StoreError>> {

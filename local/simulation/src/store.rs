@@ -9,7 +9,7 @@ use fieldcast::calibration::Calibrations;
 use fieldcast::ids::DeviceId;
 use fieldcast::refusal::Refusal;
 use fieldcast::shard::Shard;
-use fieldcast::store::{CommitError, Loaded, Page, Reply, Revision, StateStore, StoreError, Write};
+use fieldcast::store::{CommitError, Loaded, Moment, Page, Reply, Revision, StateStore, StoreError, Write};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -278,11 +278,12 @@ impl StateStore for SimulatedStore {
     fn scan<'a>(
         &'a self,
         shard: Shard,
+        since: Option<Moment>,
         after: Option<String>,
         deadline: Instant,
     ) -> Reply<'a, Result<Page, StoreError>> {
         Box::pin(async move {
-            let work = move |world: &World, _| world.tables().page(shard, after.as_deref());
+            let work = move |world: &World, _| world.tables().page(shard, since.as_ref(), after.as_deref());
             Ok(self.exchange(Operation::Scan, deadline, work).await?)
         })
     }

@@ -1,19 +1,20 @@
 //! The redb file of the embedded store. Synchronous: its caller moves it off the async threads.
 
+mod changes;
 mod reshard;
 
 use std::path::Path;
 use std::time::SystemTime;
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
-use serde::{Deserialize, Serialize};
-
+use self::changes::Changes;
 use crate::catalogue::Catalogue;
 use crate::ids::DeviceId;
 use crate::instant::Millis;
 use crate::refusal::Refusal;
 use crate::row::{Row, from_row, to_row};
-use crate::store::{CommitError, Expect, Loaded, Page, Revision, StoreError, Stored, Write};
+use crate::store::{CommitError, Expect, Loaded, Moment, Page, Revision, StoreError, Stored, Write};
+use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
 
 /// Key: shard key and device id.
 type Key = (&'static str, &'static str);
@@ -33,6 +34,9 @@ pub(super) struct Database {
 struct StoredRow {
     revision: u64,
     written_at: Millis,
+    /// The row's entry in [`changes`]; 0 in rows of versions that had no such list.
+    #[serde(default)]
+    change: u64,
     columns: Row,
 }
 
@@ -79,6 +83,7 @@ impl Database {
         let transaction = self.begin()?;
         transaction.open_table(STATES).map_err(unavailable)?;
         transaction.open_table(REFUSALS).map_err(unavailable)?;
+        transaction.open_table(changes::CHANGES).map_err(unavailable)?;
         let recorded = {
             let mut layout = transaction.open_table(LAYOUT).map_err(unavailable)?;
             let recorded = layout.get("PartitionShards").map_err(unavailable)?.map(|count| count.value());
@@ -129,17 +134,20 @@ impl Database {
         let mut revisions = Vec::with_capacity(writes.len());
         {
             let mut states = transaction.open_table(STATES).map_err(unavailable)?;
+            let mut changes = Changes::open(&transaction)?;
             for write in writes {
-                let key = (shard, write.state.device.as_str());
-                let before = match states.get(key).map_err(unavailable)? {
+                let device = write.state.device.as_str();
+                let before = match states.get((shard, device)).map_err(unavailable)? {
                     // A damaged row was never loaded, so nobody holds a revision of it.
-                    Some(bytes) => Some(decode(bytes.value()).map_err(|_| CommitError::Conflict)?.revision),
+                    Some(bytes) => Some(decode(bytes.value()).map_err(|_| CommitError::Conflict)?),
                     None => None,
                 };
                 // Returning drops the transaction, which writes nothing.
-                let revision = next_revision(before, &write.expect).ok_or(CommitError::Conflict)?;
-                let row = StoredRow { revision, written_at, columns: to_row(&write.state, catalogue) };
-                states.insert(key, encode(&row).as_slice()).map_err(unavailable)?;
+                let revision = next_revision(before.as_ref(), &write.expect).ok_or(CommitError::Conflict)?;
+                let change = changes.note(device, before.map(|row| row.change))?;
+                let row =
+                    StoredRow { revision, written_at, change, columns: to_row(&write.state, catalogue) };
+                states.insert((shard, device), encode(&row).as_slice()).map_err(unavailable)?;
                 revisions.push(Revision(revision.to_string()));
             }
         }
@@ -150,27 +158,24 @@ impl Database {
     pub(super) fn scan(
         &self,
         shard: &str,
+        since: Option<&Moment>,
         after: Option<&str>,
         catalogue: &Catalogue,
     ) -> Result<Page, StoreError> {
         let transaction = self.file.begin_read().map_err(unavailable)?;
         let states = transaction.open_table(STATES).map_err(unavailable)?;
-        let start = (shard, after.unwrap_or_default());
-        let mut page = Page { rows: Vec::new(), next: None };
-        for entry in states.range(start..).map_err(unavailable)? {
-            let (key, bytes) = entry.map_err(unavailable)?;
-            let (row_shard, device) = key.value();
-            if row_shard != shard {
-                break;
-            }
-            if page.rows.len() == PAGE {
-                page.next = Some(device.to_owned());
-                break;
-            }
-            let read = |device: DeviceId| stored(device, bytes.value(), catalogue).ok();
-            page.rows.extend(DeviceId::parse(device).ok().and_then(read).map(|stored| stored.state));
-        }
-        Ok(page)
+        let changes = transaction.open_table(changes::CHANGES).map_err(unavailable)?;
+        let now = changes::newest(&changes)?;
+        let (found, next) = match changes::place(since, after, now) {
+            Some(place) => changes::behind(&changes, &states, shard, place)?,
+            None => all(&states, shard, after)?,
+        };
+        let read = |(device, bytes): (String, Vec<u8>)| {
+            let device = DeviceId::parse(&device).ok()?;
+            stored(device, &bytes, catalogue).ok().map(|stored| stored.state)
+        };
+        let rows = found.into_iter().filter_map(read).collect();
+        Ok(Page { rows, next, read_at: Moment(now.to_string()) })
     }
 
     pub(super) fn refuse(&self, refusals: &[Refusal]) -> Result<(), StoreError> {
@@ -189,8 +194,31 @@ impl Database {
     }
 }
 
-fn next_revision(before: Option<u64>, expect: &Expect) -> Option<u64> {
-    match (before, expect) {
+/// Rows as they are stored, with their devices, and where the next page begins.
+type Rows = (Vec<(String, Vec<u8>)>, Option<String>);
+
+fn all(
+    states: &ReadOnlyTable<Key, &'static [u8]>,
+    shard: &str,
+    after: Option<&str>,
+) -> Result<Rows, StoreError> {
+    let mut rows = Vec::new();
+    for entry in states.range((shard, after.unwrap_or_default())..).map_err(unavailable)? {
+        let (key, bytes) = entry.map_err(unavailable)?;
+        let (row_shard, device) = key.value();
+        if row_shard != shard {
+            break;
+        }
+        if rows.len() == PAGE {
+            return Ok((rows, Some(device.to_owned())));
+        }
+        rows.push((device.to_owned(), bytes.value().to_vec()));
+    }
+    Ok((rows, None))
+}
+
+fn next_revision(before: Option<&StoredRow>, expect: &Expect) -> Option<u64> {
+    match (before.map(|row| row.revision), expect) {
         (None, Expect::Absent) => Some(1),
         (Some(revision), Expect::At(expected)) if expected.0 == revision.to_string() => Some(revision + 1),
         _ => None,
@@ -222,7 +250,7 @@ fn decode(bytes: &[u8]) -> Result<StoredRow, String> {
 
 /// The row, or why it cannot be used.
 fn stored(device: DeviceId, bytes: &[u8], catalogue: &Catalogue) -> Result<Stored, String> {
-    let StoredRow { revision, written_at, columns } = decode(bytes)?;
+    let StoredRow { revision, written_at, columns, .. } = decode(bytes)?;
     let state = from_row(device, &columns, written_at, catalogue).map_err(|error| error.to_string())?;
     Ok(Stored { state, revision: Revision(revision.to_string()) })
 }

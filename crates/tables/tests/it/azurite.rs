@@ -61,6 +61,17 @@ async fn rows_are_inserted_read_merged_and_deleted() {
 }
 
 #[tokio::test]
+async fn rows_are_found_by_the_time_of_their_last_change() {
+    let table = table("Changed").await;
+    table.insert(&Entity::new("p", "r").with("Count", 1), soon()).await.unwrap();
+    let since = |time: &str| Query::partition("p").changed_since(time);
+    let page = table.query(&since("2000-01-01T00:00:00Z"), None, soon()).await.unwrap();
+    assert_eq!(page.rows.len(), 1);
+    assert!(page.answered_at.is_some(), "a reply is dated");
+    assert_eq!(table.query(&since("2999-01-01T00:00:00Z"), None, soon()).await.unwrap().rows, []);
+}
+
+#[tokio::test]
 async fn creating_a_table_twice_is_fine() {
     table("Twice").await;
     table("Twice").await;

@@ -8,7 +8,7 @@ use fieldcast::ids::DeviceId;
 use fieldcast::refusal::Refusal;
 use fieldcast::shard::Shard;
 use fieldcast::state::DeviceState;
-use fieldcast::store::{CommitError, Expect, Loaded, MOST_WRITES, Revision, Stored, Write};
+use fieldcast::store::{CommitError, Expect, Loaded, MOST_WRITES, Moment, Page, Revision, Stored, Write};
 
 use super::Violation;
 use crate::workload::Workload;
@@ -65,13 +65,18 @@ impl Tables {
     }
 
     /// Half of a shard's rows at a time, so that scans have pages.
-    pub(crate) fn page(&self, shard: Shard, after: Option<&str>) -> fieldcast::store::Page {
-        let of_shard = self.rows.iter().filter(|((row_shard, _), _)| *row_shard == shard);
+    pub(crate) fn page(&self, shard: Shard, since: Option<&Moment>, after: Option<&str>) -> Page {
+        let number = |text: &str| text.parse::<u64>().unwrap_or_default();
+        let since = since.map_or(0, |moment| number(&moment.0));
+        let of_shard = self
+            .rows
+            .iter()
+            .filter(|((row_shard, _), stored)| *row_shard == shard && number(&stored.revision.0) > since);
         let behind = |device: &DeviceId| after.is_none_or(|after| device.as_str() > after);
         let mut rows = of_shard.map(|(_, stored)| &stored.state).filter(|state| behind(&state.device));
         let page: Vec<DeviceState> = rows.by_ref().take(3).cloned().collect();
         let next = rows.next().and(page.last()).map(|last| last.device.to_string());
-        fieldcast::store::Page { rows: page, next }
+        Page { rows: page, next, read_at: Moment(self.revisions.to_string()) }
     }
 
     pub(crate) fn states(&self) -> impl Iterator<Item = &DeviceState> {
