@@ -140,6 +140,27 @@ fn ids(part: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_snapshot_is_compressed_for_callers_who_say_that_they_can_read_it() {
+    use tower::ServiceExt;
+    let bench = Bench::new(Callers::Anonymous);
+    for (sequence, device) in (1..).zip(["a", "b", "c", "d", "e"]) {
+        bench.send(sequence, device, r#"{"temperature":21.5,"geo":"Sydney"}"#).await;
+    }
+    let get = async |encoding: &str| {
+        let request = axum::http::Request::get("/api/getdevicestate").header("accept-encoding", encoding);
+        let response =
+            router(Arc::clone(&bench.app)).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let said = response.headers().get("content-encoding").cloned();
+        (said, to_bytes(response.into_body(), usize::MAX).await.unwrap())
+    };
+    let (said, plain) = get("identity").await;
+    assert_eq!(said, None);
+    let (said, compressed) = get("br, gzip").await;
+    assert_eq!(said.unwrap(), "gzip");
+    assert!(compressed.starts_with(&[0x1f, 0x8b]) && compressed.len() * 2 < plain.len());
+}
+
+#[tokio::test]
 async fn a_snapshot_that_the_caller_has_is_not_sent_again() {
     use tower::ServiceExt;
     let bench = Bench::new(Callers::Anonymous);
