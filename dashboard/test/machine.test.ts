@@ -102,6 +102,7 @@ describe("being live", () => {
     const again = [60_000, loaded(1)] as const;
     expect(play([[...again], [60_001, { kind: "reload" }]], once.state).effects).toEqual([]);
     expect(play([[...again], [60_000 + RELOAD_AT_MOST_EVERY, { kind: "reload" }]], once.state).effects).not.toEqual([]);
+    expect(play([[60_000, loadFailed(1)], [60_001, { kind: "reload" }]], once.state).effects).toEqual([]);
     expect(play([START, { kind: "reload" }]).effects).toEqual([]);
   });
 

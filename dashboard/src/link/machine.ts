@@ -237,8 +237,7 @@ function ask(state: LinkState, phase: Live, around: Surroundings): Step {
 
 function reload(state: LinkState, around: Surroundings): Step {
   const { phase } = state;
-  const isDue = around.now - state.fullAt >= RELOAD_AT_MOST_EVERY;
-  if (phase.kind !== "live" || phase.doing === "asking" || !isDue) return [state, []];
+  if (phase.kind !== "live" || phase.doing === "asking" || around.now - phase.loadedAt < RELOAD_AT_MOST_EVERY) return [state, []];
   return ask({ ...state, cursor: null }, phase, around);
 }
 
