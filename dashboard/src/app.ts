@@ -1,16 +1,12 @@
-/** The page: link events go into the store, and once per animation frame the store's state is painted. */
-import { clockOffset, narrowClock, type ClockRange } from "./core/clock";
+/** The page: a replica of the store, painted once per animation frame. */
+import { Replica, type ClockRange, type Fleet, type World } from "./convergence";
+import { clockOffset } from "./core/clock";
 import { columnsOf, type Column } from "./core/columns";
-import type { Fleet } from "./core/fleet";
 import { census, type Census } from "./core/freshness";
 import { History } from "./core/history";
 import type { Query, SortKey } from "./core/order";
 import { Rate } from "./core/rate";
 import { firstOf, NOTHING_SELECTED, selectionOf, toggle, type Selection } from "./core/selection";
-import { Store } from "./core/store";
-import { readMessage } from "./core/wire";
-import { Link, type Listener, type Ports } from "./link/link";
-import type { Snapshot } from "./link/snapshot";
 import { readView, writeView } from "./view/address";
 import { Announcer } from "./view/announcer";
 import { Arrangement } from "./view/arrangement";
@@ -34,38 +30,33 @@ interface Pause {
 }
 
 export class App {
-  private readonly store = new Store((fleet) => this.changed(fleet));
   private readonly history = new History();
   private readonly rate = new Rate(Date.now());
   private readonly arrangement = new Arrangement();
   private readonly reading = new Reading();
-  private readonly link: Link;
+  private readonly replica: Replica;
   private readonly views: readonly { paint(frame: Frame): void }[];
   private readonly chart: Chart;
   private readonly theme: ThemeSwitch;
   private readonly opened = Date.now();
-  private clock: ClockRange | null = null;
-  private lastMessage: number | null = null;
-  private heardAt: number | null = null;
-  private contradictions = 0;
-  private applied = 0;
+  private counted = 0;
   private pause: Pause | null = null;
   private scheduled = false;
   private columns: readonly Column[] = [];
-  private counted: { readonly slots: Fleet["slots"]; readonly at: number; readonly census: Census } | null = null;
+  private censused: { readonly slots: Fleet["slots"]; readonly at: number; readonly census: Census } | null = null;
   private query: Query;
   private measurement: string | null;
   private selection: Selection;
   private chosen: boolean;
   private span = 300_000;
 
-  constructor(ports: Ports, private readonly place: () => Place) {
+  constructor(world: World, private readonly place: () => Place) {
     const view = readView(location.hash);
     this.query = view.query;
     this.measurement = view.measurement;
     this.chosen = view.selected !== null;
     this.selection = view.selected === null ? NOTHING_SELECTED : selectionOf(view.selected);
-    this.link = new Link(ports, this.listener());
+    this.replica = new Replica(world, { stirred: () => this.invalidate(), applied: (fleet) => this.applied(fleet) });
     this.chart = new Chart({ toggle: (id) => this.toggle(id), moved: () => this.invalidate() });
     this.theme = new ThemeSwitch(() => this.redraw());
     this.views = this.makeViews();
@@ -74,7 +65,7 @@ export class App {
 
   start(): void {
     setInterval(() => this.tick(), TICK);
-    this.link.start();
+    this.replica.start();
     this.invalidate();
   }
 
@@ -95,54 +86,27 @@ export class App {
 
   private listen(): void {
     byId("pause", HTMLButtonElement).addEventListener("click", () => this.togglePause());
-    byId("notice-retry", HTMLButtonElement).addEventListener("click", () => this.link.retryNow());
+    byId("notice-retry", HTMLButtonElement).addEventListener("click", () => this.replica.retryNow());
     // The network is back, or somebody looks at the page again: no reason to wait out the pause.
-    window.addEventListener("online", () => this.link.retryNow());
+    window.addEventListener("online", () => this.replica.retryNow());
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) this.link.retryNow();
+      if (!document.hidden) this.replica.retryNow();
     });
   }
 
-  private listener(): Listener {
-    return {
-      changed: () => this.invalidate(),
-      buffer: () => this.store.dispatch({ kind: "buffer" }),
-      message: (argument) => this.message(argument),
-      snapshot: (snapshot) => this.snapshot(snapshot),
-      release: () => this.store.dispatch({ kind: "release" }),
-    };
-  }
-
-  private message(argument: unknown): void {
-    const at = this.serviceTime();
-    const { devices, malformed } = readMessage(argument);
-    if (devices.length > 0) this.lastMessage = this.heardAt = at;
-    this.store.dispatch({ kind: "messages", devices, malformed, at });
-    this.invalidate();
-  }
-
-  private snapshot({ devices, measurements, malformed, clock }: Snapshot): void {
-    if (clock !== null) this.clock = narrowClock(this.clock, clock);
-    this.heardAt = this.serviceTime();
-    this.store.dispatch({ kind: "snapshot", devices, measurements, malformed });
-    this.invalidate();
-  }
-
-  private changed(fleet: Fleet): void {
+  private applied(fleet: Fleet): void {
     for (const slot of fleet.touched) {
       const row = fleet.rows[slot];
       if (row !== undefined) this.history.record(row.device);
     }
     this.history.retain(fleet.slots);
-    this.rate.add(fleet.tally.applied - this.applied, Date.now());
-    this.applied = fleet.tally.applied;
-    if (fleet.contradictions > this.contradictions) this.link.reload();
-    this.contradictions = fleet.contradictions;
+    this.rate.add(fleet.tally.applied - this.counted, Date.now());
+    this.counted = fleet.tally.applied;
   }
 
   private tick(): void {
     // No animation frames in the background: what came in is applied here.
-    if (document.hidden) this.store.flush();
+    if (document.hidden) this.replica.flush();
     this.invalidate();
   }
 
@@ -151,7 +115,7 @@ export class App {
     this.scheduled = true;
     requestAnimationFrame(() => {
       this.scheduled = false;
-      this.store.flush();
+      this.replica.flush();
       this.paint();
     });
   }
@@ -159,14 +123,15 @@ export class App {
   private paint(): void {
     const frame = this.frame();
     for (const view of this.views) view.paint(frame);
-    setText(byId("clock-note", HTMLSpanElement), clockNote(this.clock));
+    setText(byId("clock-note", HTMLSpanElement), clockNote(this.replica.clock));
   }
 
   private frame(): Frame {
-    const { fleet, now } = this.pause ?? { fleet: this.store.fleet, now: this.serviceTime() };
+    const { replica } = this;
+    const { fleet, now } = this.pause ?? { fleet: replica.fleet, now: replica.serviceTime() };
     const reading = this.pause !== null || this.reading.now();
-    const link = describeLink(this.link.state, this.place(), Date.now());
-    const judgedAt = link.name === "live" ? now : (this.heardAt ?? now);
+    const link = describeLink(replica.link, this.place(), Date.now());
+    const judgedAt = link.name === "live" ? now : (replica.heardAt ?? now);
     const order = this.arrangement.listed(fleet, this.query, judgedAt, reading);
     this.columns = columnsOf(fleet);
     this.selectFirst(order);
@@ -182,20 +147,20 @@ export class App {
       selection: this.selection,
       history: this.history,
       perSecond: this.rate.perSecond(Date.now()),
-      lastMessage: this.lastMessage,
-      heardAt: this.heardAt,
-      opened: this.opened + clockOffset(this.clock),
-      waiting: this.pause === null ? null : this.store.fleet.tally.applied - this.pause.fleet.tally.applied,
+      lastMessage: replica.lastMessage,
+      heardAt: replica.heardAt,
+      opened: this.opened + clockOffset(replica.clock),
+      waiting: this.pause === null ? null : replica.fleet.tally.applied - this.pause.fleet.tally.applied,
       palette: this.theme.palette,
     };
   }
 
   /** Counting ten thousand devices takes a moment, and the figure is read by people: twice a second. */
   private census(fleet: Fleet, now: number): Census {
-    if (this.counted?.slots !== fleet.slots || Math.abs(now - this.counted.at) >= TICK / 2) {
-      this.counted = { slots: fleet.slots, at: now, census: census(fleet.rows, now) };
+    if (this.censused?.slots !== fleet.slots || Math.abs(now - this.censused.at) >= TICK / 2) {
+      this.censused = { slots: fleet.slots, at: now, census: census(fleet.rows, now) };
     }
-    return this.counted.census;
+    return this.censused.census;
   }
 
   /** Until somebody chooses, the first devices of the list are in the chart. */
@@ -218,8 +183,8 @@ export class App {
   }
 
   private togglePause(): void {
-    this.store.flush();
-    this.set(() => (this.pause = this.pause === null ? { fleet: this.store.fleet, now: this.serviceTime() } : null));
+    const { replica } = this;
+    this.set(() => (this.pause = this.pause === null ? { fleet: replica.fleet, now: replica.serviceTime() } : null));
   }
 
   private set(change: () => void): void {
@@ -233,10 +198,6 @@ export class App {
   private redraw(): void {
     this.chart.refresh();
     this.invalidate();
-  }
-
-  private serviceTime(): number {
-    return Date.now() + clockOffset(this.clock);
   }
 }
 

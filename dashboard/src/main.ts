@@ -1,38 +1,28 @@
 /** Entry point: finds the service and starts the page. */
 import "./style.css";
 import { App } from "./app";
+import { LinkError, signalrConnection, SYSTEM_TIME, type Connection } from "./convergence";
 import { apiBase } from "./link/base";
-import { LinkError } from "./link/cause";
-import type { Ports } from "./link/link";
-import { signalrConnection } from "./link/signalr";
-import { loadSnapshot } from "./link/snapshot";
 
 const page = new URL(location.href);
 const meta = document.querySelector<HTMLMetaElement>('meta[name="fieldcast-api"]');
 const base = apiBase(page, meta?.content ?? null);
 
-const time = { now: () => Date.now(), chance: () => Math.random() };
-
-function portsTo(api: string): Ports {
-  return {
-    connect: () => signalrConnection(api),
-    load: (signal) => loadSnapshot({ fetch: (input, init) => fetch(input, init), base: api, now: time.now }, signal),
-    ...time,
-  };
-}
-
 /** Where there is no address, every try fails with that cause, and the page says so. */
-function portsToNowhere(): Ports {
+function connectionToNowhere(): Connection {
   const fail = (): Promise<never> => Promise.reject(new LinkError({ kind: "address" }));
-  return {
-    connect: () => ({ start: fail, stop: () => Promise.resolve(), onMessage: () => undefined, onClose: () => undefined }),
-    load: fail,
-    ...time,
-  };
+  return { start: fail, stop: () => Promise.resolve(), onMessage: () => undefined, onClose: () => undefined };
 }
 
-const app = new App(base === null ? portsToNowhere() : portsTo(base), () => ({
+const world = {
   base: base ?? "",
+  connect: () => (base === null ? connectionToNowhere() : signalrConnection(base)),
+  fetch,
+  time: SYSTEM_TIME,
+};
+
+const app = new App(world, () => ({
+  base: world.base,
   foreign: base !== null && !base.startsWith(`${page.origin}/`),
   network: navigator.onLine,
 }));

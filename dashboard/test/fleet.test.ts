@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { EMPTY_FLEET, reduceFleet, type Fleet, type FleetAction } from "../src/core/fleet";
+import { EMPTY_FLEET, hasNews, reduceFleet, type Fleet, type FleetAction } from "../src/core/fleet";
 import type { Device, Measurement } from "../src/core/wire";
 
 const CATALOGUE: readonly Measurement[] = [{ name: "temperature", unit: "°C", min: -40, max: 80 }];
@@ -10,6 +10,7 @@ function device(id: string, version: number, more: Partial<Device> = {}): Device
 
 const messages = (...devices: Device[]): FleetAction => ({ kind: "messages", devices, malformed: 0, at: 99_000 });
 const snapshot = (...devices: Device[]): FleetAction => ({ kind: "snapshot", devices, measurements: CATALOGUE, malformed: 0 });
+const catchUp = (...devices: Device[]): FleetAction => ({ kind: "catchUp", devices, measurements: [], malformed: 0 });
 const BUFFER: FleetAction = { kind: "buffer" };
 const RELEASE: FleetAction = { kind: "release" };
 
@@ -133,6 +134,44 @@ describe("a snapshot and the live messages around it", () => {
   it("keeps the catalogue when a later reply has none", () => {
     const fleet = play(snapshot(), { kind: "snapshot", devices: [], measurements: [], malformed: 0 });
     expect(fleet.measurements).toEqual(CATALOGUE);
+  });
+});
+
+describe("a catch-up", () => {
+  it("brings what is newer, and neither removes a device nor takes one back", () => {
+    const fleet = play(snapshot(device("a", 1), device("b", 5), device("c", 1)), catchUp(device("a", 2), device("b", 4), device("d", 1)));
+    expect(versions(fleet)).toEqual({ a: 2, b: 5, c: 1, d: 1 });
+    expect(fleet.touched).toEqual([0, 3]);
+    expect(fleet.measurements).toEqual(CATALOGUE);
+  });
+
+  it("applies held messages on top, when they are newer", () => {
+    const fleet = play(snapshot(device("a", 1)), BUFFER, messages(device("a", 5), device("b", 1)), catchUp(device("a", 4), device("b", 2)));
+    expect(versions(fleet)).toEqual({ a: 5, b: 2 });
+    expect(fleet.buffer).toBeNull();
+    expect(fleet.touched).toEqual([0, 1]);
+  });
+
+  it("neither counts as messages nor teaches a rhythm", () => {
+    const before = play(messages(device("a", 1)), messages(device("a", 2)));
+    const after = reduceFleet(before, catchUp(device("a", 2), device("a", 900)));
+    expect(after.tally).toEqual(before.tally);
+    expect(after.rows[0]).toMatchObject({ device: { version: 900 }, interval: 1000 });
+  });
+
+  it("tells a store that was started anew", () => {
+    const row = snapshot(device("a", 500));
+    expect(play(row, catchUp(device("a", 1, { reportedAt: 900_000 }))).contradictions).toBe(1);
+    expect(play(row, catchUp(device("a", 499))).contradictions).toBe(0);
+  });
+
+  it("has news when a state is newer than what is shown and what is held", () => {
+    const fleet = play(snapshot(device("a", 3), device("b", 3)), BUFFER, messages(device("b", 5)));
+    expect(hasNews(fleet, [device("a", 3), device("b", 5)])).toBe(false);
+    expect(hasNews(fleet, [device("b", 6)])).toBe(true);
+    expect(hasNews(fleet, [device("a", 4)])).toBe(true);
+    expect(hasNews(fleet, [device("c", 0)])).toBe(true);
+    expect(hasNews(fleet, [])).toBe(false);
   });
 });
 

@@ -35,31 +35,61 @@ describe("the cause of a failed connection", () => {
 });
 
 describe("loading the snapshot", () => {
-  const page = (ids: readonly string[], continuation?: string): Response =>
-    Response.json({ devices: ids.map((deviceId) => ({ deviceId, version: 1 })), measurements: [{ name: "t" }], continuation }, { headers: { date: "Sat, 21 Nov 2026 03:00:00 GMT" } });
+  const page = (ids: readonly string[], continuation?: string, cursor?: string): Response =>
+    Response.json({ devices: ids.map((deviceId) => ({ deviceId, version: 1 })), measurements: [{ name: "t" }], continuation, cursor }, { headers: { date: "Sat, 21 Nov 2026 03:00:00 GMT" } });
 
-  function load(...replies: Response[]): { asked: string[]; result: ReturnType<typeof loadSnapshot> } {
+  interface Loading {
+    readonly asked: string[];
+    readonly result: ReturnType<typeof loadSnapshot>;
+  }
+
+  const load = (...replies: Response[]): Loading => catchUp(null, ...replies);
+
+  function catchUp(since: string | null, ...replies: Response[]): Loading {
     const asked: string[] = [];
     const fetch = (input: string | URL | Request): Promise<Response> => {
       asked.push(String(input));
       return Promise.resolve(replies.shift() ?? Response.error());
     };
-    return { asked, result: loadSnapshot({ fetch, base: "http://x/api", now: () => 5 }, new AbortController().signal) };
+    return { asked, result: loadSnapshot({ fetch, base: "http://x/api", now: () => 5 }, since, new AbortController().signal) };
   }
 
   it("follows the pages to the last", async () => {
     const { asked, result } = load(page(["a"], "one/two"), page([], "3"), page(["b"]));
-    const { devices, measurements, clock } = await result;
-    expect(devices.map(({ id }) => id)).toEqual(["a", "b"]);
-    expect(measurements).toHaveLength(1);
-    expect(clock).toEqual({ date: "Sat, 21 Nov 2026 03:00:00 GMT", sent: 5, received: 5 });
+    const snapshot = await result;
+    expect(snapshot?.devices.map(({ id }) => id)).toEqual(["a", "b"]);
+    expect(snapshot?.measurements).toHaveLength(1);
+    expect(snapshot).toMatchObject({ full: true, cursor: null });
+    expect(snapshot?.clock).toEqual({ date: "Sat, 21 Nov 2026 03:00:00 GMT", sent: 5, received: 5 });
     expect(asked).toEqual(["http://x/api/getdevicestate", "http://x/api/getdevicestate?continuation=one%2Ftwo", "http://x/api/getdevicestate?continuation=3"]);
   });
 
-  it("does not turn in circles", async () => {
+  it("does not turn in circles, nor takes half of the devices for all", async () => {
     const { asked, result } = load(page(["a"], "1"), page(["b"], "1"), page(["c"], "1"));
-    await result;
+    await expect(result).rejects.toMatchObject({ reason: { kind: "unreadable", step: "snapshot" } });
     expect(asked).toHaveLength(2);
+  });
+
+  it("asks for what changed since a cursor, on every page", async () => {
+    const { asked, result } = catchUp("c/1", page(["a"], "next", "c/2"), page(["b"], undefined, "c/2"));
+    expect(await result).toMatchObject({ full: false, cursor: "c/2", devices: [{ id: "a" }, { id: "b" }] });
+    expect(asked).toEqual(["http://x/api/getdevicestate?since=c%2F1", "http://x/api/getdevicestate?since=c%2F1&continuation=next"]);
+  });
+
+  it("gives nothing when the cursor is refused, on a later page too", async () => {
+    const refusal = (): Response => Response.json({ code: "bad_cursor", error: "take a full snapshot" }, { status: 400 });
+    expect(await catchUp("c", refusal()).result).toBeNull();
+    expect(await catchUp("c", page(["a"], "next", "c"), refusal()).result).toBeNull();
+    await expect(load(refusal()).result).rejects.toMatchObject({ reason: { kind: "status", status: 400 } });
+  });
+
+  it("does not take another bad request for a refused cursor", async () => {
+    const reply = Response.json({ code: "bad_filter", error: "?" }, { status: 400 });
+    await expect(catchUp("c", reply).result).rejects.toMatchObject({ reason: { kind: "status", status: 400 } });
+  });
+
+  it("takes an answer without a cursor for that of a service that knows none", async () => {
+    expect(await catchUp("c", page(["a"])).result).toBeNull();
   });
 
   it.each([

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { SYSTEM_TIME } from "../src/convergence";
 import { Link, type Connection, type Listener, type Ports } from "../src/link/link";
 import { LinkError } from "../src/link/cause";
-import { ATTEMPT_LIMIT, RELOAD_EVERY } from "../src/link/machine";
+import { ATTEMPT_LIMIT, GRACE } from "../src/link/machine";
+import { QUIET } from "../src/link/quiet";
 import type { Snapshot } from "../src/link/snapshot";
 
-const SNAPSHOT: Snapshot = { devices: [], measurements: [], malformed: 0, clock: null };
+const SNAPSHOT: Snapshot = { devices: [], measurements: [], malformed: 0, full: true, cursor: "c1", clock: null };
 
 /** One promise that the test settles. */
 class Pending<T> {
@@ -29,26 +31,29 @@ class FakeConnection implements Connection {
 
 class World {
   readonly connections: FakeConnection[] = [];
-  readonly loads: { readonly pending: Pending<Snapshot>; readonly signal: AbortSignal }[] = [];
+  readonly loads: { readonly pending: Pending<Snapshot | null>; readonly since: string | null; readonly signal: AbortSignal }[] = [];
   readonly log: string[] = [];
+  news = false;
   readonly link: Link;
 
   constructor() {
     const ports: Ports = {
       connect: () => this.connections[this.connections.push(new FakeConnection()) - 1] ?? new FakeConnection(),
-      load: (signal) => {
-        const pending = new Pending<Snapshot>();
-        this.loads.push({ pending, signal });
+      load: (since, signal) => {
+        const pending = new Pending<Snapshot | null>();
+        this.loads.push({ pending, since, signal });
         return pending.promise;
       },
-      now: () => Date.now(),
-      chance: () => 0,
+      time: { ...SYSTEM_TIME, chance: () => 0 },
     };
     const listener: Listener = {
       changed: (state) => this.log.push(state.phase.kind),
       buffer: () => this.log.push("buffer"),
       message: (argument) => this.log.push(`message ${String(argument)}`),
-      snapshot: () => this.log.push("snapshot"),
+      loaded: ({ full }) => {
+        this.log.push(full ? "snapshot" : "catch-up");
+        return { news: this.news, contradicted: false };
+      },
       release: () => this.log.push("release"),
     };
     this.link = new Link(ports, listener);
@@ -64,9 +69,15 @@ class World {
     await settle();
   }
 
-  async load(): Promise<void> {
-    this.loads.at(-1)?.pending.resolve(SNAPSHOT);
+  async load(answer: Snapshot | null = SNAPSHOT): Promise<void> {
+    this.loads.at(-1)?.pending.resolve(answer);
     await settle();
+  }
+
+  async live(): Promise<void> {
+    await this.open();
+    await this.load();
+    this.taken();
   }
 
   taken(): readonly string[] {
@@ -86,7 +97,7 @@ describe("a link", () => {
     world.connection.message("early");
     await world.load();
     world.connection.message("later");
-    expect(world.taken()).toEqual(["buffer", "opening", "buffer", "loading", "message early", "snapshot", "live", "message later"]);
+    expect(world.taken()).toEqual(["buffer", "opening", "buffer", "loading", "message early", "snapshot", "live", "message later", "live"]);
   });
 
   it("retries the first connection by itself", async () => {
@@ -101,17 +112,67 @@ describe("a link", () => {
     expect(world.link.state.phase.kind).toBe("live");
   });
 
-  it("buffers and loads again after the connection ended", async () => {
+  it("buffers and catches up after the connection ended", async () => {
     const world = new World();
-    await world.open();
-    await world.load();
-    world.taken();
+    await world.live();
     world.connection.close();
     expect(world.taken()).toEqual(["release", "waiting"]);
     await vi.advanceTimersByTimeAsync(500);
     await world.open();
+    expect(world.loads.map(({ since }) => since)).toEqual([null, "c1"]);
+    await world.load({ ...SNAPSHOT, full: false, cursor: "c2" });
+    expect(world.taken()).toEqual(["buffer", "opening", "loading", "catch-up", "live"]);
+  });
+
+  it("loads everything when its cursor is refused", async () => {
+    const world = new World();
+    await world.live();
+    world.connection.close();
+    await vi.advanceTimersByTimeAsync(500);
+    await world.open();
+    await world.load(null);
+    expect(world.loads.map(({ since }) => since)).toEqual([null, "c1", null]);
     await world.load();
-    expect(world.taken()).toEqual(["buffer", "opening", "buffer", "loading", "snapshot", "live"]);
+    expect(world.link.state.phase.kind).toBe("live");
+  });
+
+  it("asks the store when nothing is heard, without holding messages back", async () => {
+    const world = new World();
+    await world.live();
+    await vi.advanceTimersByTimeAsync(QUIET - 1);
+    world.connection.message("sign of life");
+    await vi.advanceTimersByTimeAsync(QUIET - 1);
+    expect(world.loads).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(world.loads.map(({ since }) => since)).toEqual([null, "c1"]);
+    expect(world.taken()).not.toContain("buffer");
+  });
+
+  it("makes a deaf connection anew", async () => {
+    const world = new World();
+    await world.live();
+    await vi.advanceTimersByTimeAsync(QUIET);
+    world.news = true;
+    await world.load({ ...SNAPSHOT, full: false });
+    await vi.advanceTimersByTimeAsync(GRACE);
+    expect(world.connections[0]?.stopped).toBe(true);
+    expect(world.link.state.cause).toEqual({ kind: "deaf" });
+    await vi.advanceTimersByTimeAsync(500);
+    expect(world.connections).toHaveLength(2);
+  });
+
+  it("leaves nothing running once it is stopped, and can start again", async () => {
+    const world = new World();
+    await world.live();
+    world.link.stop();
+    expect(world.connection.stopped).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+    world.connection.message("ghost");
+    world.connection.close();
+    expect(world.taken()).toEqual(["release", "idle"]);
+    world.link.start();
+    await world.open();
+    expect(world.loads.at(-1)?.since).toBe("c1");
   });
 
   it("stops a connection it gave up, and hears it no more", async () => {
@@ -147,13 +208,13 @@ describe("a link", () => {
     expect(world.connections).toHaveLength(2);
   });
 
-  it("reloads every few minutes and lets messages through if that fails", async () => {
+  it("lets messages through if the answer fails", async () => {
     const world = new World();
     await world.open();
-    await world.load();
+    await world.load({ ...SNAPSHOT, cursor: null });
     world.taken();
-    await vi.advanceTimersByTimeAsync(RELOAD_EVERY);
-    expect(world.loads).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(QUIET);
+    expect(world.loads.map(({ since }) => since)).toEqual([null, null]);
     world.loads[1]?.pending.reject(new LinkError({ kind: "unreadable", step: "snapshot" }));
     await settle();
     expect(world.taken()).toEqual(["buffer", "live", "release", "live"]);

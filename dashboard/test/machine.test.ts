@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { retryDelay } from "../src/link/backoff";
-import { ATTEMPT_LIMIT, IDLE, RELOAD_EVERY, step, type Effect, type LinkEvent, type LinkState } from "../src/link/machine";
+import { ATTEMPT_LIMIT, FULL_EVERY, GRACE, IDLE, RELOAD_AT_MOST_EVERY, step, type Answer, type Effect, type LinkEvent, type LinkState } from "../src/link/machine";
+import { QUIET, quietTime, RELOAD_EVERY } from "../src/link/quiet";
 import type { Cause } from "../src/link/cause";
 
 const DOWN: Cause = { kind: "unreachable", step: "negotiate" };
@@ -19,7 +20,12 @@ function play(events: readonly (LinkEvent | [now: number, event: LinkEvent])[], 
 const START: LinkEvent = { kind: "start" };
 const WOKE: LinkEvent = { kind: "woke" };
 const opened = (session: number): LinkEvent => ({ kind: "opened", session });
-const loaded = (session: number): LinkEvent => ({ kind: "loaded", session });
+const FULL: Answer = { full: true, cursor: "c1", news: false, contradicted: false };
+const SAME: Answer = { full: false, cursor: "c2", news: false, contradicted: false };
+const NEWS: Answer = { ...SAME, news: true };
+const loaded = (session: number, answer: Answer = FULL): LinkEvent => ({ kind: "loaded", session, answer });
+const heard = (session: number): LinkEvent => ({ kind: "heard", session });
+const refused = (session: number): LinkEvent => ({ kind: "refused", session });
 const lost = (session: number, cause: Cause = DOWN): LinkEvent => ({ kind: "lost", session, cause });
 const loadFailed = (session: number): LinkEvent => ({ kind: "loadFailed", session, cause: DOWN });
 const LIVE = [START, opened(1), loaded(1)];
@@ -27,8 +33,8 @@ const LIVE = [START, opened(1), loaded(1)];
 describe("the way to live", () => {
   it("subscribes before it asks for the snapshot", () => {
     expect(play([START]).effects).toEqual([{ kind: "open", session: 1 }, { kind: "wake", after: ATTEMPT_LIMIT }]);
-    expect(play([START, opened(1)]).effects).toEqual([{ kind: "load", session: 1 }, { kind: "wake", after: ATTEMPT_LIMIT }]);
-    expect(play(LIVE).state.phase).toEqual({ kind: "live", since: 0, loadedAt: 0, reloading: false });
+    expect(play([START, opened(1)]).effects).toEqual([{ kind: "load", session: 1, since: null }, { kind: "wake", after: ATTEMPT_LIMIT }]);
+    expect(play(LIVE).state.phase).toMatchObject({ kind: "live", since: 0, knownAt: 0, loadedAt: 0, doing: "listening" });
   });
 
   it("retries a first connection that fails, and every later one, for ever", () => {
@@ -89,28 +95,145 @@ describe("being live", () => {
     expect(steady.state.failures).toBe(1);
   });
 
-  it("loads the snapshot again now and then, without leaving live", () => {
-    expect(play(LIVE).effects).toEqual([{ kind: "wake", after: RELOAD_EVERY }]);
-    const { state, effects } = play([...LIVE, WOKE]);
-    expect(state.phase).toMatchObject({ kind: "live", since: 0, reloading: true });
-    expect(effects[0]).toEqual({ kind: "load", session: 1 });
-    expect(play([loaded(1)], state).state.phase).toMatchObject({ kind: "live", since: 0, reloading: false });
+  it("loads again when the rows contradict the service, once and not too often", () => {
+    const once = play([...LIVE, [60_000, { kind: "reload" }]]);
+    expect(once.effects[0]).toEqual({ kind: "load", session: 1, since: null });
+    expect(play([[60_000, { kind: "reload" }]], once.state).effects).toEqual([]);
+    const again = [60_000, loaded(1)] as const;
+    expect(play([[...again], [60_001, { kind: "reload" }]], once.state).effects).toEqual([]);
+    expect(play([[...again], [60_000 + RELOAD_AT_MOST_EVERY, { kind: "reload" }]], once.state).effects).not.toEqual([]);
+    expect(play([[60_000, loadFailed(1)], [60_001, { kind: "reload" }]], once.state).effects).toEqual([]);
+    expect(play([START, { kind: "reload" }]).effects).toEqual([]);
   });
 
-  it("stays live when that fails or hangs", () => {
+  it("ends when it is told to, and begins a new session later", () => {
+    const stopped = play([...LIVE, { kind: "stop" }]);
+    expect(stopped.effects).toEqual([{ kind: "close", session: 1 }, { kind: "release" }, { kind: "sleep" }]);
+    expect(play([lost(1, CLOSED), WOKE, heard(1), { kind: "retryNow" }], stopped.state).state).toEqual(stopped.state);
+    expect(play([START], stopped.state).state.phase.kind).toBe("opening");
+    expect(play([{ kind: "stop" }]).effects).toEqual([]);
+  });
+});
+
+describe("catching up", () => {
+  const again = [...LIVE, [60_000, lost(1, CLOSED)], [60_500, WOKE], [60_600, opened(2)]] as const;
+  const since = (...more: (LinkEvent | [number, LinkEvent])[]): unknown =>
+    play([...again.map((entry) => entry as LinkEvent | [number, LinkEvent]), ...more]).effects.find(({ kind }) => kind === "load");
+
+  it("asks only for what changed since the last answer", () => {
+    expect(since()).toEqual({ kind: "load", session: 2, since: "c1" });
+    expect(since([60_700, loaded(2, SAME)], [90_000, lost(2, CLOSED)], [91_000, WOKE], [91_100, opened(3)])).toMatchObject({ since: "c2" });
+  });
+
+  it("keeps its cursor when the answer fails", () => {
+    expect(since([60_700, loadFailed(2)], [70_000, WOKE], [70_100, opened(3)])).toMatchObject({ since: "c1" });
+  });
+
+  it("takes everything when the cursor is refused, and when the answer contradicts the rows", () => {
+    expect(since([60_700, refused(2)])).toEqual({ kind: "load", session: 2, since: null });
+    expect(since([60_700, loaded(2, { ...SAME, contradicted: true })])).toEqual({ kind: "load", session: 2, since: null });
+  });
+
+  it("does not load everything again and again because of a contradiction", () => {
+    expect(play([START, opened(1), loaded(1, { ...FULL, contradicted: true })]).state.phase.kind).toBe("live");
+  });
+
+  it("takes everything from a service without cursors", () => {
+    expect(play([START, opened(1), loaded(1, { ...FULL, cursor: null }), [60_000, WOKE]]).effects[0]).toMatchObject({ kind: "load", since: null });
+  });
+
+  it("takes everything now and then, to learn of devices that were removed", () => {
+    expect(play([...LIVE, [FULL_EVERY - 1, WOKE]]).effects[0]).toMatchObject({ kind: "load", since: "c1" });
+    expect(play([...LIVE, [FULL_EVERY, WOKE]]).effects[0]).toMatchObject({ kind: "load", since: null });
+  });
+});
+
+describe("silence", () => {
+  const asking = play([...LIVE, [QUIET, WOKE]]).state;
+
+  it("is believed for the quiet time only", () => {
+    expect(play(LIVE).effects).toEqual([{ kind: "wake", after: QUIET }]);
+    expect(play([...LIVE, [QUIET, WOKE]]).effects[0]).toEqual({ kind: "load", session: 1, since: "c1" });
+    expect(asking.phase).toMatchObject({ kind: "live", since: 0, doing: "asking" });
+  });
+
+  it("starts anew with every message, which costs no timer", () => {
+    const { state, effects } = play([...LIVE, [10_000, heard(1)]]);
+    expect(effects).toEqual([]);
+    expect(play([[QUIET, WOKE]], state).effects).toEqual([{ kind: "wake", after: 10_000 }]);
+  });
+
+  it("is believed longer each time the store confirms it, up to the reload interval", () => {
+    let state = asking;
+    const waits: number[] = [];
+    for (let answer = 0; answer < 7; answer += 1) {
+      const confirmed = play([loaded(1, SAME)], state);
+      waits.push(...confirmed.effects.flatMap((effect) => (effect.kind === "wake" ? [effect.after] : [])));
+      ({ state } = play([[waits.at(-1) ?? 0, WOKE]], confirmed.state));
+    }
+    expect(waits).toEqual([30_000, 60_000, 120_000, 240_000, 300_000, 300_000, 300_000]);
+    const talking = play([[QUIET, loaded(1, SAME)], [20_000, heard(1)]], asking);
+    expect(talking.effects).toEqual([{ kind: "wake", after: 15_000 }]);
+  });
+
+  it("is not asked about in chorus", () => {
+    expect([quietTime(0, 0), quietTime(0, 1), quietTime(3, 0.5), quietTime(99, 0)]).toEqual([QUIET, 22_500, 150_000, RELOAD_EVERY]);
+  });
+
+  it("or none, the store is asked after the reload interval: a single message may have been lost", () => {
+    const busy = play([...LIVE, [RELOAD_EVERY - 1, heard(1)]]).state;
+    expect(play([[RELOAD_EVERY, WOKE]], busy).effects[0]).toMatchObject({ kind: "load", since: "c1" });
+  });
+
+  it("leaves the link live when the store does not answer, and asks again a little later", () => {
     for (const end of [loadFailed(1), WOKE]) {
-      const { state, effects } = play([...LIVE, WOKE, end]);
-      expect(state.phase).toMatchObject({ kind: "live", since: 0, reloading: false });
-      expect(effects[0]).toEqual({ kind: "release" });
+      const { state, effects } = play([[20_000, end]], asking);
+      expect(state.phase).toMatchObject({ kind: "live", since: 0, knownAt: 0, doing: "listening" });
+      expect(effects).toEqual([{ kind: "release" }, { kind: "wake", after: QUIET }]);
     }
   });
 
-  it("loads once when asked for it several times", () => {
-    const once = play([...LIVE, [60_000, { kind: "reload" }]]);
-    expect(once.effects[0]).toEqual({ kind: "load", session: 1 });
-    expect(play([[60_000, { kind: "reload" }]], once.state).effects).toEqual([]);
-    expect(play([[60_000, loaded(1)], [60_001, { kind: "reload" }]], once.state).effects).toEqual([]);
-    expect(play([START, { kind: "reload" }]).effects).toEqual([]);
+  it("is looked into at once when somebody asks for it", () => {
+    expect(play([...LIVE, [QUIET, { kind: "retryNow" }]]).effects[0]).toMatchObject({ kind: "load", since: "c1" });
+    expect(play([...LIVE, [QUIET - 1, { kind: "retryNow" }]]).effects).toEqual([]);
+  });
+});
+
+describe("a deaf link", () => {
+  const asking = play([...LIVE, [QUIET, WOKE]]).state;
+  const doubting = play([[QUIET, loaded(1, NEWS)]], asking);
+  const deaf = play([[QUIET + GRACE, WOKE]], doubting.state);
+
+  it("is one that brings nothing within the grace time after the store told news", () => {
+    expect(doubting.effects).toEqual([{ kind: "wake", after: GRACE }]);
+    expect(doubting.state.phase).toMatchObject({ kind: "live", doing: "doubting" });
+    expect(deaf.state).toMatchObject({ phase: { kind: "waiting" }, cause: { kind: "deaf" }, failures: 1 });
+    expect(deaf.effects[0]).toEqual({ kind: "close", session: 1 });
+  });
+
+  it("is not one whose message comes late, or while the store is asked", () => {
+    const late = play([[QUIET + 1, heard(1)]], doubting.state);
+    expect(late.state.phase).toMatchObject({ kind: "live", doing: "listening" });
+    const meanwhile = play([[QUIET + 1, heard(1)], [QUIET + 2, loaded(1, NEWS)]], asking);
+    expect(meanwhile.state.phase).toMatchObject({ kind: "live", doing: "listening" });
+  });
+
+  it("stays suspected until it is heard, or the store has nothing new", () => {
+    const next = play([[30_000, WOKE], [30_000, opened(2)], [30_000, loaded(2, NEWS)]], deaf.state).state;
+    expect(next).toMatchObject({ phase: { kind: "live", doing: "listening" }, cause: { kind: "deaf" } });
+    expect(play([[30_001, heard(2)]], next).state.cause).toBeNull();
+    expect(play([[50_000, WOKE], [50_000, loaded(2, SAME)]], next).state.cause).toBeNull();
+  });
+
+  it("that stays deaf is made anew less and less often, until it has been heard", () => {
+    let state = deaf.state;
+    for (const session of [2, 3]) {
+      const start = session * 100_000;
+      ({ state } = play([[start, WOKE], [start, opened(session)], [start, loaded(session, NEWS)], [start + QUIET, WOKE], [start + QUIET, loaded(session, NEWS)], [start + QUIET + GRACE, WOKE]], state));
+      expect(state).toMatchObject({ phase: { kind: "waiting" }, failures: session, cause: { kind: "deaf" } });
+    }
+    const heardOnce = play([[400_000, WOKE], [400_000, opened(4)], [400_000, loaded(4, NEWS)], [400_001, heard(4)], [420_000, WOKE], [420_000, loaded(4, NEWS)], [425_000, WOKE]], state);
+    expect(heardOnce.state).toMatchObject({ phase: { kind: "waiting" }, failures: 1 });
   });
 });
 

@@ -3,7 +3,8 @@ import { EMPTY_FLEET, reduceFleet, type Fleet } from "../src/core/fleet";
 import { Series } from "../src/core/history";
 import { DEFAULT_SORT, type Query } from "../src/core/order";
 import type { Cause } from "../src/link/cause";
-import { IDLE, type LinkState } from "../src/link/machine";
+import { GRACE, IDLE, type Live, type LinkState } from "../src/link/machine";
+import { ANSWER_TIME, OFFLINE_AFTER } from "../src/link/status";
 import { readView, writeView } from "../src/view/address";
 import { summaryOf } from "../src/view/announcer";
 import { Arrangement } from "../src/view/arrangement";
@@ -11,22 +12,42 @@ import { pointsOf, valueAt, type Line } from "../src/view/lines";
 import { niceAxis, scale, tickDecimals, timeTicks, valueTicks } from "../src/view/scale";
 import { lastValues, SPARK_SAMPLES, sparkPoints } from "../src/view/spark";
 import { visibleSlice } from "../src/view/window";
-import { describeLink, OFFLINE_AFTER, type Place } from "../src/view/words";
+import { describeLink, type Place } from "../src/view/words";
 
 const HERE: Place = { base: "http://x/api", foreign: false, network: true };
 
 describe("the words for the link", () => {
   const link = (more: Partial<LinkState>): LinkState => ({ ...IDLE, ...more });
+  const live: Live = { kind: "live", since: 0, knownAt: 0, loadedAt: 0, quiet: 15_000, confirmations: 0, heard: false, doing: "listening" };
   const waiting = { kind: "waiting", retryAt: 10_000 } as const;
   const cause: Cause = { kind: "unreachable", step: "negotiate" };
 
   it("tell the four states apart", () => {
-    const name = (more: Partial<LinkState>): string => describeLink(link(more), HERE, 0).name;
-    expect(name({ phase: { kind: "opening" } })).toBe("connecting");
-    expect(name({ phase: { kind: "live", since: 0, loadedAt: 0, reloading: true } })).toBe("live");
-    expect(name({ phase: waiting, failures: 1, everLive: true, cause })).toBe("reconnecting");
-    expect(name({ phase: waiting, failures: 1, everLive: false, cause })).toBe("connecting");
-    expect(name({ phase: waiting, failures: OFFLINE_AFTER, everLive: true, cause })).toBe("offline");
+    const name = (more: Partial<LinkState>, now = 0): string => describeLink(link(more), HERE, now).name;
+    expect(name({ phase: { kind: "opening" } })).toBe("catching up");
+    expect(name({ phase: { kind: "loading" }, everLive: true })).toBe("catching up");
+    expect(name({ phase: live })).toBe("live");
+    expect(name({ phase: waiting, failures: 1, everLive: true, cause })).toBe("stale");
+    expect(name({ phase: waiting, failures: 1, everLive: false, cause })).toBe("catching up");
+    expect(name({ phase: waiting, failures: 1, everLive: true, cause }, OFFLINE_AFTER)).toBe("offline");
+    expect(name({ phase: { kind: "opening" }, everLive: false }, OFFLINE_AFTER)).toBe("offline");
+    expect(name({})).toBe("offline");
+  });
+
+  it("do not call a page live that has not heard for too long, as after a sleep of the machine", () => {
+    const at = (now: number): string => describeLink(link({ phase: live }), HERE, now).name;
+    expect([live.quiet, live.quiet + ANSWER_TIME, live.quiet + ANSWER_TIME + 1, 3_600_000].map(at)).toEqual(["live", "live", "stale", "stale"]);
+    expect(describeLink(link({ phase: live }), HERE, 3_600_000).detail).toMatch(/nothing heard/);
+  });
+
+  it("tell that the link was deaf until it has shown that it hears", () => {
+    const deaf = describeLink(link({ phase: live, cause: { kind: "deaf" } }), HERE, GRACE);
+    expect([deaf.name, deaf.problem?.what]).toEqual(["live", "Connected to the SignalR service, but changes do not arrive through it."]);
+  });
+
+  it("do not alarm for one answer that failed while messages come in", () => {
+    expect(describeLink(link({ phase: live, cause }), HERE, 0).problem).toBeNull();
+    expect(describeLink(link({ phase: live, cause }), HERE, 60_000).problem?.what).toMatch(/No answer/);
   });
 
   it("count down to the next try, never to zero", () => {
@@ -53,8 +74,7 @@ describe("the words for the link", () => {
   });
 
   it("are summed up for those who listen", () => {
-    const live = describeLink(link({ phase: { kind: "live", since: 0, loadedAt: 0, reloading: false } }), HERE, 0);
-    expect(summaryOf({ link: live, fleet: EMPTY_FLEET, census: { live: 0, late: 2, silent: 0, unknown: 0 } })).toBe("Link live, 0 devices, 2 late.");
+    expect(summaryOf({ link: describeLink(link({ phase: live }), HERE, 0), fleet: EMPTY_FLEET, census: { live: 0, late: 2, silent: 0, unknown: 0 } })).toBe("Link live, 0 devices, 2 late.");
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readMessage, readSnapshotPage } from "../src/core/wire";
+import { readErrorCode, readMessage, readSnapshotPage } from "../src/core/wire";
 
 const STATE = {
   deviceId: "sensor-1", temperature: 0, pressure: 1013.2, humidity: null, light: null, geo: "Sydney",
@@ -73,6 +73,16 @@ describe("a snapshot reply", () => {
   it("ends where there is no continuation", () => {
     expect(readSnapshotPage({ devices: [], continuation: null })?.continuation).toBeNull();
     expect(readSnapshotPage({ devices: [], continuation: "" })?.continuation).toBeNull();
+  });
+
+  it("names its moment, where the service can tell", () => {
+    expect(readSnapshotPage({ devices: [], cursor: "c1" })?.cursor).toBe("c1");
+    expect([{ devices: [] }, { devices: [], cursor: "" }, { devices: [], cursor: 7 }].map((body) => readSnapshotPage(body)?.cursor)).toEqual([null, null, null]);
+  });
+
+  it("that is an error has a code", () => {
+    expect(readErrorCode({ code: "bad_cursor", error: "a sentence" })).toBe("bad_cursor");
+    expect([undefined, null, "x", [], {}, { code: 5 }].map(readErrorCode)).toEqual(["", "", "", "", "", ""]);
   });
 
   it("may be the predecessor's bare array", () => {

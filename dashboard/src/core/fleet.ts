@@ -1,11 +1,12 @@
 /**
- * The state of all devices, as a pure reducer: live messages and snapshots in, the next state out.
+ * The state of all devices, as a pure reducer: live messages, snapshots and catch-ups in, the next state out.
  *
  * A live state replaces a row only when its version is newer; equal and older ones are repeats and are dropped. While
  * a snapshot is on its way, live states wait in a buffer and are applied on top of it, so that nothing is lost between
- * the two. The snapshot itself is the store's truth and replaces what was shown before.
+ * the two. The snapshot itself is the store's truth and replaces what was shown before. A catch-up holds only what
+ * changed, so it is applied by version and removes nothing.
  */
-import type { Device, Measurement } from "./wire";
+import type { Batch, Device, Measurement } from "./wire";
 
 /** One device on the page. A row object is never changed, only replaced: whoever kept it can compare by identity. */
 export interface Row {
@@ -38,17 +39,23 @@ export interface Fleet {
   /** The newest live state of each device while a snapshot is awaited; `null` otherwise. */
   readonly buffer: ReadonlyMap<string, Device> | null;
   readonly tally: Tally;
-  /** Live states with an older version but a later report: the store has been started anew behind the page. */
+  /** States with an older version but a later report: the store has been started anew behind the page. */
   readonly contradictions: number;
   /** Indices of the rows that the last action changed. */
   readonly touched: readonly number[];
+}
+
+interface Loaded extends Batch {
+  readonly measurements: readonly Measurement[];
 }
 
 export type FleetAction =
   /** Live messages start, or a snapshot is asked for: hold them back. */
   | { readonly kind: "buffer" }
   | { readonly kind: "messages"; readonly devices: readonly Device[]; readonly malformed: number; readonly at: number }
-  | { readonly kind: "snapshot"; readonly devices: readonly Device[]; readonly measurements: readonly Measurement[]; readonly malformed: number }
+  | { readonly kind: "snapshot" } & Loaded
+  /** What changed since an earlier reply. */
+  | { readonly kind: "catchUp" } & Loaded
   /** No snapshot will come: apply what was held back. */
   | { readonly kind: "release" };
 
@@ -70,10 +77,20 @@ export function reduceFleet(fleet: Fleet, action: FleetAction): Fleet {
     case "messages":
       return receive(fleet, action.devices.map((device) => dated(device, action.at)), action.malformed);
     case "snapshot":
-      return replaceAll(fleet, action.devices, action.measurements, action.malformed);
+      return replaceAll(fleet, action);
+    case "catchUp":
+      return catchUp(fleet, action);
     case "release":
-      return applyLive({ ...fleet, buffer: null }, [...(fleet.buffer?.values() ?? [])]);
+      return applyHeld(fleet);
   }
+}
+
+/** Whether any of these states is newer than all that has arrived, what is held back included. */
+export function hasNews({ rows, slots, buffer }: Fleet, devices: readonly Device[]): boolean {
+  return devices.some(({ id, version }) => {
+    const shown = rows[slots.get(id) ?? -1]?.device.version ?? -1;
+    return version > Math.max(shown, buffer?.get(id)?.version ?? -1);
+  });
 }
 
 /** The predecessor's messages carry no time; when they arrived is the best that is known. */
@@ -98,9 +115,13 @@ function hold(fleet: Fleet, held: ReadonlyMap<string, Device>, devices: readonly
 }
 
 function applyLive(fleet: Fleet, devices: readonly Device[]): Fleet {
-  const draft = new Draft(fleet);
+  const draft = new Draft(fleet, learnInterval);
   for (const device of devices) draft.apply(device);
   return draft.finish();
+}
+
+function applyHeld(fleet: Fleet): Fleet {
+  return applyLive({ ...fleet, buffer: null }, [...(fleet.buffer?.values() ?? [])]);
 }
 
 /** The next fleet under construction. Copies the index only if a device is new, so that a message costs little. */
@@ -112,7 +133,10 @@ class Draft {
   private applied = 0;
   private contradictions = 0;
 
-  constructor(private readonly fleet: Fleet) {
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly intervalOf: (row: Row, device: Device) => number | null,
+  ) {
     this.rows = fleet.rows.slice();
   }
 
@@ -146,7 +170,7 @@ class Draft {
   }
 
   private replace(slot: number, row: Row, device: Device): void {
-    this.accept(slot, { device, interval: learnInterval(row, device) });
+    this.accept(slot, { device, interval: this.intervalOf(row, device) });
   }
 
   private accept(slot: number, row: Row): void {
@@ -156,21 +180,35 @@ class Draft {
   }
 }
 
-function replaceAll(fleet: Fleet, devices: readonly Device[], measurements: readonly Measurement[], malformed: number): Fleet {
+function replaceAll(fleet: Fleet, { devices, measurements, malformed }: Loaded): Fleet {
   const rows = [...newestById(devices).values()].map((device) => keepOrReplace(fleet, device));
   const sameDevices = rows.length === fleet.rows.length && rows.every((row, slot) => fleet.rows[slot]?.device.id === row.device.id);
-  const touched = rows.flatMap((row, slot) => (fleet.rows[slot] === row ? [] : [slot]));
-  const replaced: Fleet = {
+  return withHeld({
     ...withTally(fleet, { malformed }),
     rows,
     slots: sameDevices ? fleet.slots : new Map(rows.map((row, slot) => [row.device.id, slot])),
     measurements: measurements.length > 0 ? measurements : fleet.measurements,
     traits: widen(new Map(), rows),
-    buffer: null,
-    touched,
-  };
-  const applied = applyLive(replaced, [...(fleet.buffer?.values() ?? [])]);
-  return { ...applied, touched: [...new Set([...touched, ...applied.touched])] };
+    touched: rows.flatMap((row, slot) => (fleet.rows[slot] === row ? [] : [slot])),
+  });
+}
+
+function catchUp(fleet: Fleet, { devices, measurements, malformed }: Loaded): Fleet {
+  // Reports were missed in between, so the gap to the row shown is no rhythm.
+  const draft = new Draft(fleet, (row) => row.interval);
+  for (const device of devices) draft.apply(device);
+  return withHeld({
+    ...draft.finish(),
+    // Rows that repeat are how catch-ups overlap, and say nothing about the messages.
+    tally: withTally(fleet, { malformed }).tally,
+    measurements: measurements.length > 0 ? measurements : fleet.measurements,
+  });
+}
+
+/** Applies what was held back on top of what a reply brought. */
+function withHeld(replied: Fleet): Fleet {
+  const applied = applyHeld(replied);
+  return { ...applied, touched: [...new Set([...replied.touched, ...applied.touched])] };
 }
 
 /** A device that moved between two pages of a snapshot is listed twice. */

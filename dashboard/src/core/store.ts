@@ -1,4 +1,4 @@
-/** Holds the fleet and takes actions in order; messages that follow each other are applied together, once per paint. */
+/** Holds the fleet and takes actions in order; messages that follow each other are applied together, when somebody looks. */
 import { EMPTY_FLEET, reduceFleet, type Fleet, type FleetAction } from "./fleet";
 
 /** More waiting device states than this are applied at once, for instance in a page that is in the background. */

@@ -38,6 +38,8 @@ export interface SnapshotPage extends Batch {
   readonly measurements: readonly Measurement[];
   /** Where the next page starts; `null` on the last one. */
   readonly continuation: string | null;
+  /** Names the moment of this reply, to ask later for what changed since; `null` from a service that cannot be asked. */
+  readonly cursor: string | null;
 }
 
 /** Reads the argument of a `newMessage`: an array of device states or a single one. */
@@ -47,14 +49,20 @@ export function readMessage(argument: unknown): Batch {
 
 /** Reads a snapshot reply; `null` when it is none. The predecessor's bare array of rows is one. */
 export function readSnapshotPage(body: unknown): SnapshotPage | null {
-  if (Array.isArray(body)) return { ...readDevices(body), measurements: [], continuation: null };
+  if (Array.isArray(body)) return { ...readDevices(body), measurements: [], continuation: null, cursor: null };
   if (!isRecord(body) || !Array.isArray(body["devices"])) return null;
   const measurements = Array.isArray(body["measurements"]) ? body["measurements"] : [];
   return {
     ...readDevices(body["devices"]),
     measurements: measurements.flatMap((entry: unknown) => readMeasurement(entry) ?? []),
     continuation: text(body["continuation"]) || null,
+    cursor: text(body["cursor"]) || null,
   };
+}
+
+/** The stable code of an error reply; empty when there is none. */
+export function readErrorCode(body: unknown): string {
+  return isRecord(body) ? text(body["code"]) : "";
 }
 
 /** Members that describe the state and are no measurements. */

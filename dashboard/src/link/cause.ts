@@ -16,7 +16,9 @@ export type Cause =
   /** There is no address to ask. */
   | { readonly kind: "address" }
   /** The connection had been up and ended. */
-  | { readonly kind: "closed" };
+  | { readonly kind: "closed" }
+  /** The connection was up, but what changed in the store did not come through it. */
+  | { readonly kind: "deaf" };
 
 /** A failure that already knows its cause. */
 export class LinkError extends Error {

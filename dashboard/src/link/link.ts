@@ -1,6 +1,6 @@
 /** Runs the connection's state machine: performs its effects on a connection, a loader and a timer that it is given. */
 import { LinkError, type Cause, type Step } from "./cause";
-import { IDLE, step, type Effect, type LinkEvent, type LinkState, type Session } from "./machine";
+import { IDLE, step, type Answer, type Effect, type LinkEvent, type LinkState, type Session } from "./machine";
 import type { Snapshot } from "./snapshot";
 
 /** What is used of a SignalR connection. */
@@ -16,8 +16,17 @@ export interface Connection {
 export interface Ports {
   /** A new connection, not yet started. */
   connect(): Connection;
-  load(signal: AbortSignal): Promise<Snapshot>;
+  /** Everything, or what changed since the cursor; `null` when the service refuses that. */
+  load(since: string | null, signal: AbortSignal): Promise<Snapshot | null>;
+  readonly time: Time;
+}
+
+/** Clock, timer and dice. */
+export interface Time {
+  /** Milliseconds since 1970. */
   now(): number;
+  /** Calls once after so many milliseconds; gives what calls it off. */
+  after(milliseconds: number, run: () => void): () => void;
   /** 0..1 */
   chance(): number;
 }
@@ -28,7 +37,8 @@ export interface Listener {
   /** From now on live messages must be held back. */
   buffer(): void;
   message(argument: unknown): void;
-  snapshot(snapshot: Snapshot): void;
+  /** Applies the answer and tells how it compares with what was there. */
+  loaded(snapshot: Snapshot): Pick<Answer, "news" | "contradicted">;
   release(): void;
 }
 
@@ -36,7 +46,7 @@ export class Link {
   private current: LinkState = IDLE;
   private connection: Connection | null = null;
   private loading: AbortController | null = null;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private calledOff: () => void = () => undefined;
 
   constructor(
     private readonly ports: Ports,
@@ -51,6 +61,11 @@ export class Link {
     this.dispatch({ kind: "start" });
   }
 
+  /** Ends the connection and whatever is under way. */
+  stop(): void {
+    this.dispatch({ kind: "stop" });
+  }
+
   retryNow(): void {
     this.dispatch({ kind: "retryNow" });
   }
@@ -60,7 +75,8 @@ export class Link {
   }
 
   private dispatch(event: LinkEvent): void {
-    const [next, effects] = step(this.current, event, { now: this.ports.now(), chance: this.ports.chance() });
+    const { time } = this.ports;
+    const [next, effects] = step(this.current, event, { now: time.now(), chance: time.chance() });
     const changed = next !== this.current;
     this.current = next;
     for (const effect of effects) this.perform(effect);
@@ -72,15 +88,18 @@ export class Link {
       case "open":
         return this.open(effect.session);
       case "load":
-        return this.load(effect.session);
+        return this.load(effect.session, effect.since);
       case "release":
         this.loading?.abort();
         return this.listener.release();
       case "close":
         return this.close();
       case "wake":
-        clearTimeout(this.timer);
-        this.timer = setTimeout(() => this.dispatch({ kind: "woke" }), effect.after);
+        this.calledOff();
+        this.calledOff = this.ports.time.after(effect.after, () => this.dispatch({ kind: "woke" }));
+        return;
+      case "sleep":
+        return this.calledOff();
     }
   }
 
@@ -89,7 +108,9 @@ export class Link {
     const connection = this.ports.connect();
     this.connection = connection;
     connection.onMessage((argument) => {
-      if (this.current.session === session && this.connection === connection) this.listener.message(argument);
+      if (this.connection !== connection) return;
+      this.listener.message(argument);
+      this.dispatch({ kind: "heard", session });
     });
     connection.onClose(() => this.dispatch({ kind: "lost", session, cause: { kind: "closed" } }));
     connection.start().then(
@@ -98,20 +119,25 @@ export class Link {
     );
   }
 
-  private load(session: Session): void {
-    this.listener.buffer();
+  private load(session: Session, since: string | null): void {
+    // A catch-up is applied by version and needs nobody to wait for it.
+    if (since === null) this.listener.buffer();
+    this.loading?.abort();
     const loading = new AbortController();
     this.loading = loading;
-    this.ports.load(loading.signal).then(
+    this.ports.load(since, loading.signal).then(
       (snapshot) => {
-        if (this.current.session !== session || loading.signal.aborted) return;
-        this.listener.snapshot(snapshot);
-        this.dispatch({ kind: "loaded", session });
+        if (loading.signal.aborted) return;
+        this.dispatch(snapshot === null ? { kind: "refused", session } : { kind: "loaded", session, answer: this.answer(snapshot) });
       },
       (error: unknown) => {
         if (!loading.signal.aborted) this.dispatch({ kind: "loadFailed", session, cause: causeOf(error, "snapshot") });
       },
     );
+  }
+
+  private answer(snapshot: Snapshot): Answer {
+    return { full: snapshot.full, cursor: snapshot.cursor, ...this.listener.loaded(snapshot) };
   }
 
   private close(): void {

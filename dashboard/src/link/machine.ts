@@ -2,11 +2,15 @@
  * The connection as an explicit state machine: an event and a state give the next state and what to do about it. Pure;
  * time and chance are parameters. It never gives up, on the first connection as little as on later ones.
  *
- * One attempt is a *session*: subscribe first, then load the snapshot, then live. Whatever fails ends the session, and
- * the next one starts after a pause. What an older session still reports is ignored.
+ * One attempt is a *session*: subscribe first, then load what the page does not have, then live. Whatever fails ends the
+ * session, and the next one starts after a pause. What an older session still reports is ignored.
+ *
+ * While live, silence is not believed for long: after a quiet time the store is asked what changed. What it then brings
+ * should have come as a message; if no message at all follows within a grace time, the link is *deaf* and is made anew.
  */
 import { retryDelay } from "./backoff";
 import type { Cause } from "./cause";
+import { QUIET, quietTime, RELOAD_EVERY } from "./quiet";
 
 /** An attempt to be live, counted from 1. */
 export type Session = number;
@@ -15,11 +19,28 @@ export type Phase =
   | { readonly kind: "idle" }
   /** The SignalR connection is being made. */
   | { readonly kind: "opening" }
-  /** Connected; live messages are held back until the snapshot is here. */
+  /** Connected; live messages are held back until the store has answered. */
   | { readonly kind: "loading" }
-  /** `loadedAt`: when the last snapshot came, or failed to. `reloading`: it is being fetched once more, to be sure. */
-  | { readonly kind: "live"; readonly since: number; readonly loadedAt: number; readonly reloading: boolean }
+  | Live
   | { readonly kind: "waiting"; readonly retryAt: number };
+
+/** Times are the page's. */
+export interface Live {
+  readonly kind: "live";
+  readonly since: number;
+  /** When a message or an answer of the store last showed that nothing is missed. */
+  readonly knownAt: number;
+  /** When the store last answered, or failed to. */
+  readonly loadedAt: number;
+  /** Nothing heard for so long: ask the store. */
+  readonly quiet: number;
+  /** Answers in a row that nothing changed. */
+  readonly confirmations: number;
+  /** A message came in this session. */
+  readonly heard: boolean;
+  /** `doubting`: the store told news that no message brought; one must come soon. */
+  readonly doing: "listening" | "asking" | "doubting";
+}
 
 export interface LinkState {
   readonly phase: Phase;
@@ -27,14 +48,35 @@ export interface LinkState {
   /** Sessions in a row that came to nothing. */
   readonly failures: number;
   readonly everLive: boolean;
-  /** Why the last session ended; `null` while live. */
+  /** When the page stopped being live, or was started. */
+  readonly downSince: number;
+  /** From where the store is asked for changes; `null` when only a full snapshot will do. */
+  readonly cursor: string | null;
+  /** When the last full snapshot came. */
+  readonly fullAt: number;
+  /** Why the last session ended, or the store's last answer failed; `null` once that is over. */
   readonly cause: Cause | null;
+}
+
+/** What the store's answer was like. */
+export interface Answer {
+  readonly full: boolean;
+  readonly cursor: string | null;
+  /** It held states that had not come as messages. */
+  readonly news: boolean;
+  /** It contradicts the rows on the page: the store is another one, and its cursor says nothing about the old rows. */
+  readonly contradicted: boolean;
 }
 
 export type LinkEvent =
   | { readonly kind: "start" }
+  | { readonly kind: "stop" }
   | { readonly kind: "opened"; readonly session: Session }
-  | { readonly kind: "loaded"; readonly session: Session }
+  /** A live message came. */
+  | { readonly kind: "heard"; readonly session: Session }
+  | { readonly kind: "loaded"; readonly session: Session; readonly answer: Answer }
+  /** The store does not take the cursor, or not any more. */
+  | { readonly kind: "refused"; readonly session: Session }
   | { readonly kind: "loadFailed"; readonly session: Session; readonly cause: Cause }
   /** The connection could not be made, or ended. */
   | { readonly kind: "lost"; readonly session: Session; readonly cause: Cause }
@@ -48,13 +90,15 @@ export type LinkEvent =
 export type Effect =
   /** Hold live messages back and connect. */
   | { readonly kind: "open"; readonly session: Session }
-  /** Hold live messages back and fetch the snapshot. */
-  | { readonly kind: "load"; readonly session: Session }
-  /** No snapshot will come: let the held messages through. */
+  /** Fetch what changed since the cursor; without one, hold live messages back and fetch everything. */
+  | { readonly kind: "load"; readonly session: Session; readonly since: string | null }
+  /** No answer will come: let the held messages through. */
   | { readonly kind: "release" }
   | { readonly kind: "close"; readonly session: Session }
   /** Send `woke` after so many milliseconds, instead of any earlier wish. */
-  | { readonly kind: "wake"; readonly after: number };
+  | { readonly kind: "wake"; readonly after: number }
+  /** Forget any earlier wish. */
+  | { readonly kind: "sleep" };
 
 /** Time and chance, as the step may see them. */
 export interface Surroundings {
@@ -65,34 +109,48 @@ export interface Surroundings {
 
 export type Step = readonly [LinkState, readonly Effect[]];
 
-export const IDLE: LinkState = { phase: { kind: "idle" }, session: 0, failures: 0, everLive: false, cause: null };
+export const IDLE: LinkState = {
+  phase: { kind: "idle" }, session: 0, failures: 0, everLive: false, downSince: 0, cursor: null, fullAt: -Infinity, cause: null,
+};
 
 /** A cold start of the service takes some seconds; after this one it is taken for stuck. */
 export const ATTEMPT_LIMIT = 20_000;
-/** A push that was lost is repaired by the next reading of that device, or at the latest by this reload. */
-export const RELOAD_EVERY = 300_000;
+/** A catch-up does not tell of devices that were removed, so a full snapshot is due now and then. */
+export const FULL_EVERY = 3_600_000;
 /** Rows that contradict the service are loaded again no more often than this: it may be the service that is wrong. */
 export const RELOAD_AT_MOST_EVERY = 10_000;
 /** A connection that breaks sooner counts as a failure more, so that a flapping service is not asked ever faster. */
 export const STEADY_AFTER = 10_000;
+/**
+ * The handler pushes after it commits, retries briefly, and a message takes well under a second: what has been in the
+ * store for this long, and was followed by no message, will not come. Counted from the store's answer by the page's own
+ * clock, because no time in a device state says when it was committed.
+ */
+export const GRACE = 5_000;
 
 export function step(state: LinkState, event: LinkEvent, around: Surroundings): Step {
   if ("session" in event && event.session !== state.session) return [state, []];
   switch (event.kind) {
     case "start":
-      return state.phase.kind === "idle" ? open(state) : [state, []];
+      return state.phase.kind === "idle" ? open({ ...state, downSince: around.now }) : [state, []];
+    case "stop":
+      return stop(state);
     case "retryNow":
-      return state.phase.kind === "waiting" ? open(state) : [state, []];
+      return hurry(state, around);
     case "opened":
-      return load(state);
+      return state.phase.kind === "opening" ? load({ ...state, phase: { kind: "loading" } }, around) : [state, []];
+    case "heard":
+      return state.phase.kind === "live" ? hear(state, state.phase, around) : [state, []];
     case "loaded":
-      return live(state, around);
+      return answered(state, event.answer, around);
+    case "refused":
+      return isAwaiting(state) ? load({ ...state, cursor: null }, around) : [state, []];
     case "loadFailed":
-      return state.phase.kind === "live" ? keepLive(state, around) : retry(state, event.cause, around);
+      return state.phase.kind === "live" ? unanswered(state, state.phase, event.cause, around) : retry(state, event.cause, around);
     case "lost":
       return retry(state, event.cause, around);
     case "reload":
-      return isReloadable(state, around) ? reload(state) : [state, []];
+      return reload(state, around);
     case "woke":
       return wake(state, around);
   }
@@ -106,59 +164,106 @@ function open(state: LinkState): Step {
   ];
 }
 
-function load(state: LinkState): Step {
-  if (state.phase.kind !== "opening") return [state, []];
-  return [
-    { ...state, phase: { kind: "loading" } },
-    [{ kind: "load", session: state.session }, { kind: "wake", after: ATTEMPT_LIMIT }],
-  ];
+/** What the old session still reports is not heard, and a later start begins a new one. */
+function stop(state: LinkState): Step {
+  const { session } = state;
+  if (state.phase.kind === "idle") return [state, []];
+  return [{ ...state, session: session + 1, cause: null, phase: { kind: "idle" } }, [{ kind: "close", session }, { kind: "release" }, { kind: "sleep" }]];
 }
 
-function live(state: LinkState, { now }: Surroundings): Step {
+function load(state: LinkState, { now }: Surroundings): Step {
+  const since = now - state.fullAt >= FULL_EVERY ? null : state.cursor;
+  return [state, [{ kind: "load", session: state.session, since }, { kind: "wake", after: ATTEMPT_LIMIT }]];
+}
+
+function isAwaiting({ phase }: LinkState): boolean {
+  return phase.kind === "loading" || (phase.kind === "live" && phase.doing === "asking");
+}
+
+function answered(state: LinkState, answer: Answer, around: Surroundings): Step {
   const { phase } = state;
-  if (phase.kind !== "loading" && phase.kind !== "live") return [state, []];
-  const since = phase.kind === "live" ? phase.since : now;
-  return [
-    { ...state, phase: { kind: "live", since, loadedAt: now, reloading: false }, everLive: true, cause: null },
-    [{ kind: "wake", after: RELOAD_EVERY }],
-  ];
+  if (!isAwaiting(state)) return [state, []];
+  if (answer.contradicted && !answer.full) return load({ ...state, cursor: null }, around);
+  const current = { ...state, cursor: answer.cursor, fullAt: answer.full ? around.now : state.fullAt };
+  return phase.kind === "live" ? judge(current, phase, answer, around) : live(current, around);
 }
 
-/** The reload failed but the connection is up: stay live, try again at the usual time. */
-function keepLive(state: LinkState, { now }: Surroundings): Step {
-  if (state.phase.kind !== "live") return [state, []];
-  return [
-    { ...state, phase: { ...state.phase, loadedAt: now, reloading: false } },
-    [{ kind: "release" }, { kind: "wake", after: RELOAD_EVERY }],
-  ];
+function live(state: LinkState, around: Surroundings): Step {
+  const { now, chance } = around;
+  const quiet = quietTime(0, chance);
+  const phase: Live = { kind: "live", since: now, knownAt: now, loadedAt: now, quiet, confirmations: 0, heard: false, doing: "listening" };
+  // That a new connection is up does not show that it hears.
+  const cause = state.cause?.kind === "deaf" ? state.cause : null;
+  return listen({ ...state, everLive: true, cause }, phase, around);
 }
 
-function isReloadable({ phase }: LinkState, { now }: Surroundings): boolean {
-  return phase.kind === "live" && now - phase.loadedAt >= RELOAD_AT_MOST_EVERY;
+/** What the store's answer says about the link. A message that came while it was asked speaks for the link. */
+function judge(state: LinkState, phase: Live, { news }: Answer, around: Surroundings): Step {
+  const { now, chance } = around;
+  const silence = now - phase.knownAt;
+  const known = { ...phase, knownAt: now, loadedAt: now };
+  if (news && silence >= QUIET) return [{ ...state, phase: { ...known, doing: "doubting" } }, [{ kind: "wake", after: GRACE }]];
+  const confirmations = news ? 0 : phase.confirmations + 1;
+  return listen({ ...state, cause: null }, { ...known, confirmations, quiet: quietTime(confirmations, chance) }, around);
 }
 
-function reload(state: LinkState): Step {
-  if (state.phase.kind !== "live" || state.phase.reloading) return [state, []];
-  return [
-    { ...state, phase: { ...state.phase, reloading: true } },
-    [{ kind: "load", session: state.session }, { kind: "wake", after: ATTEMPT_LIMIT }],
-  ];
+/** The store did not answer but the connection is up: stay live, ask again a little later. */
+function unanswered(state: LinkState, phase: Live, cause: Cause, around: Surroundings): Step {
+  if (phase.doing !== "asking") return [state, []];
+  const [next, effects] = listen({ ...state, cause }, { ...phase, loadedAt: around.now }, around);
+  return [next, [{ kind: "release" }, ...effects]];
+}
+
+/** The wake-up that was asked for stays, and finds out by itself that it came early; messages are too many for one each. */
+function hear(state: LinkState, phase: Live, around: Surroundings): Step {
+  const heard = { ...phase, knownAt: around.now, heard: true };
+  const hearing = { ...state, cause: null };
+  if (phase.doing === "asking" || (phase.doing === "listening" && phase.confirmations === 0)) return [{ ...hearing, phase: heard }, []];
+  return listen(hearing, { ...heard, confirmations: 0, quiet: quietTime(0, around.chance) }, around);
+}
+
+function listen(state: LinkState, phase: Live, { now }: Surroundings): Step {
+  return [{ ...state, phase: { ...phase, doing: "listening" } }, [{ kind: "wake", after: dueAt(phase) - now }]];
+}
+
+/** Never sooner after an answer than the shortest quiet time, so that a failing service is not asked all the time. */
+function dueAt({ knownAt, loadedAt, quiet }: Live): number {
+  return Math.min(Math.max(knownAt + quiet, loadedAt + QUIET), loadedAt + RELOAD_EVERY);
+}
+
+function ask(state: LinkState, phase: Live, around: Surroundings): Step {
+  return load({ ...state, phase: { ...phase, doing: "asking" } }, around);
+}
+
+function reload(state: LinkState, around: Surroundings): Step {
+  const { phase } = state;
+  if (phase.kind !== "live" || phase.doing === "asking" || around.now - phase.loadedAt < RELOAD_AT_MOST_EVERY) return [state, []];
+  return ask({ ...state, cursor: null }, phase, around);
+}
+
+function hurry(state: LinkState, around: Surroundings): Step {
+  const { phase } = state;
+  if (phase.kind === "waiting") return open(state);
+  const isQuiet = phase.kind === "live" && phase.doing === "listening" && around.now - phase.knownAt >= QUIET;
+  return isQuiet ? ask(state, phase, around) : [state, []];
 }
 
 function retry(state: LinkState, cause: Cause, { now, chance }: Surroundings): Step {
   const { phase, session } = state;
   if (phase.kind === "idle" || phase.kind === "waiting") return [state, []];
-  const steady = phase.kind === "live" && now - phase.since >= STEADY_AFTER;
+  const steady = phase.kind === "live" && now - phase.since >= STEADY_AFTER && (phase.heard || cause.kind !== "deaf");
   const failures = steady ? 1 : state.failures + 1;
   const after = retryDelay(failures, chance);
+  const downSince = phase.kind === "live" ? now : state.downSince;
   return [
-    { ...state, failures, cause, phase: { kind: "waiting", retryAt: now + after } },
+    { ...state, failures, cause, downSince, phase: { kind: "waiting", retryAt: now + after } },
     [{ kind: "close", session }, { kind: "release" }, { kind: "wake", after }],
   ];
 }
 
 function wake(state: LinkState, around: Surroundings): Step {
-  switch (state.phase.kind) {
+  const { phase } = state;
+  switch (phase.kind) {
     case "idle":
       return [state, []];
     case "opening":
@@ -166,8 +271,19 @@ function wake(state: LinkState, around: Surroundings): Step {
     case "loading":
       return retry(state, { kind: "overdue", step: "snapshot" }, around);
     case "live":
-      return state.phase.reloading ? keepLive(state, around) : reload(state);
+      return wakeLive(state, phase, around);
     case "waiting":
       return open(state);
+  }
+}
+
+function wakeLive(state: LinkState, phase: Live, around: Surroundings): Step {
+  switch (phase.doing) {
+    case "listening":
+      return around.now < dueAt(phase) ? listen(state, phase, around) : ask(state, phase, around);
+    case "asking":
+      return unanswered(state, phase, { kind: "overdue", step: "snapshot" }, around);
+    case "doubting":
+      return retry(state, { kind: "deaf" }, around);
   }
 }

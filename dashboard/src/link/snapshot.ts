@@ -1,6 +1,6 @@
-/** Loads the state of all devices over HTTP, page by page. */
+/** Loads the state of all devices, or what changed since an earlier reply, over HTTP, page by page. */
 import type { ClockReading } from "../core/clock";
-import { readSnapshotPage, type Device, type Measurement, type SnapshotPage } from "../core/wire";
+import { readErrorCode, readSnapshotPage, type Device, type Measurement, type SnapshotPage } from "../core/wire";
 import { LinkError } from "./cause";
 
 /** All pages together. */
@@ -8,6 +8,10 @@ export interface Snapshot {
   readonly devices: readonly Device[];
   readonly measurements: readonly Measurement[];
   readonly malformed: number;
+  /** All devices there are, not only those that changed. */
+  readonly full: boolean;
+  /** To ask for what changed since; `null` from a service that only knows full snapshots. */
+  readonly cursor: string | null;
   /** What the first reply said about the service's clock; `null` where the browser hides the header (CORS). */
   readonly clock: ClockReading | null;
 }
@@ -19,22 +23,29 @@ export interface SnapshotSource {
   now(): number;
 }
 
-/** A page holds at least one device; more pages than this are a service that turns in circles. */
+/** A page holds at least one device; more pages than this are a service that turns in circles, as is one that repeats. */
 const MOST_PAGES = 10_000;
 
-export async function loadSnapshot(source: SnapshotSource, signal: AbortSignal): Promise<Snapshot> {
+/**
+ * `since` is the cursor of an earlier reply, or `null` for everything. Gives `null` when the service refuses the cursor or
+ * knows of none: its answer would then be everything, for which live messages would have had to be held back.
+ */
+export async function loadSnapshot(source: SnapshotSource, since: string | null, signal: AbortSignal): Promise<Snapshot | null> {
   const pages: SnapshotPage[] = [];
   let clock: ClockReading | null = null;
   let continuation: string | null = null;
-  do {
+  while (pages.length < MOST_PAGES) {
     const sent = source.now();
-    const reply: Reply = await loadPage(source, continuation, signal);
+    const reply: Reply | null = await loadPage(source, { since, continuation }, signal);
+    if (reply === null || (since !== null && reply.page.cursor === null)) return null;
     clock ??= reply.date === null ? null : { date: reply.date, sent, received: reply.received };
     pages.push(reply.page);
-    if (reply.page.continuation === continuation || pages.length >= MOST_PAGES) break;
-    continuation = reply.page.continuation;
-  } while (continuation !== null);
-  return { ...joined(pages), clock };
+    const next = reply.page.continuation;
+    if (next === null) return { ...joined(pages), full: since === null, clock };
+    if (next === continuation) break;
+    continuation = next;
+  }
+  throw new LinkError({ kind: "unreadable", step: "snapshot" });
 }
 
 interface Reply {
@@ -43,22 +54,30 @@ interface Reply {
   readonly received: number;
 }
 
-async function loadPage(source: SnapshotSource, continuation: string | null, signal: AbortSignal): Promise<Reply> {
-  const query = continuation === null ? "" : `?continuation=${encodeURIComponent(continuation)}`;
-  const url = `${source.base}/getdevicestate${query}`;
+type Query = Readonly<Record<"since" | "continuation", string | null>>;
+
+async function loadPage(source: SnapshotSource, query: Query, signal: AbortSignal): Promise<Reply | null> {
+  const url = `${source.base}/getdevicestate${written(query)}`;
   const response = await source.fetch(url, { signal, cache: "no-store", headers: { accept: "application/json" } });
   const received = source.now();
-  if (!response.ok) throw new LinkError({ kind: "status", step: "snapshot", status: response.status });
   const body: unknown = await response.json().catch(() => undefined);
+  if (query.since !== null && response.status === 400 && readErrorCode(body) === "bad_cursor") return null;
+  if (!response.ok) throw new LinkError({ kind: "status", step: "snapshot", status: response.status });
   const page = readSnapshotPage(body);
   if (page === null) throw new LinkError({ kind: "unreadable", step: "snapshot" });
   return { page, date: response.headers.get("date"), received };
 }
 
-function joined(pages: readonly SnapshotPage[]): Omit<Snapshot, "clock"> {
+function written(query: Query): string {
+  const parts = Object.entries(query).flatMap(([name, value]) => (value === null ? [] : [`${name}=${encodeURIComponent(value)}`]));
+  return parts.length === 0 ? "" : `?${parts.join("&")}`;
+}
+
+function joined(pages: readonly SnapshotPage[]): Omit<Snapshot, "full" | "clock"> {
   return {
     devices: pages.flatMap((page) => page.devices),
     measurements: pages.find((page) => page.measurements.length > 0)?.measurements ?? [],
     malformed: pages.reduce((sum, page) => sum + page.malformed, 0),
+    cursor: pages[0]?.cursor ?? null,
   };
 }

@@ -44,7 +44,7 @@ export class Header {
     const { problem } = link;
     if (this.notice.hidden !== (problem === null)) this.notice.hidden = problem === null;
     if (problem === null) return;
-    const asOf = fleet.rows.length > 0 && heardAt !== null ? ` The values below are as of ${formatClock(heardAt)}.` : "";
+    const asOf = link.name !== "live" && fleet.rows.length > 0 && heardAt !== null ? ` The values below are as of ${formatClock(heardAt)}.` : "";
     setText(this.what, problem.what);
     setText(this.advice, problem.advice + asOf);
   }

@@ -2,7 +2,7 @@
  * The device table: a real table of which only the visible rows are in the document.
  *
  * Names that scripts and tests may rely on:
- * - `[data-testid="link-state"]` with `data-state` = `connecting`, `live`, `reconnecting` or `offline`;
+ * - `[data-testid="link-state"]` with `data-state` = `live`, `catching up`, `stale` or `offline`;
  * - `[data-testid="device-count"]`, `[data-testid="update-rate"]`, `[data-testid="last-message"]`, the figures on top;
  * - `[data-testid="notice"]`, the problem in words (`hidden` while there is none); `[data-testid="empty"]`, no devices;
  * - `tr[data-device="sensor-1"]`, one row, with `data-freshness` = `live`, `late`, `silent` or `unknown`;

@@ -1,12 +1,10 @@
 /** What the page says about its link, in words with what to do next. Pure. */
 import type { Cause } from "../link/cause";
 import type { LinkState } from "../link/machine";
-
-/** The four states that people tell apart. */
-export type LinkName = "connecting" | "live" | "reconnecting" | "offline";
+import { statusOf, type Status } from "../link/status";
 
 export interface LinkWords {
-  readonly name: LinkName;
+  readonly name: Status;
   /** Beside the name: the countdown or what is being done. */
   readonly detail: string;
   /** What is wrong, and what to do; `null` while nothing is. */
@@ -23,34 +21,30 @@ export interface Place {
   readonly network: boolean;
 }
 
-/** About fifteen seconds of trying: by then it is no hiccup any more. It is still tried for ever. */
-export const OFFLINE_AFTER = 5;
-
 export function describeLink(link: LinkState, place: Place, now: number): LinkWords {
+  const name = statusOf(link, now);
   return {
-    name: linkName(link),
-    detail: detail(link, now),
-    problem: isTrouble(link.cause) ? { what: what(link.cause, place), advice: advice(link.cause, place) } : null,
+    name,
+    detail: detail(link, name, now),
+    problem: isTrouble(link.cause, name) ? { what: what(link.cause, place), advice: advice(link.cause, place) } : null,
   };
 }
 
-function linkName(link: LinkState): LinkName {
-  if (link.phase.kind === "live") return "live";
-  if (link.failures >= OFFLINE_AFTER) return "offline";
-  return link.everLive ? "reconnecting" : "connecting";
+/**
+ * A connection that ended is made again at once, mostly: the header's words suffice, and the page does not jump. Nor does
+ * it for one question to the store that failed while messages come in.
+ */
+function isTrouble(cause: Cause | null, name: Status): cause is Trouble {
+  if (cause === null || cause.kind === "closed") return false;
+  return name !== "live" || cause.kind === "deaf";
 }
 
-/** A connection that ended is made again at once, mostly: the header's words suffice, and the page does not jump. */
-function isTrouble(cause: Cause | null): cause is Trouble {
-  return cause !== null && cause.kind !== "closed";
-}
-
-function detail(link: LinkState, now: number): string {
-  const doing = activity(link, now);
+function detail(link: LinkState, name: Status, now: number): string {
+  const doing = activity(link, name, now);
   return link.cause?.kind === "closed" ? `connection ended · ${doing}` : doing;
 }
 
-function activity({ phase }: LinkState, now: number): string {
+function activity({ phase }: LinkState, name: Status, now: number): string {
   switch (phase.kind) {
     case "loading":
       return "loading the devices";
@@ -58,8 +52,9 @@ function activity({ phase }: LinkState, now: number): string {
       return `next try in ${Math.max(1, Math.ceil((phase.retryAt - now) / 1000))} s`;
     case "opening":
       return "trying now";
-    case "idle":
     case "live":
+      return name === "stale" ? "nothing heard, and no answer whether anything changed" : "";
+    case "idle":
       return "";
   }
 }
@@ -68,6 +63,7 @@ type Trouble = Exclude<Cause, { kind: "closed" }>;
 
 function what(cause: Trouble, { base }: Place): string {
   if (cause.kind === "address") return "The address of the API is not an http or https address.";
+  if (cause.kind === "deaf") return "Connected to the SignalR service, but changes do not arrive through it.";
   const who = cause.step === "push" ? "the SignalR service" : `${base}/${ROUTES[cause.step]}`;
   switch (cause.kind) {
     case "unreachable":
@@ -85,6 +81,8 @@ const ROUTES = { negotiate: "negotiate", snapshot: "getdevicestate" } as const;
 
 function advice(cause: Trouble, place: Place): string {
   switch (cause.kind) {
+    case "deaf":
+      return DEAF_ADVICE;
     case "address":
     case "unreadable":
       return "It is set by ?api=… in this page's address, or by whoever publishes the page.";
@@ -97,6 +95,7 @@ function advice(cause: Trouble, place: Place): string {
   }
 }
 
+const DEAF_ADVICE = "The page connects anew and asks for what it missed. If this stays, see the function app's log for pushes that failed.";
 const PUSH_ADVICE = "Check that it runs, and that no proxy or firewall keeps this browser from it.";
 
 function unreachableAdvice({ foreign, network }: Place): string {
