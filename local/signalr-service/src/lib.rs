@@ -5,7 +5,7 @@
 //! with the client under test.
 //!
 //! Built: the v1 and 2022-06-01 REST operations, and clients that speak the JSON hub protocol over
-//! WebSockets. Deliberate differences from the service:
+//! WebSockets, server-sent events or long polling. Deliberate differences from the service:
 //!
 //! - A client's call is answered with an error that says that no upstream is configured. The service's
 //!   documentation contradicts itself here, and its emulator never answers.

@@ -119,7 +119,8 @@ async fn read_message(headers: &HeaderMap, body: Body) -> Result<Frame, Response
     Ok(invocation(&message.target, &message.arguments))
 }
 
-async fn read_body(body: Body) -> Result<Vec<u8>, Response> {
+/// The whole body, if it is not over the limit of the service, which is the same for sends by clients.
+pub(crate) async fn read_body(body: Body) -> Result<Vec<u8>, Response> {
     let mut chunks = body.into_data_stream();
     let (mut bytes, mut length) = (Vec::new(), 0);
     while let Some(chunk) = chunks.next().await {

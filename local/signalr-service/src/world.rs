@@ -5,11 +5,12 @@ mod arrivals;
 mod hub;
 mod remembered;
 
-pub(crate) use arrivals::{ClaimRefusal, Standing};
+pub(crate) use arrivals::{ClaimRefusal, Line};
 
 use crate::counts::{Counts, Tally};
 use crate::names::{ConnectionId, ConnectionToken, GroupName, HubName, UserId};
 use crate::outbox::Outbox;
+use crate::transport::Door;
 use crate::wire::Frame;
 use arrivals::Arrivals;
 use hub::{Hub, Reached};
@@ -99,26 +100,20 @@ impl World {
         &mut self,
         hub: &HubName,
         token: &ConnectionToken,
-        outbox: Arc<Outbox>,
+        line: Line,
         now: Instant,
     ) -> Result<ConnectionId, ClaimRefusal> {
-        self.arrivals.claim(hub, token, outbox, now)
+        self.arrivals.claim(hub, token, line, now)
     }
 
     /// A client comes without having negotiated.
-    pub(crate) fn arrived(
-        &mut self,
-        hub: HubName,
-        token: ConnectionToken,
-        id: ConnectionId,
-        outbox: Arc<Outbox>,
-    ) {
-        self.arrivals.arrived(hub, token, id, outbox);
+    pub(crate) fn arrived(&mut self, hub: HubName, token: ConnectionToken, id: ConnectionId, line: Line) {
+        self.arrivals.arrived(hub, token, id, line);
     }
 
-    /// Whether `token` is negotiated or in use at `hub`, for transports that are not offered.
-    pub(crate) fn standing(&self, hub: &HubName, token: &ConnectionToken, now: Instant) -> Option<Standing> {
-        self.arrivals.standing(hub, token, now)
+    /// The way to the connection that was claimed with `token` at `hub`.
+    pub(crate) fn door(&self, hub: &HubName, token: &ConnectionToken) -> Option<Door> {
+        self.arrivals.door(hub, token)
     }
 
     /// From here on the connection receives.

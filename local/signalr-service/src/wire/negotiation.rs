@@ -48,9 +48,12 @@ pub(crate) fn refusal(text: &str) -> Value {
 }
 
 fn transport(transport: Transport) -> Value {
-    match transport {
-        Transport::WebSockets => json!({ "transport": "WebSockets", "transferFormats": ["Text"] }),
-    }
+    let name = match transport {
+        Transport::WebSockets => "WebSockets",
+        Transport::ServerSentEvents => "ServerSentEvents",
+        Transport::LongPolling => "LongPolling",
+    };
+    json!({ "transport": name, "transferFormats": ["Text"] })
 }
 
 #[cfg(test)]

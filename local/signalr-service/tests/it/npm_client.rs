@@ -74,13 +74,25 @@ impl Client {
     }
 }
 
+/// What a client may be told to use, alone.
+const TRANSPORTS: [&str; 3] = ["WebSockets", "ServerSentEvents", "LongPolling"];
+
+fn over(transport: &str) -> ClientOptions {
+    ClientOptions { transport: Some(transport.into()), ..ClientOptions::default() }
+}
+
 #[tokio::test]
 async fn it_receives_what_is_for_it() {
+    for transport in TRANSPORTS {
+        receives_what_is_for_it(&over(transport)).await;
+    }
+}
+
+async fn receives_what_is_for_it(options: &ClientOptions) {
     let stand = Stand::start().await;
-    let plain = ClientOptions::default();
     let (mut alice, mut bob) = tokio::join!(
-        Client::connected(&stand, Some("alice"), &plain),
-        Client::connected(&stand, Some("bob"), &plain)
+        Client::connected(&stand, Some("alice"), options),
+        Client::connected(&stand, Some("bob"), options)
     );
     assert_eq!(stand.status("PUT", &format!("{HUB}/groups/g/connections/{}", bob.id)).await, 200);
     stand.send(HUB, &json!(["all"])).await;
@@ -96,8 +108,14 @@ async fn it_receives_what_is_for_it() {
 
 #[tokio::test]
 async fn a_thousand_messages_keep_their_order() {
+    for transport in TRANSPORTS {
+        keeps_the_order_of_a_thousand(&over(transport)).await;
+    }
+}
+
+async fn keeps_the_order_of_a_thousand(options: &ClientOptions) {
     let stand = Stand::start().await;
-    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    let mut client = Client::connected(&stand, None, options).await;
     for number in 0..1_000 {
         stand.send(HUB, &json!([number])).await;
     }
@@ -143,9 +161,32 @@ async fn an_expired_token_fails_the_start() {
 }
 
 #[tokio::test]
+async fn it_comes_back_after_a_cut_and_a_refusal() {
+    for transport in TRANSPORTS {
+        let stand = Stand::start().await;
+        let patient = ClientOptions { reconnect_delays: Some(vec![50; 400]), ..over(transport) };
+        let mut client = Client::connected(&stand, None, &patient).await;
+        stand.service.faults().refuse_clients(429);
+        stand.service.faults().cut_clients();
+        assert!(matches!(client.next().await, ClientEvent::Reconnecting { .. }), "{transport}");
+        stand.service.faults().accept_clients();
+        assert!(matches!(client.next().await, ClientEvent::Reconnected { .. }), "{transport}");
+        stand.send(HUB, &json!(["again"])).await;
+        client.expect(&["again"]).await;
+        stand.service.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_close_by_rest_reaches_the_application() {
+    for transport in TRANSPORTS {
+        is_closed_by_rest(&over(transport)).await;
+    }
+}
+
+async fn is_closed_by_rest(options: &ClientOptions) {
     let stand = Stand::start().await;
-    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    let mut client = Client::connected(&stand, None, options).await;
     assert_eq!(stand.status("DELETE", &format!("{HUB}/connections/{}?reason=enough", client.id)).await, 202);
     match client.next().await {
         ClientEvent::Closed { error: Some(error) } => assert!(error.contains("enough"), "{error}"),
@@ -156,8 +197,14 @@ async fn a_close_by_rest_reaches_the_application() {
 
 #[tokio::test]
 async fn a_call_fails_with_the_reason_and_the_connection_goes_on() {
+    for transport in TRANSPORTS {
+        goes_on_after_a_failed_call(&over(transport)).await;
+    }
+}
+
+async fn goes_on_after_a_failed_call(options: &ClientOptions) {
     let stand = Stand::start().await;
-    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    let mut client = Client::connected(&stand, None, options).await;
     client.node.invoke(5, "save", &[json!(1)]).await.unwrap();
     match client.next().await {
         ClientEvent::Result { id: 5, result: None, error: Some(error) } => {

@@ -1,0 +1,115 @@
+//! The server-sent events transport, byte by byte.
+
+use crate::http_client::{HANDSHAKE, HttpClient};
+use crate::raw::RawClient;
+use crate::support::Stand;
+use fieldcast_signalr_service::Timings;
+use reqwest::Response;
+use serde_json::json;
+use std::time::Duration;
+
+const HUB: &str = "/api/v1/hubs/chat";
+
+/// What comes until `end` has come.
+async fn heard_until(stream: &mut Response, end: &str) -> String {
+    let mut heard = String::new();
+    while !heard.ends_with(end) {
+        let chunk = stream.chunk().await.unwrap().unwrap_or_else(|| panic!("ended after {heard:?}"));
+        heard.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    heard
+}
+
+async fn open(stand: &Stand) -> (HttpClient, Response) {
+    let client = HttpClient::negotiated(stand).await;
+    let mut stream = client.events().await;
+    assert_eq!(heard_until(&mut stream, "\r\n\r\n").await, ":\r\n\r\n");
+    assert_eq!(client.send(HANDSHAKE.as_bytes()).await, 200);
+    assert_eq!(heard_until(&mut stream, "\r\n\r\n").await, "data: {}\u{1e}\r\n\r\n");
+    (client, stream)
+}
+
+#[tokio::test]
+async fn a_stream_opens_with_a_comment_and_carries_whole_messages() {
+    let stand = Stand::start().await;
+    let (client, mut stream) = open(&stand).await;
+    assert_eq!(stream.status().as_u16(), 200);
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    assert_eq!(stream.headers()["cache-control"], "no-cache, no-store");
+    stand.post(HUB, "{\"target\":\"t\",\"arguments\":[1,\r\n2]}").await;
+    let message = heard_until(&mut stream, "\u{1e}\r\n\r\n").await;
+    assert_eq!(message, "data: {\"type\":1,\"target\":\"t\",\"arguments\":[1,\r\ndata: 2]}\u{1e}\r\n\r\n");
+    assert_eq!(client.send(b"{\"type\":7}\x1e").await, 200);
+    assert_eq!(stream.chunk().await.unwrap(), None, "a goodbye ends the stream");
+    stand.counts_when(|counts| counts.clients == 0).await;
+    assert_eq!(client.send(b"").await, 404, "it is over");
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_its_stream_is_gone() {
+    let stand = Stand::start().await;
+    let (client, stream) = open(&stand).await;
+    drop(stream);
+    stand.counts_when(|counts| counts.clients == 0).await;
+    assert_eq!(client.events().await.status().as_u16(), 404, "a stream is not taken up again");
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn other_requests_for_a_stream_are_answered_as_asp_net_core_does() {
+    let stand = Stand::start().await;
+    let client = HttpClient::negotiated(&stand).await;
+    assert_eq!(client.send(HANDSHAKE.as_bytes()).await, 404, "no transport yet");
+    let _stream = client.events().await;
+    assert_eq!(client.events().await.status().as_u16(), 409);
+    assert_eq!(client.delete().await, 400);
+    let (url, token) = (&client.negotiated.url, &client.negotiated.token);
+    assert_eq!(RawClient::connect(url, token).await.err(), Some(400), "another transport");
+    let large: &'static [u8] = vec![b'x'; 1024 * 1024 + 1].leak();
+    assert_eq!(client.send(large).await, 413);
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_cut_drops_the_stream_in_the_middle_of_its_reply() {
+    let stand = Stand::start().await;
+    let (_client, mut stream) = open(&stand).await;
+    stand.service.faults().cut_clients();
+    assert!(stream.chunk().await.is_err());
+    stand.counts_when(|counts| counts.clients == 0).await;
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn silence_is_filled_with_pings_and_sends_keep_the_stream() {
+    let timings = Timings {
+        ping: Duration::from_millis(100),
+        client_timeout: Duration::from_millis(1500),
+        ..Timings::default()
+    };
+    let stand = Stand::with(timings).await;
+    let (client, mut stream) = open(&stand).await;
+    for _ in 0..20 {
+        let ping = heard_until(&mut stream, "\r\n\r\n").await;
+        assert_eq!(ping, "data: {\"type\":6}\u{1e}\r\n\r\n");
+        assert_eq!(client.send(b"{\"type\":6}\x1e").await, 200);
+    }
+    let rest = heard_until(&mut stream, "\"type\":7}\u{1e}\r\n\r\n").await;
+    assert!(rest.contains("silent"), "{rest}");
+    assert_eq!(stream.chunk().await.unwrap(), None);
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn refused_clients_cannot_open_a_stream_and_open_ones_go_on() {
+    let stand = Stand::start().await;
+    let (client, mut stream) = open(&stand).await;
+    let late = HttpClient::negotiated(&stand).await;
+    stand.service.faults().refuse_clients(429);
+    assert_eq!(late.events().await.status().as_u16(), 429);
+    assert_eq!(client.send(b"{\"type\":6}\x1e").await, 200);
+    stand.send(HUB, &json!(["on"])).await;
+    assert!(heard_until(&mut stream, "\u{1e}\r\n\r\n").await.contains("[\"on\"]"));
+    stand.service.stop().await;
+}
