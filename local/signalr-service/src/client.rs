@@ -204,7 +204,7 @@ fn arrive(
         }
     };
     drop(world);
-    Ok(Connection::new(shared.clone(), Identity { hub, token, id, user }, outbox))
+    Ok(Connection::new(shared.clone(), Identity { hub, token, id, user }, transport, outbox))
 }
 
 fn not_claimed(refusal: ClaimRefusal, transport: Transport) -> Refusal {

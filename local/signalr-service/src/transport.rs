@@ -25,6 +25,11 @@ impl Transport {
     /// In the order clients try them.
     pub(crate) const OFFERED: [Transport; 3] =
         [Transport::WebSockets, Transport::ServerSentEvents, Transport::LongPolling];
+
+    /// A stream of events is text by its definition.
+    pub(crate) fn carries_binary(self) -> bool {
+        self != Transport::ServerSentEvents
+    }
 }
 
 /// One client at the other end of a transport.

@@ -42,7 +42,7 @@ impl Link for EventStream {
     }
 
     async fn write(&mut self, frames: &[Frame]) -> Result<(), NotWritten> {
-        let events: String = frames.iter().map(|frame| event(frame.text())).collect();
+        let events: String = frames.iter().map(event).collect();
         self.events.send(events.into()).await.map_err(|_| NotWritten)
     }
 
@@ -55,9 +55,12 @@ impl Link for EventStream {
 }
 
 /// One event of one frame. Line ends can only be white space between JSON tokens; the client joins the lines.
-fn event(frame: &str) -> String {
-    let mut event = String::with_capacity(frame.len() + "data: \r\n\r\n".len());
-    for line in frame.replace("\r\n", "\n").split(['\r', '\n']) {
+fn event(frame: &Frame) -> String {
+    let Frame::Text(text) = frame else {
+        unreachable!("the handshake refuses binary protocols on this transport")
+    };
+    let mut event = String::with_capacity(text.len() + "data: \r\n\r\n".len());
+    for line in text.replace("\r\n", "\n").split(['\r', '\n']) {
         event.push_str("data: ");
         event.push_str(line);
         event.push_str("\r\n");
@@ -72,6 +75,7 @@ mod tests {
 
     #[test]
     fn no_line_end_of_a_frame_ends_its_event() {
+        let event = |text: &str| event(&Frame::Text(text.into()));
         assert_eq!(event("{}\u{1e}"), "data: {}\u{1e}\r\n\r\n");
         let lines = "data: [\r\ndata: 1,\r\ndata: 2\r\ndata: ]\r\n\r\n";
         assert_eq!(event("[\r\n1,\n2\r]"), lines);

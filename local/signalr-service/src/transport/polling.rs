@@ -81,7 +81,7 @@ impl Link for Polls {
 
     /// Waits for a poll if none is held. One whose client has left takes nothing, so the next one gets it all.
     async fn write(&mut self, frames: &[Frame]) -> Result<(), NotWritten> {
-        let mut body = Bytes::from(frames.iter().map(Frame::text).collect::<String>());
+        let mut body = Bytes::from(frames.iter().map(Frame::bytes).collect::<Vec<_>>().concat());
         loop {
             let poll = self.next_poll().await.ok_or(NotWritten)?;
             match poll.answer.send(body) {
@@ -149,7 +149,7 @@ mod tests {
         assert!(matches!(polls.hear(Some(given_up)), Heard::Sign));
         let (waiting, answered) = ask();
         assert!(asks.send(waiting).await.is_ok());
-        assert!(polls.write(&[Frame::from("x".to_owned())]).await.is_ok());
+        assert!(polls.write(&[Frame::Text("x".into())]).await.is_ok());
         assert_eq!(answered.await.as_deref(), Ok(b"x".as_slice()));
     }
 }

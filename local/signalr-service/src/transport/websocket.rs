@@ -18,7 +18,11 @@ impl Link for WebSocket {
 
     async fn write(&mut self, frames: &[Frame]) -> Result<(), NotWritten> {
         for frame in frames {
-            self.feed(Message::text(frame.text())).await.map_err(|_| NotWritten)?;
+            let message = match frame {
+                Frame::Text(text) => Message::text(text.as_ref()),
+                Frame::Binary(bytes) => Message::Binary(bytes.clone()),
+            };
+            self.feed(message).await.map_err(|_| NotWritten)?;
         }
         self.flush().await.map_err(|_| NotWritten)
     }

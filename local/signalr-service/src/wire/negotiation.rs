@@ -53,7 +53,8 @@ fn transport(transport: Transport) -> Value {
         Transport::ServerSentEvents => "ServerSentEvents",
         Transport::LongPolling => "LongPolling",
     };
-    json!({ "transport": name, "transferFormats": ["Text"] })
+    let formats = if transport.carries_binary() { json!(["Text", "Binary"]) } else { json!(["Text"]) };
+    json!({ "transport": name, "transferFormats": formats })
 }
 
 #[cfg(test)]

@@ -10,22 +10,38 @@ use std::time::Duration;
 
 const HUB: &str = "/api/v1/hubs/chat";
 
-/// What comes until `end` has come.
-async fn heard_until(stream: &mut Response, end: &str) -> String {
-    let mut heard = String::new();
-    while !heard.ends_with(end) {
-        let chunk = stream.chunk().await.unwrap().unwrap_or_else(|| panic!("ended after {heard:?}"));
-        heard.push_str(std::str::from_utf8(&chunk).unwrap());
-    }
-    heard
+/// An open stream, taken apart at its blank lines.
+struct Stream {
+    reply: Response,
+    buffer: String,
 }
 
-async fn open(stand: &Stand) -> (HttpClient, Response) {
+impl Stream {
+    async fn of(client: &HttpClient) -> Stream {
+        let mut stream = Stream { reply: client.events().await, buffer: String::new() };
+        assert_eq!(stream.next().await.as_deref(), Some(":"), "a comment opens it");
+        stream
+    }
+
+    /// The next event without the blank line after it; `None` at the end of the stream.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some((event, rest)) = self.buffer.split_once("\r\n\r\n") {
+                let event = event.to_owned();
+                self.buffer = rest.to_owned();
+                return Some(event);
+            }
+            let chunk = self.reply.chunk().await.unwrap()?;
+            self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+}
+
+async fn open(stand: &Stand) -> (HttpClient, Stream) {
     let client = HttpClient::negotiated(stand).await;
-    let mut stream = client.events().await;
-    assert_eq!(heard_until(&mut stream, "\r\n\r\n").await, ":\r\n\r\n");
+    let mut stream = Stream::of(&client).await;
     assert_eq!(client.send(HANDSHAKE.as_bytes()).await, 200);
-    assert_eq!(heard_until(&mut stream, "\r\n\r\n").await, "data: {}\u{1e}\r\n\r\n");
+    assert_eq!(stream.next().await.as_deref(), Some("data: {}\u{1e}"));
     (client, stream)
 }
 
@@ -33,14 +49,14 @@ async fn open(stand: &Stand) -> (HttpClient, Response) {
 async fn a_stream_opens_with_a_comment_and_carries_whole_messages() {
     let stand = Stand::start().await;
     let (client, mut stream) = open(&stand).await;
-    assert_eq!(stream.status().as_u16(), 200);
-    assert_eq!(stream.headers()["content-type"], "text/event-stream");
-    assert_eq!(stream.headers()["cache-control"], "no-cache, no-store");
+    assert_eq!(stream.reply.status().as_u16(), 200);
+    assert_eq!(stream.reply.headers()["content-type"], "text/event-stream");
+    assert_eq!(stream.reply.headers()["cache-control"], "no-cache, no-store");
     stand.post(HUB, "{\"target\":\"t\",\"arguments\":[1,\r\n2]}").await;
-    let message = heard_until(&mut stream, "\u{1e}\r\n\r\n").await;
-    assert_eq!(message, "data: {\"type\":1,\"target\":\"t\",\"arguments\":[1,\r\ndata: 2]}\u{1e}\r\n\r\n");
+    let message = "data: {\"type\":1,\"target\":\"t\",\"arguments\":[1,\r\ndata: 2]}\u{1e}";
+    assert_eq!(stream.next().await.as_deref(), Some(message));
     assert_eq!(client.send(b"{\"type\":7}\x1e").await, 200);
-    assert_eq!(stream.chunk().await.unwrap(), None, "a goodbye ends the stream");
+    assert_eq!(stream.next().await, None, "a goodbye ends the stream");
     stand.counts_when(|counts| counts.clients == 0).await;
     assert_eq!(client.send(b"").await, 404, "it is over");
     stand.service.stop().await;
@@ -76,7 +92,7 @@ async fn a_cut_drops_the_stream_in_the_middle_of_its_reply() {
     let stand = Stand::start().await;
     let (_client, mut stream) = open(&stand).await;
     stand.service.faults().cut_clients();
-    assert!(stream.chunk().await.is_err());
+    assert!(stream.reply.chunk().await.is_err());
     stand.counts_when(|counts| counts.clients == 0).await;
     stand.service.stop().await;
 }
@@ -85,19 +101,37 @@ async fn a_cut_drops_the_stream_in_the_middle_of_its_reply() {
 async fn silence_is_filled_with_pings_and_sends_keep_the_stream() {
     let timings = Timings {
         ping: Duration::from_millis(100),
-        client_timeout: Duration::from_millis(1500),
+        client_timeout: Duration::from_secs(3),
         ..Timings::default()
     };
     let stand = Stand::with(timings).await;
     let (client, mut stream) = open(&stand).await;
-    for _ in 0..20 {
-        let ping = heard_until(&mut stream, "\r\n\r\n").await;
-        assert_eq!(ping, "data: {\"type\":6}\u{1e}\r\n\r\n");
+    let ping = "data: {\"type\":6}\u{1e}";
+    // 35 pings of the service take longer than the client timeout.
+    for _ in 0..35 {
+        assert_eq!(stream.next().await.as_deref(), Some(ping));
         assert_eq!(client.send(b"{\"type\":6}\x1e").await, 200);
     }
-    let rest = heard_until(&mut stream, "\"type\":7}\u{1e}\r\n\r\n").await;
-    assert!(rest.contains("silent"), "{rest}");
-    assert_eq!(stream.chunk().await.unwrap(), None);
+    let close = loop {
+        let event = stream.next().await.unwrap();
+        if event != ping {
+            break event;
+        }
+    };
+    assert!(close.contains("\"type\":7") && close.contains("silent"), "{close}");
+    assert_eq!(stream.next().await, None);
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_binary_protocol_is_refused() {
+    let stand = Stand::start().await;
+    let client = HttpClient::negotiated(&stand).await;
+    let mut stream = Stream::of(&client).await;
+    assert_eq!(client.send(b"{\"protocol\":\"messagepack\",\"version\":1}\x1e").await, 200);
+    let refusal = stream.next().await.unwrap();
+    assert!(refusal.contains("Cannot use the 'messagepack' protocol"), "{refusal}");
+    assert_eq!(stream.next().await, None);
     stand.service.stop().await;
 }
 
@@ -110,6 +144,6 @@ async fn refused_clients_cannot_open_a_stream_and_open_ones_go_on() {
     assert_eq!(late.events().await.status().as_u16(), 429);
     assert_eq!(client.send(b"{\"type\":6}\x1e").await, 200);
     stand.send(HUB, &json!(["on"])).await;
-    assert!(heard_until(&mut stream, "\u{1e}\r\n\r\n").await.contains("[\"on\"]"));
+    assert!(stream.next().await.unwrap().contains("[\"on\"]"));
     stand.service.stop().await;
 }

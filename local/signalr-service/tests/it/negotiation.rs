@@ -26,9 +26,9 @@ async fn version_one_keeps_the_claim_secret() {
         assert!(id.len() == 22 && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)), "{id}");
     }
     let offered = json!([
-        { "transport": "WebSockets", "transferFormats": ["Text"] },
+        { "transport": "WebSockets", "transferFormats": ["Text", "Binary"] },
         { "transport": "ServerSentEvents", "transferFormats": ["Text"] },
-        { "transport": "LongPolling", "transferFormats": ["Text"] },
+        { "transport": "LongPolling", "transferFormats": ["Text", "Binary"] },
     ]);
     assert_eq!(reply["availableTransports"], offered);
     stand.service.stop().await;

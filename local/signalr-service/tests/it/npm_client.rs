@@ -74,17 +74,26 @@ impl Client {
     }
 }
 
-/// What a client may be told to use, alone.
-const TRANSPORTS: [&str; 3] = ["WebSockets", "ServerSentEvents", "LongPolling"];
-
-fn over(transport: &str) -> ClientOptions {
-    ClientOptions { transport: Some(transport.into()), ..ClientOptions::default() }
+/// The ways to connect: each transport with each protocol that it carries.
+fn every_way() -> impl Iterator<Item = ClientOptions> {
+    let ways = [
+        ("WebSockets", "json"),
+        ("WebSockets", "messagepack"),
+        ("ServerSentEvents", "json"),
+        ("LongPolling", "json"),
+        ("LongPolling", "messagepack"),
+    ];
+    ways.into_iter().map(|(transport, protocol)| ClientOptions {
+        transport: Some(transport.into()),
+        protocol: Some(protocol.into()),
+        ..ClientOptions::default()
+    })
 }
 
 #[tokio::test]
 async fn it_receives_what_is_for_it() {
-    for transport in TRANSPORTS {
-        receives_what_is_for_it(&over(transport)).await;
+    for options in every_way() {
+        receives_what_is_for_it(&options).await;
     }
 }
 
@@ -108,21 +117,22 @@ async fn receives_what_is_for_it(options: &ClientOptions) {
 
 #[tokio::test]
 async fn a_thousand_messages_keep_their_order() {
-    for transport in TRANSPORTS {
-        keeps_the_order_of_a_thousand(&over(transport)).await;
-    }
-}
-
-async fn keeps_the_order_of_a_thousand(options: &ClientOptions) {
     let stand = Stand::start().await;
-    let mut client = Client::connected(&stand, None, options).await;
+    let mut clients = Vec::new();
+    for options in every_way() {
+        clients.push(Client::connected(&stand, None, &options).await);
+    }
     for number in 0..1_000 {
         stand.send(HUB, &json!([number])).await;
     }
-    for number in 0..1_000 {
-        match client.next().await {
-            ClientEvent::Message { arguments, .. } => assert_eq!(arguments, [json!(number)]),
-            other => panic!("{other:?} instead of {number}"),
+    for (client, options) in clients.iter_mut().zip(every_way()) {
+        for number in 0..1_000 {
+            match client.next().await {
+                ClientEvent::Message { arguments, .. } => {
+                    assert_eq!(arguments, [json!(number)], "{options:?}")
+                }
+                other => panic!("{other:?} instead of {number} with {options:?}"),
+            }
         }
     }
     stand.service.stop().await;
@@ -162,15 +172,15 @@ async fn an_expired_token_fails_the_start() {
 
 #[tokio::test]
 async fn it_comes_back_after_a_cut_and_a_refusal() {
-    for transport in TRANSPORTS {
+    for options in every_way() {
         let stand = Stand::start().await;
-        let patient = ClientOptions { reconnect_delays: Some(vec![50; 400]), ..over(transport) };
+        let patient = ClientOptions { reconnect_delays: Some(vec![50; 400]), ..options };
         let mut client = Client::connected(&stand, None, &patient).await;
         stand.service.faults().refuse_clients(429);
         stand.service.faults().cut_clients();
-        assert!(matches!(client.next().await, ClientEvent::Reconnecting { .. }), "{transport}");
+        assert!(matches!(client.next().await, ClientEvent::Reconnecting { .. }), "{patient:?}");
         stand.service.faults().accept_clients();
-        assert!(matches!(client.next().await, ClientEvent::Reconnected { .. }), "{transport}");
+        assert!(matches!(client.next().await, ClientEvent::Reconnected { .. }), "{patient:?}");
         stand.send(HUB, &json!(["again"])).await;
         client.expect(&["again"]).await;
         stand.service.stop().await;
@@ -179,8 +189,8 @@ async fn it_comes_back_after_a_cut_and_a_refusal() {
 
 #[tokio::test]
 async fn a_close_by_rest_reaches_the_application() {
-    for transport in TRANSPORTS {
-        is_closed_by_rest(&over(transport)).await;
+    for options in every_way() {
+        is_closed_by_rest(&options).await;
     }
 }
 
@@ -197,8 +207,8 @@ async fn is_closed_by_rest(options: &ClientOptions) {
 
 #[tokio::test]
 async fn a_call_fails_with_the_reason_and_the_connection_goes_on() {
-    for transport in TRANSPORTS {
-        goes_on_after_a_failed_call(&over(transport)).await;
+    for options in every_way() {
+        goes_on_after_a_failed_call(&options).await;
     }
 }
 
@@ -221,9 +231,36 @@ async fn goes_on_after_a_failed_call(options: &ClientOptions) {
 }
 
 #[tokio::test]
-async fn values_of_every_kind_survive() {
+async fn a_message_that_its_protocol_cannot_hold_ends_a_client_and_no_other() {
     let stand = Stand::start().await;
-    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    let plain = ClientOptions::default();
+    let packed = ClientOptions { protocol: Some("messagepack".into()), ..ClientOptions::default() };
+    let mut other = Client::connected(&stand, None, &plain).await;
+    let mut client = Client::connected(&stand, None, &packed).await;
+    let beyond = r#"{"target":"newMessage","arguments":[1e400]}"#;
+    assert_eq!(stand.post(HUB, beyond).await.status().as_u16(), 202);
+    match client.next().await {
+        ClientEvent::Closed { error: Some(error) } => {
+            assert!(error.contains("cannot be expressed"), "{error}")
+        }
+        other => panic!("{other:?}"),
+    }
+    // JavaScript reads the number as infinity, which its JSON writes as null.
+    let arguments = vec![Value::Null];
+    assert_eq!(other.next().await, ClientEvent::Message { target: "newMessage".into(), arguments });
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn values_of_every_kind_survive() {
+    for options in every_way() {
+        delivers_values_of_every_kind(&options).await;
+    }
+}
+
+async fn delivers_values_of_every_kind(options: &ClientOptions) {
+    let stand = Stand::start().await;
+    let mut client = Client::connected(&stand, None, options).await;
     let values: Value =
         json!([[{ "deviceId": "sensor-1", "temperature": 21.5, "light": null }], "ä\u{1e}\n", true]);
     stand.send(HUB, &values).await;
