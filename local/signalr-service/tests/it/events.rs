@@ -7,6 +7,7 @@ use fieldcast_signalr_service::Timings;
 use reqwest::Response;
 use serde_json::json;
 use std::time::Duration;
+use tokio::time::interval;
 
 const HUB: &str = "/api/v1/hubs/chat";
 
@@ -120,6 +121,28 @@ async fn silence_is_filled_with_pings_and_sends_keep_the_stream() {
     };
     assert!(close.contains("\"type\":7") && close.contains("silent"), "{close}");
     assert_eq!(stream.next().await, None);
+    stand.service.stop().await;
+}
+
+/// It sends, so it is not silent, and what waits for it stays below the limit.
+#[tokio::test]
+async fn a_client_that_takes_no_byte_for_the_client_timeout_is_dropped() {
+    let timings = Timings { client_timeout: Duration::from_secs(1), ..Timings::default() };
+    let stand = Stand::with(timings).await;
+    let (client, _stuck) = open(&stand).await;
+    let half_megabyte = "x".repeat(500_000);
+    let mut pace = interval(Duration::from_millis(100));
+    for sends in 0.. {
+        assert!(sends < 100, "not dropped: {:?}", stand.service.counts());
+        if stand.service.counts().clients == 0 {
+            break;
+        }
+        stand.send(HUB, &json!([half_megabyte])).await;
+        // Refused once the connection is over, which the counts are about to tell.
+        let _ = client.send(b"{\"type\":6}\x1e").await;
+        pace.tick().await;
+    }
+    assert_eq!(stand.service.counts().clients_too_slow, 0);
     stand.service.stop().await;
 }
 
