@@ -136,20 +136,37 @@ async fn patience_ends(held: Option<&Held>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    fn asked() -> (Ask, oneshot::Receiver<Bytes>) {
+        let (answer, answered) = oneshot::channel();
+        (Ask::Poll(Poll { answer, scissors: Scissors::default() }), answered)
+    }
+
+    fn frame() -> Frame {
+        Frame::Text("x".into())
+    }
 
     #[tokio::test]
     async fn frames_are_not_lost_to_a_poll_that_was_given_up() {
         let (mut polls, door) = open(Duration::from_secs(5));
         let Door::LongPolling { asks, .. } = door else { panic!("another door") };
-        let ask = || {
-            let (answer, answered) = oneshot::channel();
-            (Ask::Poll(Poll { answer, scissors: Scissors::default() }), answered)
-        };
-        let (given_up, _) = ask();
-        assert!(matches!(polls.hear(Some(given_up)), Heard::Sign));
-        let (waiting, answered) = ask();
+        let (given_up, _) = asked();
+        polls.hear(Some(given_up));
+        let (waiting, mut answered) = asked();
         assert!(asks.send(waiting).await.is_ok());
-        assert!(polls.write(&[Frame::Text("x".into())]).await.is_ok());
-        assert_eq!(answered.await.as_deref(), Ok(b"x".as_slice()));
+        assert!(polls.write(&[frame()]).await.is_ok());
+        assert_eq!(answered.try_recv().as_deref(), Ok(b"x".as_slice()));
+    }
+
+    #[tokio::test]
+    async fn the_newest_poll_gets_the_frames() {
+        let (mut polls, _door) = open(Duration::from_secs(5));
+        let ((older, mut ended), (newer, mut answered)) = (asked(), asked());
+        polls.hear(Some(older));
+        polls.hear(Some(newer));
+        assert_eq!(ended.try_recv(), Err(TryRecvError::Closed));
+        assert!(polls.write(&[frame()]).await.is_ok());
+        assert_eq!(answered.try_recv().as_deref(), Ok(b"x".as_slice()));
     }
 }
