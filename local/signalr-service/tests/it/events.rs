@@ -2,7 +2,7 @@
 
 use crate::http_client::{HANDSHAKE, HttpClient};
 use crate::raw::RawClient;
-use crate::support::Stand;
+use crate::support::{DEADLINE, Stand};
 use fieldcast_signalr_service::Timings;
 use reqwest::Response;
 use serde_json::json;
@@ -65,7 +65,9 @@ async fn a_stream_opens_with_a_comment_and_carries_whole_messages() {
 
 #[tokio::test]
 async fn a_client_that_leaves_its_stream_is_gone() {
-    let stand = Stand::start().await;
+    // So far away that neither a ping nor the silence can be what ends it.
+    let (ping, client_timeout) = (20 * DEADLINE, 20 * DEADLINE);
+    let stand = Stand::with(Timings { ping, client_timeout, ..Timings::default() }).await;
     let (client, stream) = open(&stand).await;
     drop(stream);
     stand.counts_when(|counts| counts.clients == 0).await;
