@@ -7,6 +7,7 @@
 // options         reconnectDelays  milliseconds before each automatic reconnection; absent: no reconnection
 //                 targets          client methods to report; absent: ["newMessage"]
 //                 transport        "WebSockets", "ServerSentEvents" or "LongPolling"; absent: all of them
+//                 protocol         "json" or "messagepack"; absent: "json"
 //
 // It connects at once and writes one JSON object per line to stdout:
 //   {"event":"connected","connectionId":"…"}
@@ -24,6 +25,7 @@
 // The end of stdin ends the process. The client's own log (warnings and errors) goes to stderr.
 
 import { HttpTransportType, HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
+import { MessagePackHubProtocol } from "@microsoft/signalr-protocol-msgpack";
 import { emit, listen, text } from "./lines.mjs";
 
 const [negotiateUrl, optionsText = "{}"] = process.argv.slice(2);
@@ -36,7 +38,9 @@ function build() {
     .configureLogging({
       log: (level, message) => level >= LogLevel.Warning && process.stderr.write(`${message}\n`),
     });
-  return (options.reconnectDelays ? builder.withAutomaticReconnect(options.reconnectDelays) : builder).build();
+  if (options.protocol === "messagepack") builder.withHubProtocol(new MessagePackHubProtocol());
+  if (options.reconnectDelays) builder.withAutomaticReconnect(options.reconnectDelays);
+  return builder.build();
 }
 
 const connection = build();

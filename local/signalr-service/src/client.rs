@@ -1,22 +1,25 @@
 //! The client boundary: `/client/negotiate` and `/client/`, with the answers of ASP.NET Core's transports.
 
 use crate::connection::{Connection, Identity};
+use crate::listener::Scissors;
 use crate::names::{ConnectionId, ConnectionToken, HubName, UserId};
 use crate::outbox::Outbox;
-use crate::rest::{bearer, text, unauthorized};
+use crate::rest::{bearer, read_body, text, unauthorized};
 use crate::service::{Shared, now};
 use crate::token::TokenError;
 use crate::token::audience::check_client;
-use crate::transport::websocket;
+use crate::transport::polling::{self, Ask};
+use crate::transport::{Door, Transport, events, pump};
 use crate::wire::hub_protocol::Records;
 use crate::wire::negotiation::{self, Version};
 use crate::wire::query::Query;
 use crate::wire::reply;
-use crate::world::{ClaimRefusal, Standing};
-use axum::extract::State;
+use crate::world::{ClaimRefusal, Line};
+use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -37,6 +40,9 @@ pub(crate) async fn negotiate(
         Ok(admitted) => admitted,
         Err(reason) => return turn_away(&shared, reason),
     };
+    if let Some(status) = shared.faults.refused_clients() {
+        return refused_client(status).into_response();
+    }
     let wanted = admitted.query.all("negotiateVersion").next();
     let body = match Version::for_client(wanted) {
         Some(version) => negotiated(&shared, admitted.hub, version),
@@ -59,28 +65,35 @@ fn negotiated(shared: &Shared, hub: HubName, version: Version) -> serde_json::Va
 
 pub(crate) async fn connect(
     State(shared): State<Arc<Shared>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+    ConnectInfo(scissors): ConnectInfo<Scissors>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
 ) -> Response {
-    if ![Method::GET, Method::POST, Method::DELETE].contains(&method) {
-        return reply::method_not_allowed(&[Method::GET, Method::POST, Method::DELETE]);
+    answer(&shared, scissors, upgrade.ok(), request).await.unwrap_or_else(|refusal| refusal)
+}
+
+async fn answer(
+    shared: &Arc<Shared>,
+    scissors: Scissors,
+    upgrade: Option<WebSocketUpgrade>,
+    request: Request,
+) -> Result<Response, Response> {
+    let (parts, body) = request.into_parts();
+    if ![Method::GET, Method::POST, Method::DELETE].contains(&parts.method) {
+        return Err(reply::method_not_allowed(&[Method::GET, Method::POST, Method::DELETE]));
     }
-    let admitted = match admit(&shared, &uri, &headers) {
-        Ok(admitted) => admitted,
-        Err(reason) => return turn_away(&shared, reason),
-    };
-    let token = admitted.query.all("id").next().map(|id| ConnectionToken(id.to_owned()));
-    match upgrade {
-        Ok(upgrade) => match arrive(&shared, admitted, token) {
-            Ok(connection) => upgrade
-                .max_message_size(Records::LONGEST)
-                .on_upgrade(move |socket| websocket::serve(socket, connection)),
-            Err(ClaimRefusal::Unknown) => no_such_connection(),
-            Err(ClaimRefusal::InUse) => StatusCode::CONFLICT.into_response(),
-        },
-        Err(_) => no_web_socket(&shared, &method, &admitted.hub, token),
+    let admitted = admit(shared, &parts.uri, &parts.headers);
+    let admitted = admitted.map_err(|reason| turn_away(shared, reason))?;
+    if let Some(upgrade) = upgrade {
+        return Ok(by_web_socket(shared, admitted, upgrade)?);
+    }
+    match parts.method {
+        Method::POST => take_send(shared, &admitted, body).await,
+        Method::DELETE => Ok(end(shared, &admitted).await?),
+        _ if text(&parts.headers, ACCEPT).contains("text/event-stream") => {
+            Ok(by_events(shared, admitted, scissors)?)
+        }
+        _ => Ok(by_poll(shared, admitted, scissors).await?),
     }
 }
 
@@ -91,11 +104,17 @@ struct Admitted {
     query: Query,
 }
 
+impl Admitted {
+    /// The token of the connection that the request is about.
+    fn token(&self) -> Option<ConnectionToken> {
+        self.query.all("id").next().map(|id| ConnectionToken(id.to_owned()))
+    }
+}
+
 /// Why a client may not come in.
 enum NotAdmitted {
     Query(&'static str),
     Token(TokenError),
-    Fault(StatusCode),
 }
 
 fn admit(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Admitted, NotAdmitted> {
@@ -104,17 +123,13 @@ fn admit(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Admitted, No
     let hub = query.one("hub").ok().flatten().and_then(HubName::of_client);
     let hub = hub.ok_or(NotAdmitted::Query("The query must name one valid hub"))?;
     let user = authorize(shared, headers, &query, &hub).map_err(NotAdmitted::Token)?;
-    match shared.faults.refused_clients() {
-        Some(status) => Err(NotAdmitted::Fault(status)),
-        None => Ok(Admitted { hub, user, query }),
-    }
+    Ok(Admitted { hub, user, query })
 }
 
 fn turn_away(shared: &Shared, reason: NotAdmitted) -> Response {
     match reason {
-        NotAdmitted::Query(text) => plain(StatusCode::BAD_REQUEST, text),
+        NotAdmitted::Query(text) => Refusal(StatusCode::BAD_REQUEST, text).into_response(),
         NotAdmitted::Token(error) => unauthorized(shared, &error),
-        NotAdmitted::Fault(status) => plain(status, "New clients are refused"),
     }
 }
 
@@ -131,62 +146,125 @@ fn authorize(
     Ok(claims.user.map(UserId))
 }
 
+fn by_web_socket(
+    shared: &Arc<Shared>,
+    admitted: Admitted,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Refusal> {
+    let token = admitted.token();
+    let connection = arrive(shared, admitted, token, Door::WebSockets)?;
+    let upgrade = upgrade.max_message_size(Records::LONGEST);
+    Ok(upgrade.on_upgrade(move |socket| pump::run(socket, connection)))
+}
+
+fn by_events(shared: &Arc<Shared>, admitted: Admitted, scissors: Scissors) -> Result<Response, Refusal> {
+    let token = Some(admitted.token().ok_or(NO_CONNECTION_ID)?);
+    let (stream, door, response) = events::open(scissors);
+    let connection = arrive(shared, admitted, token, door)?;
+    tokio::spawn(pump::run(stream, connection));
+    Ok(response)
+}
+
+/// The first poll opens the connection and is answered at once; the later ones wait for frames.
+async fn by_poll(shared: &Arc<Shared>, admitted: Admitted, scissors: Scissors) -> Result<Response, Refusal> {
+    let token = admitted.token().ok_or(NO_CONNECTION_ID)?;
+    let known = shared.world().door(&admitted.hub, &token);
+    if let Some(Door::LongPolling { asks, .. }) = known {
+        return polling::poll(&asks, scissors).await.ok_or(NO_CONNECTION);
+    }
+    let (polls, door) = polling::open(shared.timings.poll);
+    let connection = arrive(shared, admitted, Some(token), door)?;
+    tokio::spawn(pump::run(polls, connection));
+    Ok(polling::opened())
+}
+
+/// A transport is about to carry the connection that was negotiated as `token`, or a new one.
 fn arrive(
     shared: &Arc<Shared>,
     admitted: Admitted,
     token: Option<ConnectionToken>,
-) -> Result<Connection, ClaimRefusal> {
+    door: Door,
+) -> Result<Connection, Refusal> {
+    if let Some(status) = shared.faults.refused_clients() {
+        return Err(refused_client(status));
+    }
     let Admitted { hub, user, .. } = admitted;
-    let outbox = Arc::new(Outbox::default());
+    let (outbox, transport) = (Arc::new(Outbox::default()), door.transport());
+    let line = Line { outbox: outbox.clone(), door };
     let mut world = shared.world();
     let (token, id) = match token {
-        Some(token) => {
-            let id = world.claim(&hub, &token, outbox.clone(), now())?;
-            (token, id)
-        }
+        Some(token) => match world.claim(&hub, &token, line, now()) {
+            Ok(id) => (token, id),
+            Err(refusal) => return Err(not_claimed(refusal, transport)),
+        },
         None => {
             let (token, id) = (ConnectionToken(random_id()), ConnectionId(random_id().into()));
-            world.arrived(hub.clone(), token.clone(), id.clone(), outbox.clone());
+            world.arrived(hub.clone(), token.clone(), id.clone(), line);
             (token, id)
         }
     };
     drop(world);
-    Ok(Connection::new(shared.clone(), Identity { hub, token, id, user }, outbox))
+    Ok(Connection::new(shared.clone(), Identity { hub, token, id, user }, transport, outbox))
 }
 
-/// Requests of the other transports, which are not offered.
-fn no_web_socket(
-    shared: &Shared,
-    method: &Method,
-    hub: &HubName,
-    token: Option<ConnectionToken>,
-) -> Response {
-    let Some(token) = token else {
-        return plain(StatusCode::BAD_REQUEST, "Connection ID required");
-    };
-    match (shared.world().standing(hub, &token, now()), method) {
-        (None, _) => no_such_connection(),
-        (Some(_), &Method::POST) => {
-            plain(StatusCode::METHOD_NOT_ALLOWED, "POST requests are not allowed for WebSocket connections")
+fn not_claimed(refusal: ClaimRefusal, transport: Transport) -> Refusal {
+    match refusal {
+        ClaimRefusal::Unknown => NO_CONNECTION,
+        ClaimRefusal::InUse(by) if by == transport => {
+            Refusal(StatusCode::CONFLICT, "The connection has its transport already")
         }
-        (Some(_), &Method::DELETE) => {
-            plain(StatusCode::BAD_REQUEST, "Only long polling connections can be ended by DELETE")
-        }
-        (Some(Standing::InUse), _) => {
-            plain(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection")
-        }
-        (Some(Standing::Negotiated), _) => {
-            plain(StatusCode::NOT_FOUND, "Only the WebSockets transport is offered here")
-        }
+        ClaimRefusal::InUse(_) => Refusal(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection"),
     }
 }
 
-fn no_such_connection() -> Response {
-    plain(StatusCode::NOT_FOUND, "No Connection with that ID")
+/// What a client says over a transport that carries only what it hears.
+async fn take_send(shared: &Shared, admitted: &Admitted, body: Body) -> Result<Response, Response> {
+    let sends = match door(shared, admitted)? {
+        Door::WebSockets => {
+            let text = "POST requests are not allowed for WebSocket connections";
+            return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, text).into());
+        }
+        Door::ServerSentEvents { sends } | Door::LongPolling { sends, .. } => sends,
+    };
+    let data = read_body(body).await?;
+    sends.send(data.into()).await.map_err(|_| NO_CONNECTION)?;
+    Ok(StatusCode::OK.into_response())
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response {
-    (status, text).into_response()
+async fn end(shared: &Shared, admitted: &Admitted) -> Result<Response, Refusal> {
+    let Door::LongPolling { asks, .. } = door(shared, admitted)? else {
+        let text = "Only long polling connections can be ended by DELETE";
+        return Err(Refusal(StatusCode::BAD_REQUEST, text));
+    };
+    asks.send(Ask::End).await.map_err(|_| NO_CONNECTION)?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+fn door(shared: &Shared, admitted: &Admitted) -> Result<Door, Refusal> {
+    let token = admitted.token().ok_or(NO_CONNECTION_ID)?;
+    shared.world().door(&admitted.hub, &token).ok_or(NO_CONNECTION)
+}
+
+/// A request that is turned away, with the words for its sender.
+struct Refusal(StatusCode, &'static str);
+
+const NO_CONNECTION: Refusal = Refusal(StatusCode::NOT_FOUND, "No Connection with that ID");
+const NO_CONNECTION_ID: Refusal = Refusal(StatusCode::BAD_REQUEST, "Connection ID required");
+
+fn refused_client(status: StatusCode) -> Refusal {
+    Refusal(status, "New clients are refused")
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, self.1).into_response()
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Response {
+        refusal.into_response()
+    }
 }
 
 /// 16 random bytes in base64url, as ASP.NET Core makes its ids: the npm client does not escape them.

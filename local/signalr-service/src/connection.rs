@@ -2,11 +2,12 @@
 //! nothing of the transport that carries it.
 
 use crate::names::{ConnectionId, ConnectionToken, HubName, UserId};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Recipient};
 use crate::service::{Shared, Timings, now};
+use crate::transport::Transport;
 use crate::wire::hub_protocol::{
-    ClientMessage, HandshakeRefusal, Records, check_handshake, close, failed_completion, handshake_reply,
-    ping, read_message,
+    ClientMessage, Framing, HandshakeRefusal, Protocol, Records, ServerMessage, check_handshake,
+    handshake_reply,
 };
 use crate::world::Opening;
 use std::sync::Arc;
@@ -23,7 +24,8 @@ pub(crate) struct Identity {
 pub(crate) struct Connection {
     shared: Arc<Shared>,
     identity: Identity,
-    outbox: Arc<Outbox>,
+    transport: Transport,
+    recipient: Recipient,
     records: Records,
     phase: Phase,
 }
@@ -38,12 +40,20 @@ pub(crate) enum Phase {
 }
 
 impl Connection {
-    pub(crate) fn new(shared: Arc<Shared>, identity: Identity, outbox: Arc<Outbox>) -> Connection {
-        Connection { shared, identity, outbox, records: Records::default(), phase: Phase::Handshake }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        identity: Identity,
+        transport: Transport,
+        outbox: Arc<Outbox>,
+    ) -> Connection {
+        // Until the handshake names the protocol, everything is JSON.
+        let recipient = Recipient { outbox, protocol: Protocol::Json };
+        let (records, phase) = (Records::default(), Phase::Handshake);
+        Connection { shared, identity, transport, recipient, records, phase }
     }
 
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
-        &self.outbox
+        &self.recipient.outbox
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -59,14 +69,20 @@ impl Connection {
         if self.phase == Phase::Over {
             return;
         }
-        let Ok(records) = self.records.receive(data) else {
-            return self.end_with_error();
-        };
-        for record in records {
-            match self.phase {
-                Phase::Handshake => self.shake_hands(check_handshake(&record)),
-                Phase::Open => self.react(&record),
+        self.records.add(data);
+        loop {
+            let framing = match self.phase {
+                Phase::Handshake => Framing::Separated,
+                Phase::Open => self.recipient.protocol.framing(),
                 Phase::Over => return,
+            };
+            match self.records.next(framing) {
+                Ok(None) => return,
+                Ok(Some(record)) if self.phase == Phase::Handshake => {
+                    self.shake_hands(check_handshake(&record, self.transport.carries_binary()));
+                }
+                Ok(Some(record)) => self.react(&record),
+                Err(_) => self.end_with_error(),
             }
         }
     }
@@ -80,30 +96,31 @@ impl Connection {
     }
 
     pub(crate) fn ping(&self) {
-        self.outbox.push(ping());
+        self.recipient.tell(&ServerMessage::Ping.into());
     }
 
     /// The reply is queued before the world knows the connection, so that it is the first frame.
-    fn shake_hands(&mut self, outcome: Result<(), HandshakeRefusal>) {
-        self.outbox.push(handshake_reply(&outcome));
-        if outcome.is_err() {
-            self.outbox.close();
+    fn shake_hands(&mut self, outcome: Result<Protocol, HandshakeRefusal>) {
+        self.outbox().push(handshake_reply(&outcome));
+        let Ok(protocol) = outcome else {
+            self.outbox().close();
             self.phase = Phase::Over;
             return;
-        }
+        };
+        self.recipient.protocol = protocol;
         let Identity { hub, id, user, .. } = &self.identity;
-        let opening =
-            Opening { hub: hub.clone(), id: id.clone(), user: user.clone(), outbox: self.outbox.clone() };
+        let recipient = self.recipient.clone();
+        let opening = Opening { hub: hub.clone(), id: id.clone(), user: user.clone(), recipient };
         self.shared.world().open(opening, now());
         self.phase = Phase::Open;
     }
 
     fn react(&mut self, record: &[u8]) {
-        match read_message(record) {
+        match self.recipient.protocol.read(record) {
             Ok(ClientMessage::Call { id, method }) => {
                 let error =
                     format!("No upstream is configured, so nothing can answer the call of '{method}'.");
-                self.outbox.push(failed_completion(&id, &error));
+                self.recipient.tell(&ServerMessage::FailedCompletion { id, error }.into());
             }
             Ok(ClientMessage::Close) => self.end(None),
             Ok(ClientMessage::Other) => {}
@@ -117,10 +134,12 @@ impl Connection {
     }
 
     fn end(&mut self, error: Option<&str>) {
-        if error.is_some() {
-            self.outbox.push(close(error));
+        match error {
+            Some(_) => {
+                self.recipient.end_with(&ServerMessage::Close { error: error.map(str::to_owned) }.into())
+            }
+            None => self.outbox().close(),
         }
-        self.outbox.close();
         self.phase = Phase::Over;
     }
 }

@@ -4,8 +4,8 @@
 //! are checked, success codes are the service's, arguments are passed on byte for byte. It shares no code
 //! with the client under test.
 //!
-//! Built: the v1 and 2022-06-01 REST operations, and clients that speak the JSON hub protocol over
-//! WebSockets. Deliberate differences from the service:
+//! Built: the v1 and 2022-06-01 REST operations, and clients that speak the hub protocol in JSON or
+//! MessagePack over WebSockets, server-sent events or long polling. Deliberate differences from the service:
 //!
 //! - A client's call is answered with an error that says that no upstream is configured. The service's
 //!   documentation contradicts itself here, and its emulator never answers.
@@ -13,6 +13,8 @@
 //!   public, so any site could sign tokens against a service on its visitor's laptop.
 //! - A close by REST allows automatic reconnection, as the official emulator does; the service's own reply is
 //!   not documented.
+//! - A MessagePack client is closed with an error when a message has no form in MessagePack, such as a number
+//!   beyond every double; JSON clients get it as it is.
 //!
 //! The service logs nothing, so it cannot log tokens or keys; refusals say their reason in the reply.
 

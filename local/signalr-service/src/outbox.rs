@@ -2,8 +2,9 @@
 //! read loses its connection, and the service never holds more for it than [`CAPACITY`].
 
 use crate::wire::Frame;
+use crate::wire::hub_protocol::{Broadcast, Protocol, ServerMessage};
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// Bytes that may wait for one client: eight of the largest sends the REST API takes (1 MiB), so that a
@@ -128,24 +129,53 @@ impl Queue {
     }
 }
 
+/// A client to whom the world speaks: its queue, and the protocol it understands.
+#[derive(Clone, Default)]
+pub(crate) struct Recipient {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) protocol: Protocol,
+}
+
+impl Recipient {
+    /// A message that the client's protocol cannot express ends the connection, as in ASP.NET Core: the client
+    /// would miss it without knowing.
+    pub(crate) fn tell(&self, message: &Broadcast) -> Pushed {
+        match message.frame(self.protocol) {
+            Some(frame) => self.outbox.push(frame),
+            None => {
+                let error = Some("A message cannot be expressed in the client's protocol.".into());
+                self.end_with(&ServerMessage::Close { error }.into());
+                Pushed::Ended
+            }
+        }
+    }
+
+    /// The client's last message.
+    pub(crate) fn end_with(&self, farewell: &Broadcast) {
+        if let Some(frame) = farewell.frame(self.protocol) {
+            self.outbox.push(frame);
+        }
+        self.outbox.close();
+    }
+}
+
 fn cost(frame: &Frame) -> usize {
-    frame.text().len() + FRAME_OVERHEAD
+    frame.bytes().len() + FRAME_OVERHEAD
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::hub_protocol::ping;
 
     #[tokio::test]
     async fn frames_come_out_in_order_and_before_the_close() {
         let outbox = Outbox::default();
-        let frames: Vec<Frame> = (0..3).map(|n| Frame::from(format!("{n}"))).collect();
+        let frames: Vec<Frame> = (0..3).map(|n| Frame::Text(format!("{n}").into())).collect();
         for frame in &frames {
             assert_eq!(outbox.push(frame.clone()), Pushed::Queued);
         }
         outbox.close();
-        assert_eq!(outbox.push(ping()), Pushed::Ended);
+        assert_eq!(outbox.push(Frame::Text("late".into())), Pushed::Ended);
         assert_eq!(outbox.next().await, Next::Write(frames));
         assert_eq!(outbox.next().await, Next::Close);
     }
@@ -153,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_fit_cuts_the_connection_and_frees_the_queue() {
         let outbox = Outbox::default();
-        let large = Frame::from("x".repeat(CAPACITY / 2));
+        let large = Frame::Text("x".repeat(CAPACITY / 2).into());
         assert_eq!(outbox.push(large.clone()), Pushed::Queued);
         assert_eq!(outbox.push(large.clone()), Pushed::Overflow);
         assert_eq!(outbox.push(large), Pushed::Ended);
@@ -165,7 +195,7 @@ mod tests {
     #[test]
     fn tiny_frames_are_bounded_as_well() {
         let outbox = Outbox::default();
-        let queued = std::iter::repeat_with(|| outbox.push(Frame::from(String::new())))
+        let queued = std::iter::repeat_with(|| outbox.push(Frame::Text("".into())))
             .take(2 * CAPACITY / FRAME_OVERHEAD)
             .take_while(|pushed| *pushed == Pushed::Queued)
             .count();

@@ -5,10 +5,10 @@ use crate::listener::Scissors;
 use crate::service::{Shared, now};
 use crate::token::audience::{Requested, check_rest};
 use crate::token::{Claims, TokenError};
-use crate::wire::hub_protocol::{close, invocation};
+use crate::wire::hub_protocol::ServerMessage;
 use crate::wire::options::{self, Options};
 use crate::wire::route::{self, Operation, Route, RouteRefusal};
-use crate::wire::{Frame, reply, send_body};
+use crate::wire::{reply, send_body};
 use crate::world::{Send, Target};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -61,8 +61,8 @@ async fn answer(shared: &Shared, request: Request) -> Result<Response, Response>
     let options = options::read(&call, query).map_err(|error| reply::bad_request(&error.to_string()))?;
     let done = match &call.operation {
         Operation::Send(target) => {
-            let frame = read_message(&parts.headers, body).await?;
-            send(shared, options, target.clone(), frame);
+            let message = read_message(&parts.headers, body).await?;
+            send(shared, options, target.clone(), message);
             true
         }
         operation => apply(shared, options, operation.clone()),
@@ -108,7 +108,7 @@ pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-async fn read_message(headers: &HeaderMap, body: Body) -> Result<Frame, Response> {
+async fn read_message(headers: &HeaderMap, body: Body) -> Result<ServerMessage, Response> {
     let media_type = text(headers, CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case("application/json") {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -116,10 +116,11 @@ async fn read_message(headers: &HeaderMap, body: Body) -> Result<Frame, Response
     }
     let bytes = read_body(body).await?;
     let message = send_body::parse(&bytes).map_err(|error| reply::bad_request(&error.to_string()))?;
-    Ok(invocation(&message.target, &message.arguments))
+    Ok(ServerMessage::Invocation { target: message.target, arguments: message.arguments })
 }
 
-async fn read_body(body: Body) -> Result<Vec<u8>, Response> {
+/// The whole body, if it is not over the limit of the service, which is the same for sends by clients.
+pub(crate) async fn read_body(body: Body) -> Result<Vec<u8>, Response> {
     let mut chunks = body.into_data_stream();
     let (mut bytes, mut length) = (Vec::new(), 0);
     while let Some(chunk) = chunks.next().await {
@@ -138,13 +139,13 @@ async fn read_body(body: Body) -> Result<Vec<u8>, Response> {
     Ok(bytes)
 }
 
-fn send(shared: &Shared, options: Options, to: Target, frame: Frame) {
+fn send(shared: &Shared, options: Options, to: Target, message: ServerMessage) {
     let Options { hub, excluded, .. } = options;
     let excluded = match to {
         Target::All | Target::Group(_) => excluded,
         Target::User(_) | Target::Connection(_) => HashSet::new(),
     };
-    shared.world().send(Send { hub, to, excluded, frame }, now());
+    shared.world().send(Send { hub, to, excluded, message: message.into() }, now());
 }
 
 /// Carries out what needs no body. `false` when what it is about does not exist.
@@ -154,7 +155,7 @@ fn apply(shared: &Shared, options: Options, operation: Operation) -> bool {
     match operation {
         Operation::Send(_) => unreachable!("sends have a body and are carried out by `send`"),
         Operation::Close(whom) => {
-            let farewell = close(reason.as_deref());
+            let farewell = ServerMessage::Close { error: reason }.into();
             let one = matches!(whom, Target::Connection(_));
             let excluded = if one { HashSet::new() } else { excluded };
             let closed = world.close(&hub, &whom, &excluded, &farewell, now());

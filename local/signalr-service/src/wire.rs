@@ -8,21 +8,21 @@ pub(crate) mod reply;
 pub(crate) mod route;
 pub(crate) mod send_body;
 
+use bytes::Bytes;
 use std::sync::Arc;
 
-/// One complete hub message in the JSON protocol, with its record separator. Clones share the text, so a
-/// broadcast is rendered once.
+/// One complete hub message as its protocol frames it. Clones share the bytes, so a broadcast is rendered once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Frame(Arc<str>);
-
-impl Frame {
-    pub(crate) fn text(&self) -> &str {
-        &self.0
-    }
+pub(crate) enum Frame {
+    Text(Arc<str>),
+    Binary(Bytes),
 }
 
-impl From<String> for Frame {
-    fn from(text: String) -> Frame {
-        Frame(text.into())
+impl Frame {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Frame::Text(text) => text.as_bytes(),
+            Frame::Binary(bytes) => bytes,
+        }
     }
 }

@@ -1,20 +1,20 @@
 //! What the service knows: hubs, connections, groups, users, accepted sends. Pure state: it reads no clock
-//! and does no I/O; frames leave it through the clients' [`Outbox`]es.
+//! and does no I/O; frames leave it through the clients' outboxes.
 
 mod arrivals;
 mod hub;
 mod remembered;
 
-pub(crate) use arrivals::{ClaimRefusal, Standing};
+pub(crate) use arrivals::{ClaimRefusal, Line};
 
 use crate::counts::{Counts, Tally};
 use crate::names::{ConnectionId, ConnectionToken, GroupName, HubName, UserId};
-use crate::outbox::Outbox;
-use crate::wire::Frame;
+use crate::outbox::Recipient;
+use crate::transport::Door;
+use crate::wire::hub_protocol::Broadcast;
 use arrivals::Arrivals;
 use hub::{Hub, Reached};
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Who a send or a close is for. Nobody being there is no error.
@@ -58,7 +58,7 @@ pub(crate) struct Opening {
     pub(crate) hub: HubName,
     pub(crate) id: ConnectionId,
     pub(crate) user: Option<UserId>,
-    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) recipient: Recipient,
 }
 
 /// A message accepted for delivery.
@@ -66,7 +66,7 @@ pub(crate) struct Send {
     pub(crate) hub: HubName,
     pub(crate) to: Target,
     pub(crate) excluded: HashSet<ConnectionId>,
-    pub(crate) frame: Frame,
+    pub(crate) message: Broadcast,
 }
 
 pub(crate) struct World {
@@ -99,32 +99,26 @@ impl World {
         &mut self,
         hub: &HubName,
         token: &ConnectionToken,
-        outbox: Arc<Outbox>,
+        line: Line,
         now: Instant,
     ) -> Result<ConnectionId, ClaimRefusal> {
-        self.arrivals.claim(hub, token, outbox, now)
+        self.arrivals.claim(hub, token, line, now)
     }
 
     /// A client comes without having negotiated.
-    pub(crate) fn arrived(
-        &mut self,
-        hub: HubName,
-        token: ConnectionToken,
-        id: ConnectionId,
-        outbox: Arc<Outbox>,
-    ) {
-        self.arrivals.arrived(hub, token, id, outbox);
+    pub(crate) fn arrived(&mut self, hub: HubName, token: ConnectionToken, id: ConnectionId, line: Line) {
+        self.arrivals.arrived(hub, token, id, line);
     }
 
-    /// Whether `token` is negotiated or in use at `hub`, for transports that are not offered.
-    pub(crate) fn standing(&self, hub: &HubName, token: &ConnectionToken, now: Instant) -> Option<Standing> {
-        self.arrivals.standing(hub, token, now)
+    /// The way to the connection that was claimed with `token` at `hub`.
+    pub(crate) fn door(&self, hub: &HubName, token: &ConnectionToken) -> Option<Door> {
+        self.arrivals.door(hub, token)
     }
 
     /// From here on the connection receives.
     pub(crate) fn open(&mut self, opening: Opening, now: Instant) {
-        let Opening { hub, id, user, outbox } = opening;
-        self.hubs.entry(hub).or_default().open(id, user, outbox, now);
+        let Opening { hub, id, user, recipient } = opening;
+        self.hubs.entry(hub).or_default().open(id, user, recipient, now);
         self.tally.add(|counts| {
             counts.clients += 1;
             counts.clients_ever += 1;
@@ -185,7 +179,7 @@ impl World {
         hub: &HubName,
         whom: &Target,
         excluded: &HashSet<ConnectionId>,
-        farewell: &Frame,
+        farewell: &Broadcast,
         now: Instant,
     ) -> usize {
         let Some(hub) = self.hubs.get_mut(hub) else {
@@ -194,9 +188,7 @@ impl World {
         let leaving: Vec<ConnectionId> =
             hub.recipients(whom, now).into_iter().filter(|id| !excluded.contains(id)).collect();
         for id in &leaving {
-            let outbox = hub.remove(id).expect("recipients are connected");
-            outbox.push(farewell.clone());
-            outbox.close();
+            hub.remove(id).expect("recipients are connected").end_with(farewell);
         }
         self.tally.add(|counts| counts.clients -= leaving.len() as u64);
         leaving.len()
@@ -255,7 +247,7 @@ impl World {
         let Some(hub) = self.hubs.get_mut(&send.hub) else {
             return;
         };
-        let Reached { queued, overflowed } = hub.deliver(&send.to, &send.excluded, &send.frame, now);
+        let Reached { queued, overflowed } = hub.deliver(&send.to, &send.excluded, &send.message, now);
         self.tally.add(|counts: &mut Counts| {
             counts.messages_delivered += queued;
             counts.clients_too_slow += overflowed;

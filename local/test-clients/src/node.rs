@@ -18,6 +18,9 @@ pub struct ClientOptions {
     /// `WebSockets`, `ServerSentEvents` or `LongPolling`; `None`: the client chooses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
+    /// `json` or `messagepack`; `None`: JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
 }
 
 /// What the client reports, in the order it happened.

@@ -48,9 +48,13 @@ pub(crate) fn refusal(text: &str) -> Value {
 }
 
 fn transport(transport: Transport) -> Value {
-    match transport {
-        Transport::WebSockets => json!({ "transport": "WebSockets", "transferFormats": ["Text"] }),
-    }
+    let name = match transport {
+        Transport::WebSockets => "WebSockets",
+        Transport::ServerSentEvents => "ServerSentEvents",
+        Transport::LongPolling => "LongPolling",
+    };
+    let formats = if transport.carries_binary() { json!(["Text", "Binary"]) } else { json!(["Text"]) };
+    json!({ "transport": name, "transferFormats": formats })
 }
 
 #[cfg(test)]

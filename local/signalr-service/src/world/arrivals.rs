@@ -2,6 +2,7 @@
 
 use crate::names::{ConnectionId, ConnectionToken, HubName};
 use crate::outbox::Outbox;
+use crate::transport::{Door, Transport};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,15 +12,15 @@ use std::time::Instant;
 pub(crate) enum ClaimRefusal {
     /// Never negotiated at this hub, over, or not used in time.
     Unknown,
-    /// Another transport is using it.
-    InUse,
+    /// It was claimed before, for this transport.
+    InUse(Transport),
 }
 
-/// Where a known token stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    Negotiated,
-    InUse,
+/// A connection whose transport is there.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) door: Door,
 }
 
 #[derive(Default)]
@@ -37,8 +38,8 @@ struct Place {
 }
 
 enum State {
-    Negotiated { until: Instant },
-    InUse(Arc<Outbox>),
+    Negotiated,
+    InUse(Line),
 }
 
 impl Arrivals {
@@ -52,41 +53,35 @@ impl Arrivals {
     ) {
         self.drop_unused(now);
         self.due.push_back((until, token.clone()));
-        self.places.insert(token, Place { hub, id, state: State::Negotiated { until } });
+        self.places.insert(token, Place { hub, id, state: State::Negotiated });
     }
 
-    pub(crate) fn arrived(
-        &mut self,
-        hub: HubName,
-        token: ConnectionToken,
-        id: ConnectionId,
-        outbox: Arc<Outbox>,
-    ) {
-        self.places.insert(token, Place { hub, id, state: State::InUse(outbox) });
+    pub(crate) fn arrived(&mut self, hub: HubName, token: ConnectionToken, id: ConnectionId, line: Line) {
+        self.places.insert(token, Place { hub, id, state: State::InUse(line) });
     }
 
     pub(crate) fn claim(
         &mut self,
         hub: &HubName,
         token: &ConnectionToken,
-        outbox: Arc<Outbox>,
+        line: Line,
         now: Instant,
     ) -> Result<ConnectionId, ClaimRefusal> {
         self.drop_unused(now);
         let place = self.places.get_mut(token).filter(|place| place.hub == *hub);
         let place = place.ok_or(ClaimRefusal::Unknown)?;
-        if let State::InUse(_) = place.state {
-            return Err(ClaimRefusal::InUse);
+        if let State::InUse(line) = &place.state {
+            return Err(ClaimRefusal::InUse(line.door.transport()));
         }
-        place.state = State::InUse(outbox);
+        place.state = State::InUse(line);
         Ok(place.id.clone())
     }
 
-    pub(crate) fn standing(&self, hub: &HubName, token: &ConnectionToken, now: Instant) -> Option<Standing> {
+    pub(crate) fn door(&self, hub: &HubName, token: &ConnectionToken) -> Option<Door> {
         let place = self.places.get(token).filter(|place| place.hub == *hub)?;
-        match place.state {
-            State::InUse(_) => Some(Standing::InUse),
-            State::Negotiated { until } => (now < until).then_some(Standing::Negotiated),
+        match &place.state {
+            State::InUse(line) => Some(line.door.clone()),
+            State::Negotiated => None,
         }
     }
 
@@ -96,15 +91,15 @@ impl Arrivals {
 
     pub(crate) fn cut(&self) {
         for place in self.places.values() {
-            if let State::InUse(outbox) = &place.state {
-                outbox.cut();
+            if let State::InUse(line) = &place.state {
+                line.outbox.cut();
             }
         }
     }
 
     fn drop_unused(&mut self, now: Instant) {
         while let Some((_, token)) = self.due.pop_front_if(|(until, _)| *until <= now) {
-            if matches!(self.places.get(&token), Some(Place { state: State::Negotiated { .. }, .. })) {
+            if matches!(self.places.get(&token), Some(Place { state: State::Negotiated, .. })) {
                 self.places.remove(&token);
             }
         }
@@ -129,11 +124,12 @@ mod tests {
         let used = negotiate(&mut arrivals, "used", start);
         negotiate(&mut arrivals, "unused", start);
         let hub = HubName::of_client("chat").unwrap();
-        assert!(arrivals.claim(&hub, &used, Arc::default(), start + Duration::from_secs(14)).is_ok());
+        let line = Line { outbox: Arc::default(), door: Door::WebSockets };
+        assert!(arrivals.claim(&hub, &used, line, start + Duration::from_secs(14)).is_ok());
         let later = start + Duration::from_secs(15);
         negotiate(&mut arrivals, "late", later);
         assert_eq!(arrivals.places.len(), 2, "the used and the late one");
         assert_eq!(arrivals.due.len(), 1);
-        assert_eq!(arrivals.standing(&hub, &used, later), Some(Standing::InUse));
+        assert!(arrivals.door(&hub, &used).is_some());
     }
 }

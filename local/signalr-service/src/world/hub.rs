@@ -6,10 +6,9 @@
 use super::remembered::Remembered;
 use super::{Stay, Subject, Target};
 use crate::names::{ConnectionId, GroupName, UserId};
-use crate::outbox::{Outbox, Pushed};
-use crate::wire::Frame;
+use crate::outbox::{Pushed, Recipient};
+use crate::wire::hub_protocol::Broadcast;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Instant;
 
 #[derive(Default)]
@@ -23,7 +22,7 @@ pub(crate) struct Hub {
 struct Connection {
     user: Option<UserId>,
     groups: HashSet<GroupName>,
-    outbox: Arc<Outbox>,
+    recipient: Recipient,
 }
 
 /// When a connection's place in a group ends by itself.
@@ -45,18 +44,24 @@ impl Hub {
         self.connections.is_empty() && self.remembered.is_empty()
     }
 
-    pub(crate) fn open(&mut self, id: ConnectionId, user: Option<UserId>, outbox: Arc<Outbox>, now: Instant) {
+    pub(crate) fn open(
+        &mut self,
+        id: ConnectionId,
+        user: Option<UserId>,
+        recipient: Recipient,
+        now: Instant,
+    ) {
         if let Some(user) = &user {
             self.users.entry(user.clone()).or_default().insert(id.clone());
         }
         let memberships = user.as_ref().map(|user| self.remembered.of(user, now)).unwrap_or_default();
-        self.connections.insert(id.clone(), Connection { user, groups: HashSet::new(), outbox });
+        self.connections.insert(id.clone(), Connection { user, groups: HashSet::new(), recipient });
         for (group, until) in memberships {
             self.enter(&id, group, Until::At(until));
         }
     }
 
-    pub(crate) fn remove(&mut self, id: &ConnectionId) -> Option<Arc<Outbox>> {
+    pub(crate) fn remove(&mut self, id: &ConnectionId) -> Option<Recipient> {
         let connection = self.connections.remove(id)?;
         for group in &connection.groups {
             self.strike(id, group);
@@ -69,7 +74,7 @@ impl Hub {
                 self.users.remove(&user);
             }
         }
-        Some(connection.outbox)
+        Some(connection.recipient)
     }
 
     pub(crate) fn recipients(&mut self, target: &Target, now: Instant) -> Vec<ConnectionId> {
@@ -87,7 +92,7 @@ impl Hub {
         &mut self,
         target: &Target,
         excluded: &HashSet<ConnectionId>,
-        frame: &Frame,
+        message: &Broadcast,
         now: Instant,
     ) -> Reached {
         let mut reached = Reached::default();
@@ -95,7 +100,7 @@ impl Hub {
             if excluded.contains(&id) {
                 continue;
             }
-            match self.connections[&id].outbox.push(frame.clone()) {
+            match self.connections[&id].recipient.tell(message) {
                 Pushed::Queued => reached.queued += 1,
                 Pushed::Overflow => reached.overflowed += 1,
                 Pushed::Ended => {}

@@ -14,7 +14,7 @@ const PAGE: &str = r#"<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>client</title><link rel="icon" href="data:,">
 <script src="/signalr.js"></script></head><body><script>
 const connection = new signalR.HubConnectionBuilder()
-  .withUrl("/api").configureLogging(signalR.LogLevel.Warning).build();
+  .withUrl("/api", { transport: signalR.HttpTransportType[location.search.slice(1)] }).configureLogging(signalR.LogLevel.Warning).build();
 connection.on("newMessage", (...values) => window.report({ message: values }));
 connection.start().then(
   () => window.report({ connected: connection.connectionId }),
@@ -23,10 +23,16 @@ connection.start().then(
 
 #[tokio::test]
 async fn a_page_receives_a_broadcast_and_its_console_stays_clean() {
+    for transport in ["WebSockets", "ServerSentEvents", "LongPolling"] {
+        receives_over(transport).await;
+    }
+}
+
+async fn receives_over(transport: &str) {
     let stand = Stand::start().await;
     let (url, token) = stand.client_access("chat", None);
     let (page, server) = serve_page(&json!({ "url": url, "accessToken": token })).await;
-    let mut browser = Browser::open(&page).unwrap();
+    let mut browser = Browser::open(&format!("{page}?{transport}")).unwrap();
 
     let connected = report(&mut browser).await;
     assert!(connected["connected"].is_string(), "{connected}");

@@ -1,4 +1,4 @@
-//! The stand-in as its users meet it: REST callers over HTTP, clients over WebSockets, the npm client in Node
+//! The stand-in as its users meet it: REST callers over HTTP, clients over every transport, the npm client in Node
 //! and in a browser.
 
 #![expect(clippy::unwrap_used, reason = "in a test a failed unwrap is the finding")]
@@ -6,11 +6,14 @@
 mod browser;
 mod connections;
 mod delivery;
+mod events;
 mod faults;
+mod http_client;
 mod membership;
 mod negotiation;
 mod npm_client;
 mod pages;
+mod polling;
 mod raw;
 mod rest;
 mod support;

@@ -25,7 +25,11 @@ async fn version_one_keeps_the_claim_secret() {
         let id = reply[id].as_str().unwrap();
         assert!(id.len() == 22 && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)), "{id}");
     }
-    let offered = json!([{ "transport": "WebSockets", "transferFormats": ["Text"] }]);
+    let offered = json!([
+        { "transport": "WebSockets", "transferFormats": ["Text", "Binary"] },
+        { "transport": "ServerSentEvents", "transferFormats": ["Text"] },
+        { "transport": "LongPolling", "transferFormats": ["Text", "Binary"] },
+    ]);
     assert_eq!(reply["availableTransports"], offered);
     stand.service.stop().await;
 }

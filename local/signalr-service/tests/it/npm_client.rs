@@ -74,13 +74,34 @@ impl Client {
     }
 }
 
+/// The ways to connect: each transport with each protocol that it carries.
+fn every_way() -> impl Iterator<Item = ClientOptions> {
+    let ways = [
+        ("WebSockets", "json"),
+        ("WebSockets", "messagepack"),
+        ("ServerSentEvents", "json"),
+        ("LongPolling", "json"),
+        ("LongPolling", "messagepack"),
+    ];
+    ways.into_iter().map(|(transport, protocol)| ClientOptions {
+        transport: Some(transport.into()),
+        protocol: Some(protocol.into()),
+        ..ClientOptions::default()
+    })
+}
+
 #[tokio::test]
 async fn it_receives_what_is_for_it() {
+    for options in every_way() {
+        receives_what_is_for_it(&options).await;
+    }
+}
+
+async fn receives_what_is_for_it(options: &ClientOptions) {
     let stand = Stand::start().await;
-    let plain = ClientOptions::default();
     let (mut alice, mut bob) = tokio::join!(
-        Client::connected(&stand, Some("alice"), &plain),
-        Client::connected(&stand, Some("bob"), &plain)
+        Client::connected(&stand, Some("alice"), options),
+        Client::connected(&stand, Some("bob"), options)
     );
     assert_eq!(stand.status("PUT", &format!("{HUB}/groups/g/connections/{}", bob.id)).await, 200);
     stand.send(HUB, &json!(["all"])).await;
@@ -97,14 +118,21 @@ async fn it_receives_what_is_for_it() {
 #[tokio::test]
 async fn a_thousand_messages_keep_their_order() {
     let stand = Stand::start().await;
-    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    let mut clients = Vec::new();
+    for options in every_way() {
+        clients.push(Client::connected(&stand, None, &options).await);
+    }
     for number in 0..1_000 {
         stand.send(HUB, &json!([number])).await;
     }
-    for number in 0..1_000 {
-        match client.next().await {
-            ClientEvent::Message { arguments, .. } => assert_eq!(arguments, [json!(number)]),
-            other => panic!("{other:?} instead of {number}"),
+    for (client, options) in clients.iter_mut().zip(every_way()) {
+        for number in 0..1_000 {
+            match client.next().await {
+                ClientEvent::Message { arguments, .. } => {
+                    assert_eq!(arguments, [json!(number)], "{options:?}")
+                }
+                other => panic!("{other:?} instead of {number} with {options:?}"),
+            }
         }
     }
     stand.service.stop().await;
@@ -143,9 +171,32 @@ async fn an_expired_token_fails_the_start() {
 }
 
 #[tokio::test]
+async fn it_comes_back_after_a_cut_and_a_refusal() {
+    for options in every_way() {
+        let stand = Stand::start().await;
+        let patient = ClientOptions { reconnect_delays: Some(vec![50; 400]), ..options };
+        let mut client = Client::connected(&stand, None, &patient).await;
+        stand.service.faults().refuse_clients(429);
+        stand.service.faults().cut_clients();
+        assert!(matches!(client.next().await, ClientEvent::Reconnecting { .. }), "{patient:?}");
+        stand.service.faults().accept_clients();
+        assert!(matches!(client.next().await, ClientEvent::Reconnected { .. }), "{patient:?}");
+        stand.send(HUB, &json!(["again"])).await;
+        client.expect(&["again"]).await;
+        stand.service.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_close_by_rest_reaches_the_application() {
+    for options in every_way() {
+        is_closed_by_rest(&options).await;
+    }
+}
+
+async fn is_closed_by_rest(options: &ClientOptions) {
     let stand = Stand::start().await;
-    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    let mut client = Client::connected(&stand, None, options).await;
     assert_eq!(stand.status("DELETE", &format!("{HUB}/connections/{}?reason=enough", client.id)).await, 202);
     match client.next().await {
         ClientEvent::Closed { error: Some(error) } => assert!(error.contains("enough"), "{error}"),
@@ -156,8 +207,14 @@ async fn a_close_by_rest_reaches_the_application() {
 
 #[tokio::test]
 async fn a_call_fails_with_the_reason_and_the_connection_goes_on() {
+    for options in every_way() {
+        goes_on_after_a_failed_call(&options).await;
+    }
+}
+
+async fn goes_on_after_a_failed_call(options: &ClientOptions) {
     let stand = Stand::start().await;
-    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    let mut client = Client::connected(&stand, None, options).await;
     client.node.invoke(5, "save", &[json!(1)]).await.unwrap();
     match client.next().await {
         ClientEvent::Result { id: 5, result: None, error: Some(error) } => {
@@ -174,9 +231,36 @@ async fn a_call_fails_with_the_reason_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn values_of_every_kind_survive() {
+async fn a_message_that_its_protocol_cannot_hold_ends_a_client_and_no_other() {
     let stand = Stand::start().await;
-    let mut client = Client::connected(&stand, None, &ClientOptions::default()).await;
+    let plain = ClientOptions::default();
+    let packed = ClientOptions { protocol: Some("messagepack".into()), ..ClientOptions::default() };
+    let mut other = Client::connected(&stand, None, &plain).await;
+    let mut client = Client::connected(&stand, None, &packed).await;
+    let beyond = r#"{"target":"newMessage","arguments":[1e400]}"#;
+    assert_eq!(stand.post(HUB, beyond).await.status().as_u16(), 202);
+    match client.next().await {
+        ClientEvent::Closed { error: Some(error) } => {
+            assert!(error.contains("cannot be expressed"), "{error}")
+        }
+        other => panic!("{other:?}"),
+    }
+    // JavaScript reads the number as infinity, which its JSON writes as null.
+    let arguments = vec![Value::Null];
+    assert_eq!(other.next().await, ClientEvent::Message { target: "newMessage".into(), arguments });
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn values_of_every_kind_survive() {
+    for options in every_way() {
+        delivers_values_of_every_kind(&options).await;
+    }
+}
+
+async fn delivers_values_of_every_kind(options: &ClientOptions) {
+    let stand = Stand::start().await;
+    let mut client = Client::connected(&stand, None, options).await;
     let values: Value =
         json!([[{ "deviceId": "sensor-1", "temperature": 21.5, "light": null }], "ä\u{1e}\n", true]);
     stand.send(HUB, &values).await;

@@ -16,6 +16,13 @@ pub(crate) struct Stand {
     pub(crate) http: reqwest::Client,
 }
 
+/// Where a client connects, and as whom.
+pub(crate) struct Negotiated {
+    pub(crate) url: String,
+    pub(crate) token: String,
+    pub(crate) id: String,
+}
+
 impl Stand {
     pub(crate) async fn start() -> Stand {
         Stand::with(Timings::default()).await
@@ -72,15 +79,21 @@ impl Stand {
         (self.url(&format!("/client/?hub={hub}")), tokens::signed(KEY, &claims))
     }
 
-    /// Negotiates and connects as the npm client does, with the hub handshake done.
-    pub(crate) async fn client(&self, hub: &str, user: Option<&str>) -> RawClient {
+    /// A connection of `hub` that is negotiated and waits for its transport.
+    pub(crate) async fn negotiated(&self, hub: &str, user: Option<&str>) -> Negotiated {
         let (url, token) = self.client_access(hub, user);
         let negotiate = url.replace("/client/?", "/client/negotiate?") + "&negotiateVersion=1";
         let reply = self.http.post(negotiate).bearer_auth(&token).send().await.unwrap();
         let reply: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
         let url = format!("{url}&id={}", reply["connectionToken"].as_str().unwrap());
+        Negotiated { url, token, id: reply["connectionId"].as_str().unwrap().to_owned() }
+    }
+
+    /// Negotiates and connects as the npm client does, with the hub handshake done.
+    pub(crate) async fn client(&self, hub: &str, user: Option<&str>) -> RawClient {
+        let Negotiated { url, token, id } = self.negotiated(hub, user).await;
         let mut client = RawClient::connect(&url, &token).await.unwrap();
-        client.id = reply["connectionId"].as_str().unwrap().to_owned();
+        client.id = id;
         client.shake_hands().await;
         client
     }

@@ -19,7 +19,7 @@ fn user(name: &str) -> UserId {
 }
 
 fn open(hub: &mut Hub, name: &str, as_user: &str, now: Instant) {
-    hub.open(id(name), Some(user(as_user)), Arc::default(), now);
+    hub.open(id(name), Some(user(as_user)), Recipient::default(), now);
 }
 
 fn members(hub: &mut Hub, name: &str, now: Instant) -> Vec<String> {
@@ -97,7 +97,7 @@ fn apply(hub: &mut Hub, step: &Step, now: &mut Instant) {
         (|n: u8| id(&format!("c{n}")), |n: u8| user(&format!("u{n}")), |n: u8| group(&format!("g{n}")));
     match *step {
         Step::Open(n, of) if !hub.connections.contains_key(&c(n)) => {
-            hub.open(c(n), Some(u(of)), Arc::default(), *now);
+            hub.open(c(n), Some(u(of)), Recipient::default(), *now);
         }
         Step::Open(..) => {}
         Step::Remove(n) => drop(hub.remove(&c(n))),

@@ -1,0 +1,108 @@
+//! Messages in JSON, each with a separator after it.
+
+use super::records::SEPARATOR;
+use super::{ClientMessage, ServerMessage, Unreadable, kind};
+use crate::wire::Frame;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Reads one message. Members may come in any order: the npm client writes `type` last.
+pub(super) fn read(record: &[u8]) -> Result<ClientMessage, Unreadable> {
+    #[derive(Deserialize)]
+    struct Kind {
+        r#type: i64,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Invocation {
+        invocation_id: Option<String>,
+        target: String,
+    }
+    let Kind { r#type } = serde_json::from_slice(record).map_err(|_| Unreadable)?;
+    match r#type {
+        kind::INVOCATION | kind::STREAM_INVOCATION => {
+            let call: Invocation = serde_json::from_slice(record).map_err(|_| Unreadable)?;
+            Ok(match call.invocation_id {
+                Some(id) => ClientMessage::Call { id, method: call.target },
+                None => ClientMessage::Other,
+            })
+        }
+        kind::CLOSE => Ok(ClientMessage::Close),
+        _ => Ok(ClientMessage::Other),
+    }
+}
+
+/// The arguments of a call are passed on byte for byte.
+pub(super) fn write(message: &ServerMessage) -> Frame {
+    frame(match message {
+        ServerMessage::Invocation { target, arguments } => {
+            let target = Value::from(target.as_str());
+            format!(r#"{{"type":{},"target":{target},"arguments":{arguments}}}"#, kind::INVOCATION)
+        }
+        ServerMessage::FailedCompletion { id, error } => {
+            json!({ "type": kind::COMPLETION, "invocationId": id, "error": error }).to_string()
+        }
+        ServerMessage::Ping => json!({ "type": kind::PING }).to_string(),
+        ServerMessage::Close { error } => {
+            let mut message = json!({ "type": kind::CLOSE, "allowReconnect": true });
+            if let Some(error) = error {
+                message["error"] = error.as_str().into();
+            }
+            message.to_string()
+        }
+    })
+}
+
+pub(super) fn frame(mut message: String) -> Frame {
+    message.push(char::from(SEPARATOR));
+    Frame::Text(message.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::value::RawValue;
+
+    #[test]
+    fn the_type_may_come_last() {
+        let call = br#"{"target":"save","arguments":[{"type":7}],"invocationId":"0","type":1}"#;
+        assert_eq!(read(call), Ok(ClientMessage::Call { id: "0".into(), method: "save".into() }));
+    }
+
+    #[test]
+    fn unknown_types_are_ignored_whatever_they_hold() {
+        for other in
+            [r#"{"type":99,"target":5}"#, r#"{"type":6}"#, r#"{"type":1,"target":"x","arguments":[]}"#]
+        {
+            assert_eq!(read(other.as_bytes()), Ok(ClientMessage::Other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_unreadable() {
+        let deep = "[".repeat(100_000);
+        for bad in ["", "{}", "[]", "null", "{\"type\":\"1\"}", "{\"type\":1}", "{\"type\":6", &deep] {
+            assert_eq!(read(bad.as_bytes()), Err(Unreadable), "{bad:.20}");
+        }
+    }
+
+    fn invocation(target: &str, arguments: &str) -> Frame {
+        let arguments = RawValue::from_string(arguments.into()).unwrap();
+        write(&ServerMessage::Invocation { target: target.into(), arguments })
+    }
+
+    #[test]
+    fn an_invocation_has_the_bytes_the_npm_client_was_checked_with() {
+        let expected = "{\"type\":1,\"target\":\"newMessage\",\"arguments\":[\"hi\",1]}\u{1e}";
+        assert_eq!(invocation("newMessage", r#"["hi",1]"#), Frame::Text(expected.into()));
+    }
+
+    #[test]
+    fn texts_are_escaped() {
+        let expected = "{\"type\":1,\"target\":\"a\\\"b\",\"arguments\":[]}\u{1e}";
+        assert_eq!(invocation("a\"b", "[]"), Frame::Text(expected.into()));
+        let close = write(&ServerMessage::Close { error: Some("so \"long\"".into()) });
+        let expected = "{\"allowReconnect\":true,\"error\":\"so \\\"long\\\"\",\"type\":7}\u{1e}";
+        assert_eq!(close, Frame::Text(expected.into()));
+    }
+}
