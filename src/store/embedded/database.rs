@@ -6,6 +6,9 @@ mod reshard;
 use std::path::Path;
 use std::time::SystemTime;
 
+use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
+
 use self::changes::Changes;
 use crate::catalogue::Catalogue;
 use crate::ids::DeviceId;
@@ -13,8 +16,6 @@ use crate::instant::Millis;
 use crate::refusal::Refusal;
 use crate::row::{Row, from_row, to_row};
 use crate::store::{CommitError, Expect, Loaded, Moment, Page, Revision, StoreError, Stored, Write};
-use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
-use serde::{Deserialize, Serialize};
 
 /// Key: shard key and device id.
 type Key = (&'static str, &'static str);
@@ -114,10 +115,12 @@ impl Database {
         let read = |device: &DeviceId| -> Result<Loaded, StoreError> {
             Ok(match states.get((shard, device.as_str())).map_err(unavailable)? {
                 None => Loaded::Absent,
-                Some(bytes) => match stored(device.clone(), bytes.value(), catalogue) {
-                    Ok(stored) => Loaded::Found(Box::new(stored)),
-                    Err(problem) => Loaded::Damaged(problem),
-                },
+                Some(bytes) => {
+                    match decode(bytes.value()).and_then(|row| stored(device.clone(), &row, catalogue)) {
+                        Ok(stored) => Loaded::Found(Box::new(stored)),
+                        Err(problem) => Loaded::Damaged(problem),
+                    }
+                }
             })
         };
         devices.iter().map(read).collect()
@@ -170,9 +173,9 @@ impl Database {
             Some(place) => changes::behind(&changes, &states, shard, place)?,
             None => all(&states, shard, after)?,
         };
-        let read = |(device, bytes): (String, Vec<u8>)| {
+        let read = |(device, row): (String, StoredRow)| {
             let device = DeviceId::parse(&device).ok()?;
-            stored(device, &bytes, catalogue).ok().map(|stored| stored.state)
+            stored(device, &row, catalogue).ok().map(|stored| stored.state)
         };
         let rows = found.into_iter().filter_map(read).collect();
         Ok(Page { rows, next, read_at: Moment(now.to_string()) })
@@ -194,8 +197,8 @@ impl Database {
     }
 }
 
-/// Rows as they are stored, with their devices, and where the next page begins.
-type Rows = (Vec<(String, Vec<u8>)>, Option<String>);
+/// Readable rows with their devices, and where the next page begins.
+type Rows = (Vec<(String, StoredRow)>, Option<String>);
 
 fn all(
     states: &ReadOnlyTable<Key, &'static [u8]>,
@@ -212,7 +215,7 @@ fn all(
         if rows.len() == PAGE {
             return Ok((rows, Some(device.to_owned())));
         }
-        rows.push((device.to_owned(), bytes.value().to_vec()));
+        rows.extend(decode(bytes.value()).ok().map(|row| (device.to_owned(), row)));
     }
     Ok((rows, None))
 }
@@ -249,8 +252,8 @@ fn decode(bytes: &[u8]) -> Result<StoredRow, String> {
 }
 
 /// The row, or why it cannot be used.
-fn stored(device: DeviceId, bytes: &[u8], catalogue: &Catalogue) -> Result<Stored, String> {
-    let StoredRow { revision, written_at, columns, .. } = decode(bytes)?;
-    let state = from_row(device, &columns, written_at, catalogue).map_err(|error| error.to_string())?;
-    Ok(Stored { state, revision: Revision(revision.to_string()) })
+fn stored(device: DeviceId, row: &StoredRow, catalogue: &Catalogue) -> Result<Stored, String> {
+    let state =
+        from_row(device, &row.columns, row.written_at, catalogue).map_err(|error| error.to_string())?;
+    Ok(Stored { state, revision: Revision(row.revision.to_string()) })
 }

@@ -7,6 +7,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use std::sync::Once;
 use std::time::Duration;
+use tokio::time::interval;
 
 /// Far above what anything here takes on a busy machine; reaching it is a failure.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -96,6 +97,23 @@ impl Stand {
         client.id = id;
         client.shake_hands().await;
         client
+    }
+
+    /// Sends half megabytes to a hub whose only client takes none of them, lets the client ping after each, and waits
+    /// until it is dropped: not for what waits for it, which stays below the limit.
+    pub(crate) async fn send_until_dropped(&self, hub: &str, mut ping: impl AsyncFnMut()) {
+        let half_megabyte = "x".repeat(500_000);
+        let mut pace = interval(Duration::from_millis(100));
+        for sends in 0.. {
+            assert!(sends < 100, "not dropped: {:?}", self.service.counts());
+            if self.service.counts().clients == 0 {
+                break;
+            }
+            self.send(hub, &json!([half_megabyte])).await;
+            ping().await;
+            pace.tick().await;
+        }
+        assert_eq!(self.service.counts().clients_too_slow, 0);
     }
 
     pub(crate) async fn counts_when(&self, wanted: impl Fn(&Counts) -> bool) -> Counts {

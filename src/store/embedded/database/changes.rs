@@ -62,11 +62,11 @@ pub(super) fn behind(
     let mut rows = Vec::new();
     for entry in changes.range(place + 1..).map_err(unavailable)? {
         let (number, device) = entry.map_err(unavailable)?;
-        let row = states.get((shard, device.value())).map_err(unavailable)?;
+        let bytes = states.get((shard, device.value())).map_err(unavailable)?;
+        let row = bytes.and_then(|bytes| decode(bytes.value()).ok());
         // A device of this name in another shard has changes of its own.
-        let is_its = |bytes: &[u8]| decode(bytes).is_ok_and(|row| row.change == number.value());
-        let Some(row) = row.filter(|row| is_its(row.value())) else { continue };
-        rows.push((device.value().to_owned(), row.value().to_vec()));
+        let Some(row) = row.filter(|row| row.change == number.value()) else { continue };
+        rows.push((device.value().to_owned(), row));
         if rows.len() == PAGE {
             return Ok((rows, Some(format!("{MARK}{}", number.value()))));
         }
