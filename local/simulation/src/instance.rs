@@ -15,6 +15,7 @@ use fieldcast::calibration::CalibrationCache;
 use fieldcast::https::{Peers, client};
 use fieldcast::ingest::{Ingest, Invocation, Known};
 use fieldcast::instant::Millis;
+use fieldcast::publish::Watched;
 use fieldcast::settings::Callers;
 use fieldcast::shard::Shards;
 use fieldcast::store::StateStore;
@@ -84,14 +85,16 @@ impl Instance {
     /// Starts a handler that remembers nothing.
     pub(crate) fn start(&self) {
         let writes = Arc::new(Writes::default());
+        let hub = HubClient::new(
+            HTTP.clone(),
+            Endpoint::parse(SIGNALR).expect("the endpoint is well formed"),
+            HubName::new("enviromon").expect("the name is well formed"),
+        );
         let app = App {
             ingest: self.ingest(&writes),
             invocations: self.invocations(),
-            hub: HubClient::new(
-                HTTP.clone(),
-                Endpoint::parse(SIGNALR).expect("the endpoint is well formed"),
-                HubName::new("enviromon").expect("the name is well formed"),
-            ),
+            watched: Arc::new(Watched::new(hub.clone())),
+            hub,
             callers: Callers::Anonymous,
         };
         let running = Running { router: router(Arc::new(app)), ended: watch::Sender::new(false), writes };

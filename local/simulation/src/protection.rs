@@ -7,7 +7,9 @@ use fieldcast::calibration::Calibrations;
 use fieldcast::ids::DeviceId;
 use fieldcast::refusal::Refusal;
 use fieldcast::shard::Shard;
-use fieldcast::store::{CommitError, Loaded, Moment, Page, Reply, Revision, StateStore, StoreError, Write};
+use fieldcast::store::{
+    CommitError, Loaded, Moment, Page, RefusalQuery, Reply, Revision, StateStore, StoreError, Write,
+};
 use tokio::time::Instant;
 
 use crate::store::SimulatedStore;
@@ -100,5 +102,17 @@ impl StateStore for Weakened {
     fn refuse<'a>(&'a self, refusals: &'a [Refusal], deadline: Instant) -> Reply<'a, Result<(), StoreError>> {
         let by_key = self.without != Protection::RejectionKey;
         Box::pin(self.store.keep(refusals, by_key, deadline))
+    }
+
+    fn refusing_partitions(&self, deadline: Instant) -> Reply<'_, Result<Vec<String>, StoreError>> {
+        self.store.refusing_partitions(deadline)
+    }
+
+    fn refused<'a>(
+        &'a self,
+        query: &'a RefusalQuery,
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Refusal>, StoreError>> {
+        self.store.refused(query, deadline)
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fieldcast::publish::{Audience, PublishError, Publisher};
+use fieldcast::publish::{Audience, Change, PublishError, Publisher};
 use fieldcast::store::Reply;
 use serde_json::Value;
 use tokio::time::sleep;
@@ -20,11 +20,12 @@ pub(crate) struct SimulatedPublisher {
 }
 
 impl SimulatedPublisher {
-    async fn announce(&self, states: &[Vec<u8>], patience: Duration) -> Result<(), PublishError> {
+    async fn announce(&self, changes: &[Change], patience: Duration) -> Result<(), PublishError> {
         let (call, trouble) = self.world.faults.push();
         let mut dice = self.world.dice("push", call);
-        let read = |state: &Vec<u8>| serde_json::from_slice(state).expect("an announced state is JSON");
-        let states: Arc<Vec<Value>> = Arc::new(states.iter().map(read).collect());
+        let read =
+            |change: &Change| serde_json::from_slice(&change.state).expect("an announced state is JSON");
+        let states: Arc<Vec<Value>> = Arc::new(changes.iter().map(read).collect());
         let outage = self.world.faults.push_outage(self.world.now());
         if let Some(trouble) = trouble {
             self.world.injected(Fault::Push { call, trouble }.kind());
@@ -71,9 +72,9 @@ impl Publisher for SimulatedPublisher {
     fn publish<'a>(
         &'a self,
         _audience: Audience<'a>,
-        states: &'a [Vec<u8>],
+        changes: &'a [Change],
         patience: Duration,
     ) -> Reply<'a, Result<(), PublishError>> {
-        Box::pin(self.announce(states, patience))
+        Box::pin(self.announce(changes, patience))
     }
 }
