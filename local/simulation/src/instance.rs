@@ -25,7 +25,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tower::ServiceExt;
 
 use crate::plan::Moment;
-use crate::protection::{Protection, Weakened};
+use crate::protection::Weakened;
 use crate::publisher::SimulatedPublisher;
 use crate::screens::Screens;
 use crate::store::{SimulatedStore, Writes};
@@ -104,7 +104,7 @@ impl Instance {
     fn ingest(&self, writes: &Arc<Writes>) -> Ingest {
         let store = SimulatedStore { world: Arc::clone(&self.world), writes: Arc::clone(writes) };
         let store: Arc<dyn StateStore> = match self.world.without {
-            Some(without) if without != Protection::ScreenVersion => {
+            Some(without) if !without.is_of_screens() => {
                 Arc::new(Weakened { store: Arc::new(store), without })
             }
             _ => Arc::new(store),
