@@ -122,6 +122,10 @@ impl Connection {
                     format!("No upstream is configured, so nothing can answer the call of '{method}'.");
                 self.recipient.tell(&ServerMessage::FailedCompletion { id, error }.into());
             }
+            Ok(ClientMessage::Completion { id: call, outcome }) => {
+                let Identity { hub, id, .. } = &self.identity;
+                self.shared.world().answered(hub, id, &call, outcome);
+            }
             Ok(ClientMessage::Close) => self.end(None),
             Ok(ClientMessage::Other) => {}
             Err(_) => self.end_with_error(),

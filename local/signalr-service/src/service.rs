@@ -49,6 +49,8 @@ pub struct Timings {
     /// Time from negotiation to connection. 15 s; the service is reported to allow 5 s, too little for a
     /// page that is paused in a debugger.
     pub connect: Duration,
+    /// How long a call by `:invoke` waits for the client's answer. 30 s; the service's is not documented.
+    pub client_result: Duration,
     /// How long a long poll waits for something to say; less than the client timeout. 5 s.
     pub poll: Duration,
 }
@@ -60,6 +62,7 @@ impl Default for Timings {
             client_timeout: Duration::from_secs(30),
             handshake: Duration::from_secs(15),
             connect: Duration::from_secs(15),
+            client_result: Duration::from_secs(30),
             poll: Duration::from_secs(5),
         }
     }

@@ -2,6 +2,7 @@
 //! and does no I/O; frames leave it through the clients' outboxes.
 
 mod arrivals;
+mod calls;
 mod hub;
 mod remembered;
 
@@ -11,11 +12,12 @@ use crate::counts::{Counts, Tally};
 use crate::names::{ConnectionId, ConnectionToken, GroupName, HubName, UserId};
 use crate::outbox::Recipient;
 use crate::transport::Door;
-use crate::wire::hub_protocol::Broadcast;
+use crate::wire::hub_protocol::{Broadcast, Invocation, Outcome};
 use arrivals::Arrivals;
 use hub::{Hub, Reached};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// Who a send or a close is for. Nobody being there is no error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +150,24 @@ impl World {
                 self.tally.add(|counts| counts.sends_held += 1);
             }
             None => self.deliver(&send, now),
+        }
+    }
+
+    /// Calls `target` on one client; its outcome arrives later, or never when the connection ends. `None` when the
+    /// connection is unknown. Calls are not held with the sends.
+    pub(crate) fn invoke(
+        &mut self,
+        hub: &HubName,
+        id: &ConnectionId,
+        invocation: Invocation,
+    ) -> Option<oneshot::Receiver<Outcome>> {
+        self.hubs.get_mut(hub)?.invoke(id, invocation)
+    }
+
+    /// A client answered its call `call`.
+    pub(crate) fn answered(&mut self, hub: &HubName, id: &ConnectionId, call: &str, outcome: Outcome) {
+        if let Some(hub) = self.hubs.get_mut(hub) {
+            hub.answered(id, call, outcome);
         }
     }
 

@@ -24,10 +24,12 @@ pub(crate) enum Protocol {
 /// What the service says to clients.
 #[derive(Debug)]
 pub(crate) enum ServerMessage {
-    /// A call of `target` on the client. `arguments` is the caller's JSON array.
-    Invocation {
-        target: String,
-        arguments: Box<RawValue>,
+    /// Calls the client and wants no answer.
+    Invocation(Invocation),
+    /// Calls the client, which answers with a completion of this id.
+    Call {
+        id: String,
+        invocation: Invocation,
     },
     /// The failed end of the client's call `id`.
     FailedCompletion {
@@ -42,6 +44,22 @@ pub(crate) enum ServerMessage {
     },
 }
 
+/// A client's method with its arguments.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) target: String,
+    /// The caller's JSON array.
+    pub(crate) arguments: Box<RawValue>,
+}
+
+/// How a call ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// JSON; `null` where the method returned nothing.
+    Result(String),
+    Error(String),
+}
+
 /// What a client says after the handshake, as far as the service reacts to it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ClientMessage {
@@ -50,8 +68,13 @@ pub(crate) enum ClientMessage {
         id: String,
         method: String,
     },
+    /// The answer to a call of the service.
+    Completion {
+        id: String,
+        outcome: Outcome,
+    },
     Close,
-    /// Pings, calls that want no answer, answers, and every type this version does not know.
+    /// Pings, calls that want no answer, and every type this version does not know.
     Other,
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum BadQuery {
         "the query must name an api-version; known are 2022-06-01, 2022-11-01, 2023-07-01 and 2024-12-01"
     )]
     Version,
+    #[error("the operation needs the api-version {0} or a newer one")]
+    TooOld(&'static str),
     #[error("the hub or the application name is invalid")]
     Hub,
     #[error("ttl must be a whole number of seconds, zero or more")]
@@ -42,6 +44,11 @@ pub(crate) fn read(call: &Call, raw: &str) -> Result<Options, BadQuery> {
             let version = one("api-version")?.ok_or(BadQuery::Version)?;
             if !DATED_VERSIONS.contains(&version) {
                 return Err(BadQuery::Version);
+            }
+            let since = call.operation.since();
+            // Dates in this form sort as texts.
+            if version < since {
+                return Err(BadQuery::TooOld(since));
             }
             one("application")?.filter(|application| !application.is_empty())
         }
@@ -85,6 +92,17 @@ mod tests {
             hub("api-version=2022-06-01&api-version=2022-06-01"),
             Err(BadQuery::Repeated("api-version"))
         );
+    }
+
+    #[test]
+    fn an_operation_is_unknown_to_versions_before_it() {
+        let invoke = |version: &str| {
+            let operation = Operation::Invoke(ConnectionId("c".into()));
+            let call = Call { api: Api::Dated, hub: "chat".into(), operation };
+            read(&call, &format!("api-version={version}")).map(|_| ())
+        };
+        assert_eq!(invoke("2023-07-01"), Err(BadQuery::TooOld("2024-12-01")));
+        assert_eq!(invoke("2024-12-01"), Ok(()));
     }
 
     #[test]

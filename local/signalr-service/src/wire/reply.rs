@@ -20,11 +20,27 @@ pub(crate) fn done(api: Api, operation: &Operation) -> Response {
         (Api::Dated, Operation::Close(_))
         | (Api::Dated, Operation::Leave(Member::User(_), _))
         | (Api::Dated, Operation::LeaveAll(Member::User(_))) => StatusCode::NO_CONTENT,
-        (_, Operation::Exists(_) | Operation::Join(..) | Operation::Leave(..) | Operation::LeaveAll(_)) => {
-            StatusCode::OK
-        }
+        (
+            _,
+            Operation::Invoke(_)
+            | Operation::Exists(_)
+            | Operation::Join(..)
+            | Operation::Leave(..)
+            | Operation::LeaveAll(_),
+        ) => StatusCode::OK,
     };
     status.into_response()
+}
+
+/// What a client returned. `result` is JSON and passed on as it is.
+pub(crate) fn client_result(result: &str) -> Response {
+    ([(CONTENT_TYPE, "application/json; charset=utf-8")], format!(r#"{{"result":{result}}}"#)).into_response()
+}
+
+/// A client that was called and returned nothing. The status is the service's own for a timeout, and the one after
+/// which the SDK does not call again: the method may have run.
+pub(crate) fn no_client_result(code: &str, message: &str) -> Response {
+    refused(StatusCode::INTERNAL_SERVER_ERROR, code, message)
 }
 
 /// What the operation is about does not exist.
@@ -37,6 +53,7 @@ pub(crate) fn missing(operation: &Operation) -> Response {
         Operation::Exists(Subject::Connection(_))
         | Operation::Close(_)
         | Operation::Send(_)
+        | Operation::Invoke(_)
         | Operation::LeaveAll(_) => "Warning.Connection.NotExisted",
     };
     let mut response = refused(StatusCode::NOT_FOUND, code, "what the call is about does not exist");

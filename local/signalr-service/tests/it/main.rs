@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a failed unwrap is the finding")]
 
 mod browser;
+mod client_results;
 mod connections;
 mod delivery;
 mod events;
@@ -11,6 +12,7 @@ mod faults;
 mod http_client;
 mod membership;
 mod negotiation;
+mod npm;
 mod npm_client;
 mod pages;
 mod polling;

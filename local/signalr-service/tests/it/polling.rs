@@ -17,6 +17,7 @@ const ENDLESS: Timings = Timings {
     client_timeout: Duration::from_secs(600),
     handshake: Duration::from_secs(600),
     connect: Duration::from_secs(600),
+    client_result: Duration::from_secs(600),
     poll: Duration::from_secs(500),
 };
 

@@ -1,9 +1,10 @@
 //! Messages in JSON, each with a separator after it.
 
 use super::records::SEPARATOR;
-use super::{ClientMessage, ServerMessage, Unreadable, kind};
+use super::{ClientMessage, Invocation, Outcome, ServerMessage, Unreadable, kind};
 use crate::wire::Frame;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// Reads one message. Members may come in any order: the npm client writes `type` last.
@@ -14,18 +15,31 @@ pub(super) fn read(record: &[u8]) -> Result<ClientMessage, Unreadable> {
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Invocation {
+    struct Call {
         invocation_id: Option<String>,
         target: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Completion {
+        invocation_id: String,
+        result: Option<Box<RawValue>>,
+        error: Option<String>,
     }
     let Kind { r#type } = serde_json::from_slice(record).map_err(|_| Unreadable)?;
     match r#type {
         kind::INVOCATION | kind::STREAM_INVOCATION => {
-            let call: Invocation = serde_json::from_slice(record).map_err(|_| Unreadable)?;
+            let call: Call = serde_json::from_slice(record).map_err(|_| Unreadable)?;
             Ok(match call.invocation_id {
                 Some(id) => ClientMessage::Call { id, method: call.target },
                 None => ClientMessage::Other,
             })
+        }
+        kind::COMPLETION => {
+            let completion: Completion = serde_json::from_slice(record).map_err(|_| Unreadable)?;
+            let result = || completion.result.map_or("null".into(), |result| result.get().to_owned());
+            let outcome = completion.error.map_or_else(|| Outcome::Result(result()), Outcome::Error);
+            Ok(ClientMessage::Completion { id: completion.invocation_id, outcome })
         }
         kind::CLOSE => Ok(ClientMessage::Close),
         _ => Ok(ClientMessage::Other),
@@ -35,9 +49,12 @@ pub(super) fn read(record: &[u8]) -> Result<ClientMessage, Unreadable> {
 /// The arguments of a call are passed on byte for byte.
 pub(super) fn write(message: &ServerMessage) -> Frame {
     frame(match message {
-        ServerMessage::Invocation { target, arguments } => {
-            let target = Value::from(target.as_str());
-            format!(r#"{{"type":{},"target":{target},"arguments":{arguments}}}"#, kind::INVOCATION)
+        ServerMessage::Invocation(invocation) => {
+            format!(r#"{{"type":{},{}}}"#, kind::INVOCATION, members(invocation))
+        }
+        ServerMessage::Call { id, invocation } => {
+            let id = Value::from(id.as_str());
+            format!(r#"{{"type":{},"invocationId":{id},{}}}"#, kind::INVOCATION, members(invocation))
         }
         ServerMessage::FailedCompletion { id, error } => {
             json!({ "type": kind::COMPLETION, "invocationId": id, "error": error }).to_string()
@@ -53,6 +70,11 @@ pub(super) fn write(message: &ServerMessage) -> Frame {
     })
 }
 
+fn members(Invocation { target, arguments }: &Invocation) -> String {
+    let target = Value::from(target.as_str());
+    format!(r#""target":{target},"arguments":{arguments}"#)
+}
+
 pub(super) fn frame(mut message: String) -> Frame {
     message.push(char::from(SEPARATOR));
     Frame::Text(message.into())
@@ -61,12 +83,33 @@ pub(super) fn frame(mut message: String) -> Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::value::RawValue;
 
     #[test]
     fn the_type_may_come_last() {
         let call = br#"{"target":"save","arguments":[{"type":7}],"invocationId":"0","type":1}"#;
         assert_eq!(read(call), Ok(ClientMessage::Call { id: "0".into(), method: "save".into() }));
+    }
+
+    #[test]
+    fn a_completion_holds_a_result_or_an_error() {
+        for (message, outcome) in [
+            (r#"{"result":[1.0, "x"],"invocationId":"7","type":3}"#, Outcome::Result(r#"[1.0, "x"]"#.into())),
+            (r#"{"type":3,"invocationId":"7"}"#, Outcome::Result("null".into())),
+            (r#"{"type":3,"invocationId":"7","result":null}"#, Outcome::Result("null".into())),
+            (r#"{"type":3,"invocationId":"7","error":"no"}"#, Outcome::Error("no".into())),
+        ] {
+            let completion = ClientMessage::Completion { id: "7".into(), outcome };
+            assert_eq!(read(message.as_bytes()), Ok(completion), "{message}");
+        }
+        assert_eq!(read(br#"{"type":3,"result":1}"#), Err(Unreadable));
+    }
+
+    #[test]
+    fn a_call_that_wants_an_answer_has_an_id() {
+        let arguments = RawValue::from_string("[1]".into()).unwrap();
+        let invocation = Invocation { target: "ask".into(), arguments };
+        let expected = "{\"type\":1,\"invocationId\":\"7\",\"target\":\"ask\",\"arguments\":[1]}\u{1e}";
+        assert_eq!(write(&ServerMessage::Call { id: "7".into(), invocation }), Frame::Text(expected.into()));
     }
 
     #[test]
@@ -88,7 +131,7 @@ mod tests {
 
     fn invocation(target: &str, arguments: &str) -> Frame {
         let arguments = RawValue::from_string(arguments.into()).unwrap();
-        write(&ServerMessage::Invocation { target: target.into(), arguments })
+        write(&ServerMessage::Invocation(Invocation { target: target.into(), arguments }))
     }
 
     #[test]
