@@ -117,17 +117,17 @@ impl Connection {
 
     fn react(&mut self, record: &[u8]) {
         match self.recipient.protocol.read(record) {
-            Ok(ClientMessage::Call { id, method }) => {
+            Ok(ClientMessage::Call { id: Some(id), method } | ClientMessage::StreamCall { id, method }) => {
                 let error =
                     format!("No upstream is configured, so nothing can answer the call of '{method}'.");
-                self.recipient.tell(&ServerMessage::FailedCompletion { id, error }.into());
+                self.recipient.tell(&ServerMessage::Completion { id, error: Some(error) }.into());
             }
             Ok(ClientMessage::Completion { id: call, outcome }) => {
                 let Identity { hub, id, .. } = &self.identity;
                 self.shared.world().answered(hub, id, &call, outcome);
             }
             Ok(ClientMessage::Close) => self.end(None),
-            Ok(ClientMessage::Other) => {}
+            Ok(ClientMessage::Call { id: None, .. } | ClientMessage::Other) => {}
             Err(_) => self.end_with_error(),
         }
     }

@@ -4,7 +4,7 @@
 //! are checked, success codes are the service's, arguments are passed on byte for byte. It shares no code
 //! with the client under test.
 //!
-//! Built: the v1 and 2022-06-01 REST operations, and clients that speak the hub protocol in JSON or
+//! Built: the v1 and 2022-06-01 REST operations and client results (2024-12-01), and clients that speak the hub protocol in JSON or
 //! MessagePack over WebSockets, server-sent events or long polling. Deliberate differences from the service:
 //!
 //! - A client's call is answered with an error that says that no upstream is configured. The service's
@@ -13,8 +13,11 @@
 //!   public, so any site could sign tokens against a service on its visitor's laptop.
 //! - A close by REST allows automatic reconnection, as the official emulator does; the service's own reply is
 //!   not documented.
-//! - A MessagePack client is closed with an error when a message has no form in MessagePack, such as a number
-//!   beyond every double; JSON clients get it as it is.
+//! - A client is closed with an error when a message has no form in its protocol: MessagePack has none for a
+//!   number beyond every double, and a send in frames (`application/octet-stream`) may leave a protocol out. It would
+//!   miss the message without knowing, and the mistake would show up in the cloud.
+//! - A call of a client by `:invoke` that brings no result is answered with 500 and a code of our own; the service's
+//!   answer is not documented.
 //!
 //! The service logs nothing, so it cannot log tokens or keys; refusals say their reason in the reply.
 

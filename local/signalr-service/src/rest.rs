@@ -6,10 +6,10 @@ use crate::names::{ConnectionId, HubName};
 use crate::service::{Shared, now};
 use crate::token::audience::{Requested, check_rest};
 use crate::token::{Claims, TokenError};
-use crate::wire::hub_protocol::{Invocation, Outcome, ServerMessage};
+use crate::wire::hub_protocol::{Broadcast, Invocation, Outcome, ServerMessage};
 use crate::wire::options::{self, Options};
 use crate::wire::route::{self, Operation, Route, RouteRefusal};
-use crate::wire::{reply, send_body};
+use crate::wire::{frames_body, reply, send_body};
 use crate::world::{Send, Target};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -67,7 +67,7 @@ async fn answer(shared: &Shared, request: Request) -> Result<Response, Response>
             return Ok(invoke(shared, &options.hub, id, invocation).await);
         }
         Operation::Send(target) => {
-            let message = ServerMessage::Invocation(read_invocation(&parts.headers, body).await?);
+            let message = read_message(&parts.headers, body).await?;
             send(shared, options, target.clone(), message);
             true
         }
@@ -124,14 +124,28 @@ pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
+/// A message as JSON, or in frames for its clients' protocols.
+async fn read_message(headers: &HeaderMap, body: Body) -> Result<Broadcast, Response> {
+    match media_type(headers).as_str() {
+        "application/octet-stream" | "application/x-msgpack" => {
+            let bytes = read_body(body).await?;
+            frames_body::parse(&bytes).map_err(|error| reply::bad_request(&error.to_string()))
+        }
+        _ => Ok(ServerMessage::Invocation(read_invocation(headers, body).await?).into()),
+    }
+}
+
 async fn read_invocation(headers: &HeaderMap, body: Body) -> Result<Invocation, Response> {
-    let media_type = text(headers, CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
+    if media_type(headers) != "application/json" {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(reply::refused(status, "UnsupportedMediaType", "the body must be application/json"));
     }
     let bytes = read_body(body).await?;
     send_body::parse(&bytes).map_err(|error| reply::bad_request(&error.to_string()))
+}
+
+fn media_type(headers: &HeaderMap) -> String {
+    text(headers, CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// The whole body, if it is not over the limit of the service, which is the same for sends by clients.
@@ -154,13 +168,13 @@ pub(crate) async fn read_body(body: Body) -> Result<Vec<u8>, Response> {
     Ok(bytes)
 }
 
-fn send(shared: &Shared, options: Options, to: Target, message: ServerMessage) {
+fn send(shared: &Shared, options: Options, to: Target, message: Broadcast) {
     let Options { hub, excluded, .. } = options;
     let excluded = match to {
         Target::All | Target::Group(_) => excluded,
         Target::User(_) | Target::Connection(_) => HashSet::new(),
     };
-    shared.world().send(Send { hub, to, excluded, message: message.into() }, now());
+    shared.world().send(Send { hub, to, excluded, message }, now());
 }
 
 /// `false` when it is about one connection that does not exist.

@@ -1,5 +1,6 @@
 //! The bytes: what REST callers and SignalR clients write and read. Pure rendering and parsing, no state.
 
+pub(crate) mod frames_body;
 pub(crate) mod hub_protocol;
 pub(crate) mod negotiation;
 pub(crate) mod options;

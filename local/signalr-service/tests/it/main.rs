@@ -9,6 +9,7 @@ mod connections;
 mod delivery;
 mod events;
 mod faults;
+mod frames;
 mod http_client;
 mod membership;
 mod negotiation;

@@ -28,12 +28,14 @@ pub(super) fn read(record: &[u8]) -> Result<ClientMessage, Unreadable> {
     }
     let Kind { r#type } = serde_json::from_slice(record).map_err(|_| Unreadable)?;
     match r#type {
-        kind::INVOCATION | kind::STREAM_INVOCATION => {
+        kind::INVOCATION => {
             let call: Call = serde_json::from_slice(record).map_err(|_| Unreadable)?;
-            Ok(match call.invocation_id {
-                Some(id) => ClientMessage::Call { id, method: call.target },
-                None => ClientMessage::Other,
-            })
+            Ok(ClientMessage::Call { id: call.invocation_id, method: call.target })
+        }
+        kind::STREAM_INVOCATION => {
+            let call: Call = serde_json::from_slice(record).map_err(|_| Unreadable)?;
+            let id = call.invocation_id.ok_or(Unreadable)?;
+            Ok(ClientMessage::StreamCall { id, method: call.target })
         }
         kind::COMPLETION => {
             let completion: Completion = serde_json::from_slice(record).map_err(|_| Unreadable)?;
@@ -56,18 +58,21 @@ pub(super) fn write(message: &ServerMessage) -> Frame {
             let id = Value::from(id.as_str());
             format!(r#"{{"type":{},"invocationId":{id},{}}}"#, kind::INVOCATION, members(invocation))
         }
-        ServerMessage::FailedCompletion { id, error } => {
-            json!({ "type": kind::COMPLETION, "invocationId": id, "error": error }).to_string()
+        ServerMessage::Completion { id, error } => {
+            with_error(json!({ "type": kind::COMPLETION, "invocationId": id }), error.as_deref())
         }
         ServerMessage::Ping => json!({ "type": kind::PING }).to_string(),
         ServerMessage::Close { error } => {
-            let mut message = json!({ "type": kind::CLOSE, "allowReconnect": true });
-            if let Some(error) = error {
-                message["error"] = error.as_str().into();
-            }
-            message.to_string()
+            with_error(json!({ "type": kind::CLOSE, "allowReconnect": true }), error.as_deref())
         }
     })
+}
+
+fn with_error(mut message: Value, error: Option<&str>) -> String {
+    if let Some(error) = error {
+        message["error"] = error.into();
+    }
+    message.to_string()
 }
 
 fn members(Invocation { target, arguments }: &Invocation) -> String {
@@ -87,7 +92,14 @@ mod tests {
     #[test]
     fn the_type_may_come_last() {
         let call = br#"{"target":"save","arguments":[{"type":7}],"invocationId":"0","type":1}"#;
-        assert_eq!(read(call), Ok(ClientMessage::Call { id: "0".into(), method: "save".into() }));
+        assert_eq!(read(call), Ok(ClientMessage::Call { id: Some("0".into()), method: "save".into() }));
+    }
+
+    #[test]
+    fn only_a_stream_needs_an_id() {
+        let read = |kind: u8| read(format!(r#"{{"type":{kind},"target":"x","arguments":[]}}"#).as_bytes());
+        assert_eq!(read(1), Ok(ClientMessage::Call { id: None, method: "x".into() }));
+        assert_eq!(read(4), Err(Unreadable));
     }
 
     #[test]
@@ -114,9 +126,7 @@ mod tests {
 
     #[test]
     fn unknown_types_are_ignored_whatever_they_hold() {
-        for other in
-            [r#"{"type":99,"target":5}"#, r#"{"type":6}"#, r#"{"type":1,"target":"x","arguments":[]}"#]
-        {
+        for other in [r#"{"type":99,"target":5}"#, r#"{"type":6}"#] {
             assert_eq!(read(other.as_bytes()), Ok(ClientMessage::Other), "{other}");
         }
     }

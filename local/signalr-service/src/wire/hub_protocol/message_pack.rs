@@ -23,10 +23,18 @@ pub(super) fn read(mut record: &[u8]) -> Result<ClientMessage, Unreadable> {
     let value = read_value_with_max_depth(&mut record, DEEPEST).map_err(|_| Unreadable)?;
     let parts = value.as_array().filter(|_| record.is_empty()).ok_or(Unreadable)?;
     match parts.first().and_then(Value::as_i64).ok_or(Unreadable)? {
-        kind::INVOCATION | kind::STREAM_INVOCATION => match parts.as_slice() {
-            [_, _headers, Value::Nil, Value::String(_), Value::Array(_), ..] => Ok(ClientMessage::Other),
+        kind::INVOCATION => match parts.as_slice() {
+            [_, _headers, Value::Nil, Value::String(method), Value::Array(_), ..] => {
+                Ok(ClientMessage::Call { id: None, method: text(method)? })
+            }
             [_, _headers, Value::String(id), Value::String(method), Value::Array(_), ..] => {
-                Ok(ClientMessage::Call { id: text(id)?, method: text(method)? })
+                Ok(ClientMessage::Call { id: Some(text(id)?), method: text(method)? })
+            }
+            _ => Err(Unreadable),
+        },
+        kind::STREAM_INVOCATION => match parts.as_slice() {
+            [_, _headers, Value::String(id), Value::String(method), Value::Array(_), ..] => {
+                Ok(ClientMessage::StreamCall { id: text(id)?, method: text(method)? })
             }
             _ => Err(Unreadable),
         },
@@ -86,9 +94,13 @@ pub(super) fn write(message: &ServerMessage) -> Result<Frame, Inexpressible> {
     Ok(frame(match message {
         ServerMessage::Invocation(call) => invocation(Value::Nil, call)?,
         ServerMessage::Call { id, invocation: call } => invocation(id.as_str().into(), call)?,
-        ServerMessage::FailedCompletion { id, error } => {
-            let holds = holds::ERROR.into();
-            vec![kind::COMPLETION.into(), no_headers(), id.as_str().into(), holds, error.as_str().into()]
+        ServerMessage::Completion { id, error } => {
+            let mut parts = vec![kind::COMPLETION.into(), no_headers(), id.as_str().into()];
+            match error {
+                Some(error) => parts.extend([holds::ERROR.into(), error.as_str().into()]),
+                None => parts.push(holds::NOTHING.into()),
+            }
+            parts
         }
         ServerMessage::Ping => vec![kind::PING.into()],
         ServerMessage::Close { error } => {
@@ -155,8 +167,11 @@ mod tests {
         assert_eq!(written(&ServerMessage::Ping), hex("02 91 06"));
         let call = "15 96 01 80 c0 aa 6e65774d657373616765 92 a2 6869 01 90";
         assert_eq!(written(&invocation("newMessage", r#"["hi",1]"#)), hex(call));
-        let failed = ServerMessage::FailedCompletion { id: "0".into(), error: "bad".into() };
-        assert_eq!(written(&failed), hex("0a 95 03 80 a1 30 01 a3 626164"));
+        let completion = |error: Option<&str>| {
+            written(&ServerMessage::Completion { id: "0".into(), error: error.map(Into::into) })
+        };
+        assert_eq!(completion(Some("bad")), hex("0a 95 03 80 a1 30 01 a3 626164"));
+        assert_eq!(completion(None), hex("06 94 03 80 a1 30 02"));
         assert_eq!(written(&ServerMessage::Close { error: None }), hex("04 93 07 c0 c3"));
     }
 
@@ -165,8 +180,11 @@ mod tests {
         let read = |frame: &str| read(&hex(frame)[1..]);
         assert_eq!(read("02 91 06"), Ok(ClientMessage::Other));
         assert_eq!(read("03 92 07 c0"), Ok(ClientMessage::Close));
-        assert_eq!(read("0d 95 01 80 c0 a4 66697265 92 a1 78 01"), Ok(ClientMessage::Other));
-        let call = Ok(ClientMessage::Call { id: "0".into(), method: "fire".into() });
+        let fire = |id: Option<&str>| ClientMessage::Call { id: id.map(Into::into), method: "fire".into() };
+        assert_eq!(read("0d 95 01 80 c0 a4 66697265 92 a1 78 01"), Ok(fire(None)));
+        let call = Ok(fire(Some("0")));
+        let stream = ClientMessage::StreamCall { id: "0".into(), method: "fire".into() };
+        assert_eq!(read("0b 95 04 80 a1 30 a4 66697265 90"), Ok(stream));
         assert_eq!(read("0b 95 01 80 a1 30 a4 66697265 90"), call);
         assert_eq!(read("0c 96 01 80 a1 30 a4 66697265 90 90"), call);
     }
@@ -210,6 +228,7 @@ mod tests {
             "93 01 80 c0",
             "95 01 80 c0 01 90",
             "95 01 80 05 a1 78 90",
+            "95 04 80 c0 a1 78 90",
             "93 03 80 a1 30",
             "94 03 80 a1 30 03",
             "95 03 80 a1 30 09 05",
