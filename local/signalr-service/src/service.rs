@@ -51,7 +51,7 @@ pub struct Timings {
     pub connect: Duration,
     /// How long a call by `:invoke` waits for the client's answer. 30 s; the service's is not documented.
     pub client_result: Duration,
-    /// How long a long poll waits for something to say; less than the client timeout. 5 s.
+    /// How long a long poll waits for something to say, unless its token says how long. 5 s.
     pub poll: Duration,
 }
 

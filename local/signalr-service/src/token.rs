@@ -3,13 +3,15 @@
 
 pub(crate) mod audience;
 
+use crate::transport::Transports;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Sha256, Sha512};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::ops::RangeInclusive;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The keys a token may be signed with. The text of a key is used as it is, although it looks like base64.
 /// No `Debug`: keys are never printed.
@@ -35,10 +37,13 @@ pub(crate) enum TokenError {
 }
 
 /// What a valid token says. The caller has to check the audience.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Claims {
     pub(crate) audiences: Vec<String>,
     pub(crate) user: Option<String>,
+    pub(crate) transports: Transports,
+    /// How long a poll may wait.
+    pub(crate) poll: Option<Duration>,
 }
 
 impl Keys {
@@ -80,10 +85,8 @@ struct Header {
 struct Payload {
     aud: Option<Value>,
     exp: Option<f64>,
-    #[serde(rename = "asrs.s.uid")]
-    uid: Option<Value>,
-    nameid: Option<Value>,
-    sub: Option<Value>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 impl Payload {
@@ -93,17 +96,33 @@ impl Payload {
         if expires <= now {
             return Err(TokenError::Expired);
         }
-        let user =
-            [self.uid, self.nameid, self.sub].into_iter().find_map(|claim| texts(claim).into_iter().next());
-        Ok(Claims { audiences: texts(self.aud), user: user.filter(|user| !user.is_empty()) })
+        let user = ["asrs.s.uid", "nameid", "sub"].into_iter().find_map(|name| self.first(name));
+        Ok(Claims {
+            audiences: self.aud.as_ref().map(texts).unwrap_or_default(),
+            user: user.filter(|user| !user.is_empty()),
+            transports: self.number("asrs.s.htt").map(Transports::of_mask).unwrap_or_default(),
+            poll: self.number("asrs.s.ttl").filter(|ttl| POLL_SECONDS.contains(ttl)).map(Duration::from_secs),
+        })
+    }
+
+    fn first(&self, name: &str) -> Option<String> {
+        texts(self.others.get(name)?).into_iter().next()
+    }
+
+    /// A number as the service's own claims hold it: in a text.
+    fn number(&self, name: &str) -> Option<u64> {
+        self.first(name)?.parse().ok()
     }
 }
 
+/// What the service documents for the longest wait of a poll; other numbers change nothing.
+const POLL_SECONDS: RangeInclusive<u64> = 1..=300;
+
 /// A claim's values: a claim that occurs more often is an array.
-fn texts(claim: Option<Value>) -> Vec<String> {
+fn texts(claim: &Value) -> Vec<String> {
     match claim {
-        Some(Value::String(text)) => vec![text],
-        Some(Value::Array(values)) => values.into_iter().flat_map(|value| texts(Some(value))).collect(),
+        Value::String(text) => vec![text.clone()],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
         _ => Vec::new(),
     }
 }

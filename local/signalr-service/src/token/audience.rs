@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     fn claims(audience: &str) -> Claims {
-        Claims { audiences: vec!["other".into(), audience.into()], user: None }
+        Claims { audiences: vec!["other".into(), audience.into()], ..Claims::default() }
     }
 
     fn rest(audience: &str) -> bool {

@@ -72,6 +72,23 @@ fn the_user_is_the_first_of_three_claims() {
 }
 
 #[test]
+fn the_services_own_claims_say_how_a_client_may_connect() {
+    let claims = |claims: &str| {
+        let payload = format!(r#"{{"exp":9{claims}}}"#);
+        verify(&signed(r#"{"alg":"HS256"}"#, &payload), 0).unwrap()
+    };
+    let second = Duration::from_secs(1);
+    assert_eq!(claims(r#","asrs.s.ttl":"300","asrs.s.htt":"6""#).poll, Some(300 * second));
+    assert_eq!(claims(r#","asrs.s.htt":"6""#).transports, Transports::of_mask(6));
+    for unusable in
+        ["", r#","asrs.s.ttl":"0","asrs.s.htt":"x""#, r#","asrs.s.ttl":"301""#, r#","asrs.s.ttl":9"#]
+    {
+        let claims = claims(unusable);
+        assert_eq!((claims.poll, claims.transports), (None, Transports::default()), "{unusable}");
+    }
+}
+
+#[test]
 fn what_is_no_token_is_malformed() {
     for bad in ["", "a", "a.b", "a.b.c", "....", &HS256[1..], &format!("{HS256}=")] {
         assert_eq!(verify(bad, 0), Err(TokenError::Malformed), "{bad:.30}");
