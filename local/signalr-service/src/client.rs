@@ -102,6 +102,8 @@ struct Admitted {
     hub: HubName,
     claims: Claims,
     query: Query,
+    /// The query as the client wrote it.
+    asked: String,
 }
 
 impl Admitted {
@@ -123,7 +125,7 @@ fn admit(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Admitted, No
     let hub = query.one("hub").ok().flatten().and_then(HubName::of_client);
     let hub = hub.ok_or(NotAdmitted::Query("The query must name one valid hub"))?;
     let claims = authorize(shared, headers, &query, &hub).map_err(NotAdmitted::Token)?;
-    Ok(Admitted { hub, claims, query })
+    Ok(Admitted { hub, claims, query, asked: uri.query().unwrap_or_default().to_owned() })
 }
 
 fn turn_away(shared: &Shared, reason: NotAdmitted) -> Response {
@@ -192,8 +194,8 @@ fn arrive(
     if !admitted.claims.transports.allow(transport) {
         return Err(Refusal(StatusCode::NOT_FOUND, "The token does not allow this transport"));
     }
-    let Admitted { hub, claims, .. } = admitted;
-    let (outbox, user) = (Arc::new(Outbox::default()), claims.user.map(UserId));
+    let Admitted { hub, claims, asked, .. } = admitted;
+    let outbox = Arc::new(Outbox::default());
     let line = Line { outbox: outbox.clone(), door };
     let mut world = shared.world();
     let (token, id) = match token {
@@ -208,7 +210,9 @@ fn arrive(
         }
     };
     drop(world);
-    Ok(Connection::new(shared.clone(), Identity { hub, token, id, user }, transport, outbox))
+    let Claims { user, told, .. } = claims;
+    let identity = Identity { hub, token, id, user: user.map(UserId), claims: told, query: asked };
+    Ok(Connection::new(shared.clone(), identity, transport, outbox))
 }
 
 fn not_claimed(refusal: ClaimRefusal, transport: Transport) -> Refusal {

@@ -5,10 +5,11 @@
 //! with the client under test.
 //!
 //! Built: the v1 and 2022-06-01 REST operations and client results (2024-12-01), and clients that speak the hub protocol in JSON or
-//! MessagePack over WebSockets, server-sent events or long polling. Deliberate differences from the service:
+//! MessagePack over WebSockets, server-sent events or long polling, and whose calls go to upstreams. Deliberate differences from the service:
 //!
-//! - A client's call is answered with an error that says that no upstream is configured. The service's
+//! - A client's call that no upstream is configured for is answered with an error that says so. The service's
 //!   documentation contradicts itself here, and its emulator never answers.
+//! - An upstream that refuses a connection or fails to answer for it does not end it, as in the official emulator.
 //! - A request from a web page that is not on this machine (by its `Origin`) gets 403: the development key is
 //!   public, so any site could sign tokens against a service on its visitor's laptop.
 //! - A close by REST allows automatic reconnection, as the official emulator does; the service's own reply is
@@ -34,9 +35,11 @@ mod outbox;
 mod rest;
 mod token;
 mod transport;
+mod upstream;
 mod wire;
 mod world;
 
 pub use counts::Counts;
 pub use faults::Faults;
 pub use service::{DEVELOPMENT_KEY, Service, ServiceConfig, ServiceError, Timings};
+pub use upstream::Upstream;

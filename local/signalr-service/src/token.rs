@@ -44,6 +44,8 @@ pub(crate) struct Claims {
     pub(crate) transports: Transports,
     /// How long a poll may wait.
     pub(crate) poll: Option<Duration>,
+    /// What the application is told of the client: names and values.
+    pub(crate) told: Vec<(String, String)>,
 }
 
 impl Keys {
@@ -53,6 +55,15 @@ impl Keys {
 
     pub(crate) fn first(&self) -> &str {
         self.0.first().expect("a service starts with at least one key")
+    }
+
+    /// What an upstream is shown to prove who calls: for each key, `text` signed with it, in hexadecimal digits.
+    pub(crate) fn signatures(&self, text: &str) -> impl Iterator<Item = String> {
+        self.0.iter().map(move |key| {
+            let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_bytes());
+            let mac = mac.expect("an HMAC key has any length").chain_update(text);
+            mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        })
     }
 
     /// Checks algorithm, signature and expiry. Not-before and issuer are not checked, as in the service;
@@ -96,13 +107,29 @@ impl Payload {
         if expires <= now {
             return Err(TokenError::Expired);
         }
+        let told = self.told();
         let user = ["asrs.s.uid", "nameid", "sub"].into_iter().find_map(|name| self.first(name));
         Ok(Claims {
             audiences: self.aud.as_ref().map(texts).unwrap_or_default(),
             user: user.filter(|user| !user.is_empty()),
             transports: self.number("asrs.s.htt").map(Transports::of_mask).unwrap_or_default(),
             poll: self.number("asrs.s.ttl").filter(|ttl| POLL_SECONDS.contains(ttl)).map(Duration::from_secs),
+            told,
         })
+    }
+
+    /// All but the claims of the token itself and of the service. An application's claim with such a name has a
+    /// prefix in the token.
+    fn told(&self) -> Vec<(String, String)> {
+        let others = self
+            .others
+            .iter()
+            .filter(|(name, _)| !OF_THE_TOKEN.contains(&name.as_str()) && !name.starts_with("asrs.s."));
+        let values = others.flat_map(|(name, claim)| {
+            let name = name.strip_prefix("asrs.u.").unwrap_or(name);
+            texts(claim).into_iter().map(|value| (name.to_owned(), value))
+        });
+        values.collect()
     }
 
     fn first(&self, name: &str) -> Option<String> {
@@ -117,6 +144,9 @@ impl Payload {
 
 /// What the service documents for the longest wait of a poll; other numbers change nothing.
 const POLL_SECONDS: RangeInclusive<u64> = 1..=300;
+
+/// Claims that say nothing of the client, beside `aud` and `exp`.
+const OF_THE_TOKEN: [&str; 9] = ["iat", "nbf", "iss", "actort", "acr", "azp", "c_hash", "jti", "nonce"];
 
 /// A claim's values: a claim that occurs more often is an array.
 fn texts(claim: &Value) -> Vec<String> {

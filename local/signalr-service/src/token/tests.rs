@@ -89,6 +89,23 @@ fn the_services_own_claims_say_how_a_client_may_connect() {
 }
 
 #[test]
+fn the_application_is_told_its_own_claims() {
+    let told = verify(ALICE, 1_700_000_000).unwrap().told;
+    let expected = [("iss", "me"), ("role", "admin"), ("role", "ops")];
+    assert_eq!(told, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[test]
+fn upstreams_are_shown_a_signature_per_key() {
+    let keys = Keys::new(vec![KEY.into(), "ZYXWVUTSRQPONMLKJIHGFEDCBA9876543210HGFEDCBA".into()]);
+    let expected = [
+        "b78b1b6698ef4c26adacc16537e1940bf816254465275d2dc5cd8bafea0506e1",
+        "5276ac6dab77855a927a5441713a7b59da7e5595b24adcf6355422174be8663f",
+    ];
+    assert_eq!(keys.signatures("conn-0001").collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn what_is_no_token_is_malformed() {
     for bad in ["", "a", "a.b", "a.b.c", "....", &HS256[1..], &format!("{HS256}=")] {
         assert_eq!(verify(bad, 0), Err(TokenError::Malformed), "{bad:.30}");

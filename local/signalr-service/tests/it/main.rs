@@ -22,3 +22,4 @@ mod rest;
 mod support;
 mod tokens;
 mod unauthorized;
+mod upstream;

@@ -18,6 +18,7 @@ const ENDLESS: Timings = Timings {
     handshake: Duration::from_secs(600),
     connect: Duration::from_secs(600),
     client_result: Duration::from_secs(600),
+    upstream: Duration::from_secs(600),
     poll: Duration::from_secs(500),
 };
 

@@ -38,7 +38,12 @@ impl Stand {
             listen: listen.parse().unwrap(),
             access_keys: vec![KEY.into(), SECOND_KEY.into()],
             timings,
+            upstreams: Vec::new(),
         };
+        Stand::of(config).await
+    }
+
+    pub(crate) async fn of(config: ServiceConfig) -> Stand {
         Stand { service: Service::start(config).await.unwrap(), http: http() }
     }
 
