@@ -76,12 +76,14 @@ pub(crate) struct World {
     arrivals: Arrivals,
     /// `Some` while sends are held, oldest first.
     held: Option<VecDeque<Send>>,
+    /// How many of the next sends reach nobody.
+    losses: usize,
     tally: Tally,
 }
 
 impl World {
     pub(crate) fn new(tally: Tally) -> World {
-        World { hubs: HashMap::new(), arrivals: Arrivals::default(), held: None, tally }
+        World { hubs: HashMap::new(), arrivals: Arrivals::default(), held: None, losses: 0, tally }
     }
 
     /// Notes a negotiated connection, to be claimed before `until`.
@@ -141,9 +143,13 @@ impl World {
         }
     }
 
-    /// Accepts a send: delivers it, or keeps it while sends are held.
+    /// Accepts a send: delivers it, keeps it while sends are held, or loses it.
     pub(crate) fn send(&mut self, send: Send, now: Instant) {
         self.tally.add(|counts| counts.sends_accepted += 1);
+        if let Some(left) = self.losses.checked_sub(1) {
+            self.losses = left;
+            return self.tally.add(|counts| counts.sends_lost += 1);
+        }
         match &mut self.held {
             Some(held) => {
                 held.push_back(send);
@@ -169,6 +175,10 @@ impl World {
         if let Some(hub) = self.hubs.get_mut(hub) {
             hub.answered(id, call, outcome);
         }
+    }
+
+    pub(crate) fn lose_sends(&mut self, count: usize) {
+        self.losses = count;
     }
 
     pub(crate) fn hold_sends(&mut self) {
