@@ -4,7 +4,7 @@
 //! are checked, success codes are the service's, arguments are passed on byte for byte. It shares no code
 //! with the client under test.
 //!
-//! Built: the v1 and 2022-06-01 REST operations and client results (2024-12-01), and clients that speak the hub protocol in JSON or
+//! Built: the v1 and 2022-06-01 REST operations, client results, lists of groups and tokens, and clients that speak the hub protocol in JSON or
 //! MessagePack over WebSockets, server-sent events or long polling, and whose calls go to upstreams. Deliberate differences from the service:
 //!
 //! - A client's call that no upstream is configured for is answered with an error that says so. The service's

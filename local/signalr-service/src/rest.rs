@@ -2,14 +2,14 @@
 
 use crate::faults::RestFault;
 use crate::listener::Scissors;
-use crate::names::{ConnectionId, HubName};
+use crate::names::{ConnectionId, GroupName, HubName};
 use crate::service::{Shared, now};
-use crate::token::audience::{Requested, check_rest};
+use crate::token::audience::{Requested, check_rest, client_audience};
 use crate::token::{Claims, TokenError};
 use crate::wire::hub_protocol::{Broadcast, Invocation, Outcome, ServerMessage};
 use crate::wire::options::{self, Options};
 use crate::wire::route::{self, Operation, Route, RouteRefusal};
-use crate::wire::{frames_body, reply, send_body};
+use crate::wire::{frames_body, listing, reply, send_body};
 use crate::world::{Send, Target};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -18,6 +18,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -66,6 +67,8 @@ async fn answer(shared: &Shared, request: Request) -> Result<Response, Response>
             let invocation = read_invocation(&parts.headers, body).await?;
             return Ok(invoke(shared, &options.hub, id, invocation).await);
         }
+        Operation::GenerateToken => return Ok(client_token(shared, &options, text(&parts.headers, HOST))),
+        Operation::List(group) => return Ok(list(shared, &options, group, &parts)),
         Operation::Send(target) => {
             let message = read_message(&parts.headers, body).await?;
             send(shared, options, target.clone(), message);
@@ -185,6 +188,21 @@ fn close(shared: &Shared, options: Options, whom: &Target) -> bool {
     let farewell = ServerMessage::Close { error: reason }.into();
     let closed = shared.world().close(&hub, whom, &excluded, &farewell, now());
     !one || closed > 0
+}
+
+/// A token by which a client may connect to the hub at `host`.
+fn client_token(shared: &Shared, options: &Options, host: &str) -> Response {
+    let audience = client_audience(host, &options.hub);
+    let expires = SystemTime::now() + options.lifetime;
+    let token = shared.keys.client_token(&audience, options.user.as_deref(), expires);
+    reply::json_text(json!({ "token": token }).to_string())
+}
+
+fn list(shared: &Shared, options: &Options, group: &GroupName, parts: &Parts) -> Response {
+    let members = shared.world().members(&options.hub, group, now());
+    let url = format!("http://{}{}", text(&parts.headers, HOST), parts.uri.path());
+    let query = parts.uri.query().unwrap_or_default();
+    reply::json_text(listing::reply(&members, &options.page, &url, query).to_string())
 }
 
 async fn invoke(shared: &Shared, hub: &HubName, id: &ConnectionId, invocation: Invocation) -> Response {

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Sha256, Sha512};
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -57,12 +57,24 @@ impl Keys {
         self.0.first().expect("a service starts with at least one key")
     }
 
+    /// A token for a client, signed with the first key.
+    pub(crate) fn client_token(&self, audience: &str, user: Option<&str>, expires: SystemTime) -> String {
+        let expires = expires.duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs());
+        let mut payload = json!({ "aud": audience, "exp": expires });
+        if let Some(user) = user {
+            payload["asrs.s.uid"] = user.into();
+        }
+        let parts = [json!({ "alg": "HS256", "typ": "JWT" }), payload];
+        let signed = parts.map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+        let signature = hmac::<Hmac<Sha256>>(self.first(), &signed).finalize().into_bytes();
+        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    }
+
     /// What an upstream is shown to prove who calls: for each key, `text` signed with it, in hexadecimal digits.
     pub(crate) fn signatures(&self, text: &str) -> impl Iterator<Item = String> {
         self.0.iter().map(move |key| {
-            let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_bytes());
-            let mac = mac.expect("an HMAC key has any length").chain_update(text);
-            mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+            let signature = hmac::<Hmac<Sha256>>(key, text).finalize().into_bytes();
+            signature.iter().map(|byte| format!("{byte:02x}")).collect()
         })
     }
 
@@ -163,8 +175,12 @@ fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
 }
 
 fn is_signed<M: Mac + KeyInit>(key: &str, signed: &str, signature: &[u8]) -> bool {
+    hmac::<M>(key, signed).verify_slice(signature).is_ok()
+}
+
+fn hmac<M: Mac + KeyInit>(key: &str, text: &str) -> M {
     let mac = <M as KeyInit>::new_from_slice(key.as_bytes()).expect("an HMAC key has any length");
-    mac.chain_update(signed).verify_slice(signature).is_ok()
+    mac.chain_update(text)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod frames_body;
 pub(crate) mod hub_protocol;
+pub(crate) mod listing;
 pub(crate) mod negotiation;
 pub(crate) mod options;
 pub(crate) mod query;

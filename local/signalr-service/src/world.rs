@@ -233,6 +233,16 @@ impl World {
         self.hubs.get_mut(hub).is_some_and(|hub| hub.exists(subject, now))
     }
 
+    /// The connections in a group and their users, in the order of their ids.
+    pub(crate) fn members(
+        &mut self,
+        hub: &HubName,
+        group: &GroupName,
+        now: Instant,
+    ) -> Vec<(ConnectionId, Option<UserId>)> {
+        self.hubs.get_mut(hub).map(|hub| hub.listed(group, now)).unwrap_or_default()
+    }
+
     /// `false` when the connection is unknown. A user need not be connected: the service remembers.
     pub(crate) fn join(
         &mut self,

@@ -1,5 +1,6 @@
 //! Which operation a REST method and path ask for: the tables of the v1 and the 2022-06-01 swagger files.
-//! Later dated versions keep the routes of 2022-06-01; of what they add, only client results are emulated.
+//! Later dated versions keep the routes of 2022-06-01; of what they add, tokens, client results and lists of groups
+//! are emulated, filtered commands and streams are not.
 
 use crate::names::{ConnectionId, GroupName, UserId};
 use crate::world::{Member, Subject, Target};
@@ -39,6 +40,10 @@ pub(crate) enum Operation {
     Send(Target),
     /// Calls a method of one client and answers with what it returns.
     Invoke(ConnectionId),
+    /// Makes a token for a client.
+    GenerateToken,
+    /// Names the connections in a group.
+    List(GroupName),
     Close(Target),
     Exists(Subject),
     Join(Member, GroupName),
@@ -50,7 +55,8 @@ impl Operation {
     /// The dated version that brought it.
     pub(crate) fn since(&self) -> &'static str {
         match self {
-            Operation::Invoke(_) => "2024-12-01",
+            Operation::GenerateToken => "2022-11-01",
+            Operation::Invoke(_) | Operation::List(_) => "2024-12-01",
             _ => "2022-06-01",
         }
     }
@@ -131,9 +137,10 @@ fn v1(path: &[&str]) -> Operations {
 }
 
 fn dated(path: &[&str]) -> Operations {
-    use Operation::{Close, Exists, Invoke, Join, Leave, LeaveAll, Send};
+    use Operation::{Close, Exists, GenerateToken, Invoke, Join, Leave, LeaveAll, List, Send};
     Ok(match path {
         [":send"] => vec![(Method::POST, Send(Target::All))],
+        [":generateToken"] => vec![(Method::POST, GenerateToken)],
         [":closeConnections"] => vec![(Method::POST, Close(Target::All))],
         ["users", id] => vec![(Method::HEAD, Exists(Subject::User(user(id)?)))],
         ["users", id, ":send"] => vec![(Method::POST, Send(Target::User(user(id)?)))],
@@ -156,6 +163,7 @@ fn dated(path: &[&str]) -> Operations {
         ["groups", name] => vec![(Method::HEAD, Exists(Subject::Group(group(name)?)))],
         ["groups", name, ":send"] => vec![(Method::POST, Send(Target::Group(group(name)?)))],
         ["groups", name, ":closeConnections"] => vec![(Method::POST, Close(Target::Group(group(name)?)))],
+        ["groups", name, "connections"] => vec![(Method::GET, List(group(name)?))],
         ["groups", name, "connections", id] => vec![
             (Method::PUT, Join(Member::Connection(connection(id)?), group(name)?)),
             (Method::DELETE, Leave(Member::Connection(connection(id)?), group(name)?)),

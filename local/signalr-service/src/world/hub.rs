@@ -143,6 +143,17 @@ impl Hub {
         }
     }
 
+    pub(crate) fn listed(&mut self, group: &GroupName, now: Instant) -> Vec<(ConnectionId, Option<UserId>)> {
+        let members = self.members(group, now);
+        let with_user = |id: ConnectionId| {
+            let user = self.connections[&id].user.clone();
+            (id, user)
+        };
+        let mut listed: Vec<_> = members.map(with_user).collect();
+        listed.sort_by(|(one, _), (other, _)| one.0.cmp(&other.0));
+        listed
+    }
+
     pub(crate) fn join_connection(&mut self, id: ConnectionId, group: GroupName) -> bool {
         let known = self.connections.contains_key(&id);
         if known {

@@ -13,6 +13,7 @@ mod frames;
 mod http_client;
 mod membership;
 mod negotiation;
+mod newer_versions;
 mod npm;
 mod npm_client;
 mod pages;
