@@ -129,6 +129,12 @@ fn the_application_is_told_its_own_claims() {
     let told = verify(ALICE, 1_700_000_000).unwrap().told;
     let expected = [("iss", "me"), ("role", "admin"), ("role", "ops")];
     assert_eq!(told, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let payload = r#"{"exp":9,"iss":"issuer","jti":"1","asrs.s.ttl":"5","asrs.s.uid":"u"}"#;
+    assert_eq!(
+        verify(&signed(r#"{"alg":"HS256"}"#, payload), 0).unwrap().told,
+        [],
+        "none of these is its own"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a REST call says in its query beside the path: version, application, exclusions, reason, time to live.
+//! What a REST call says in its query beside the path: version, application, exclusions, reason, times, pages.
 
 use super::listing::Page;
 use super::query::Query;
