@@ -36,6 +36,7 @@ use crate::{
 /// Each sends once a second.
 const DEVICES: u32 = 200;
 const PERIOD: Duration = Duration::from_secs(1);
+const WARM_UP: Duration = Duration::from_secs(3);
 /// For the page to be live, and for what is asked of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -58,6 +59,9 @@ pub(super) async fn measure(program: &Path, plan: &Plan, workspace: &Workspace) 
     let began = SystemTime::now();
     let devices = stack.send_on(began)?;
     evaluate(&mut page, &watching(began)?).await?;
+    // The first seconds belong to the start: new processes, the page's first paints.
+    sleep(WARM_UP).await;
+    evaluate(&mut page, "window.journeys.length = 0").await?;
     sleep(plan.watched).await;
     let journeys = evaluate(&mut page, "window.journeys").await?;
     drop(devices);
