@@ -5,8 +5,9 @@
  * - `[data-testid="link-state"]` with `data-state` = `live`, `catching up`, `stale` or `offline`;
  * - `[data-testid="device-count"]`, `[data-testid="update-rate"]`, `[data-testid="last-message"]`, the figures on top;
  * - `[data-testid="notice"]`, the problem in words (`hidden` while there is none); `[data-testid="empty"]`, no devices;
- * - `tr[data-device="sensor-1"]`, one row, with `data-freshness` = `live`, `late`, `silent` or `unknown`;
- * - `td[data-field="temperature"]` (the measurement's name), `td[data-field="area"]`, `td[data-field="count"]`,
+ * - `tr[data-device="sensor-1"]`, one row, with `data-freshness` = `live`, `late`, `stale`, `lost` or `unknown`; its
+ *   `button` opens the drawer, `#drawer`;
+ * - `td[data-field="state"]`, that in a word, or `steady`; `td[data-field="temperature"]` (the measurement's name), `td[data-field="area"]`, `td[data-field="count"]`,
  *   `td[data-field="trend"]`, `td[data-field="age"]`, `td[data-field="steady"]` in it, `th[data-field="device"]` before;
  * - `button[data-sort="device"]` (`area`, `count`, `age`, `steady`, `value:temperature`) in the headings.
  *
@@ -23,6 +24,8 @@ import { visibleSlice, type Slice } from "./window";
 export interface TableEvents {
   sort(key: SortKey): void;
   toggle(id: string): void;
+  /** Shows the device close up. */
+  open(id: string): void;
   /** Something but data changed what is visible. */
   moved(): void;
 }
@@ -54,6 +57,7 @@ export class DeviceTable {
     this.scroller.addEventListener("keydown", (event) => this.onKey(event));
     this.headings.addEventListener("click", (event) => this.onHeading(event));
     this.body.addEventListener("change", (event) => this.onChange(event));
+    this.body.addEventListener("click", (event) => this.onClick(event));
     this.body.addEventListener("focusin", (event) => this.activate(rowOf(event.target)));
     new ResizeObserver(() => this.measureBox()).observe(this.scroller);
   }
@@ -118,9 +122,9 @@ export class DeviceTable {
 
   private paintTabStop(): void {
     const reachable = this.views.has(this.active) ? this.active : (this.views.keys().next().value ?? "");
-    for (const [id, { checkbox }] of this.views) {
+    for (const [id, { checkbox, name }] of this.views) {
       const tabIndex = id === reachable ? 0 : -1;
-      if (checkbox.tabIndex !== tabIndex) checkbox.tabIndex = tabIndex;
+      if (checkbox.tabIndex !== tabIndex) checkbox.tabIndex = name.tabIndex = tabIndex;
     }
   }
 
@@ -134,13 +138,22 @@ export class DeviceTable {
     if (id !== "") this.events.toggle(id);
   }
 
+  /** Anywhere in the row but on its checkbox. */
+  private onClick({ target }: Event): void {
+    if (target instanceof Element && target.closest("label") !== null) return;
+    const id = rowOf(target);
+    if (id !== "") this.events.open(id);
+  }
+
   private activate(id: string): void {
     this.active = id;
     this.paintTabStop();
   }
 
   private onKey(event: KeyboardEvent): void {
-    if (event.target instanceof HTMLButtonElement || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target instanceof Element && this.headings.contains(event.target)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter" && event.target instanceof HTMLInputElement) return this.events.open(rowOf(event.target));
     const target = this.keyTarget(event.key);
     if (target === null || this.order.length === 0) return;
     event.preventDefault();
@@ -168,8 +181,16 @@ export class DeviceTable {
     }
   }
 
-  /** Scrolls the row into view, has it painted, and focuses it. */
+  /** Leads the focus to this device, or to the table when it is not listed. */
+  focus(id: string): void {
+    const index = this.order.indexOf(id);
+    if (index < 0) this.scroller.focus({ preventScroll: true });
+    else this.focusRow(index);
+  }
+
+  /** Scrolls the row into view, has it painted, and focuses it: its checkbox, if that is where the focus comes from. */
   private focusRow(index: number): void {
+    const onCheckbox = document.activeElement instanceof HTMLInputElement;
     const { rowHeight, height, scrollTop } = this.viewport;
     const [top, bottom] = [index * rowHeight, (index + 1) * rowHeight];
     if (top < scrollTop) this.scroller.scrollTop = top;
@@ -177,7 +198,8 @@ export class DeviceTable {
     this.active = this.order[index] ?? "";
     this.measureScroll();
     if (this.last !== null) this.paint(this.last);
-    this.views.get(this.active)?.checkbox.focus({ preventScroll: true });
+    const view = this.views.get(this.active);
+    (onCheckbox ? view?.checkbox : view?.name)?.focus({ preventScroll: true });
   }
 
   private measureScroll(): void {
