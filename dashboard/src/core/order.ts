@@ -41,16 +41,35 @@ export function rank(rows: readonly Row[], before: Ranks = NO_RANKS): Ranks {
   };
 }
 
-/** Ids of the devices to list, in order. */
+/** Ids of the devices to list, in order; those that are not ranked are not listed. */
 export function arrange(fleet: Fleet, { sort, ...query }: Query, ranks: Ranks, now: number): readonly string[] {
-  const sign = sort.direction === "ascending" ? 1 : -1;
-  // Looked up once per device, not once per comparison.
-  const listed = fleet.rows.filter(matching(query, now)).map((row) => {
-    const { id } = row.device;
-    return { id, key: sortValue(row, sort.key, ranks), place: ranks.device.get(id) ?? Infinity };
+  const listed = byPlace(fleet, ranks).filter(matching(query, now));
+  const sorted = sort.key === "device" ? inDirection(listed, sort.direction) : byValue(listed, sort, ranks);
+  return sorted.map(({ device }) => device.id);
+}
+
+function byPlace({ rows, slots }: Fleet, { device }: Ranks): readonly Row[] {
+  return [...device.keys()].flatMap((id) => rows[slots.get(id) ?? -1] ?? []);
+}
+
+function inDirection(rows: readonly Row[], direction: Sort["direction"]): readonly Row[] {
+  return direction === "ascending" ? rows : rows.toReversed();
+}
+
+/**
+ * Equal ones stay in their places. Missing values come last in both directions: they are never what one sorts for. Numbers
+ * beside the rows, because ten thousand are sorted between two frames.
+ */
+function byValue(rows: readonly Row[], { key, direction }: Sort, ranks: Ranks): readonly Row[] {
+  const sign = direction === "ascending" ? 1 : -1;
+  const values = Float64Array.from(rows, (row) => {
+    const value = sortValue(row, key, ranks);
+    return value === null ? Infinity : sign * value;
   });
-  listed.sort((one, other) => byValue(one.key, other.key, sign) || one.place - other.place);
-  return listed.map(({ id }) => id);
+  const at = (index: number): number => values[index] ?? Infinity;
+  // The difference of two missing ones is NaN, and then the places decide.
+  const order = [...rows.keys()].sort((one, other) => at(one) - at(other) || one - other);
+  return order.flatMap((index) => rows[index] ?? []);
 }
 
 /** Keeps a given order: devices that left are dropped, new ones are appended. For the time somebody reads the table. */
@@ -104,13 +123,6 @@ function sortValue(row: Row, key: SortKey, ranks: Ranks): number | null {
     default:
       return device.values[key.slice("value:".length)] ?? null;
   }
-}
-
-/** Missing values come last in both directions: they are never what one sorts for. */
-function byValue(one: number | null, other: number | null, sign: number): number {
-  if (one === null) return other === null ? 0 : 1;
-  if (other === null) return -1;
-  return sign * (one - other);
 }
 
 /** As people order names: `sensor-2` before `sensor-10`, `Zürich` beside `zurich`. */

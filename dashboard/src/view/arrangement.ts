@@ -10,7 +10,9 @@ const WELCOME_EVERY = 250;
 export class Arrangement {
   private order: readonly string[] = [];
   private ranks: Ranks = NO_RANKS;
+  /** The devices that are listed, and those that are ranked. */
   private slots: Fleet["slots"] | null = null;
+  private ranked: Fleet["slots"] | null = null;
   private query: Query | null = null;
   private arrangedAt = -Infinity;
 
@@ -31,8 +33,8 @@ export class Arrangement {
   }
 
   private rearrange(fleet: Fleet, query: Query, now: number): readonly string[] {
-    this.ranks = rank(fleet.rows, this.ranks);
-    this.slots = fleet.slots;
+    if (fleet.slots !== this.ranked) this.ranks = rank(fleet.rows, this.ranks);
+    this.ranked = this.slots = fleet.slots;
     this.query = query;
     this.arrangedAt = now;
     return (this.order = arrange(fleet, query, this.ranks, now));

@@ -90,8 +90,9 @@ export class Drawer {
 
   private open(): void {
     if (this.narrow.matches) this.dialog.showModal();
-    else this.dialog.show();
-    this.title.focus();
+    // Not `show`, which looks for something to focus and has everything laid out for that, twice in one frame.
+    else this.dialog.open = true;
+    this.title.focus({ preventScroll: true });
   }
 
   private reopen(): void {

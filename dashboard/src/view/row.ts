@@ -9,7 +9,7 @@ import { Shape } from "./shape";
 import { drawSpark, lastValues, SPARK_HEIGHT, SPARK_WIDTH } from "./spark";
 
 export class RowView {
-  readonly element = make("tr");
+  readonly element = make("tr", { role: "row" });
   readonly checkbox = make("input", { type: "checkbox", tabindex: "-1" });
   /** Opens the drawer. */
   readonly name = make("button", { type: "button", class: "device-name", tabindex: "-1", "aria-haspopup": "dialog" });
@@ -68,9 +68,9 @@ export class RowView {
   private cell(field: Field): HTMLElement {
     if (field.field === DEVICE.field) {
       const mark = make("label", { class: "pick" }, this.checkbox, make("span", { class: "mark", "aria-hidden": "true" }));
-      return make("th", { scope: "row", "data-field": field.field }, make("div", { class: "device" }, mark, this.name));
+      return make("th", { scope: "row", role: "rowheader", "data-field": field.field }, make("div", { class: "device" }, mark, this.name));
     }
-    const cell = make("td", { "data-field": field.field, class: field.align });
+    const cell = make("td", { role: "cell", "data-field": field.field, class: field.align });
     if (field.field === STATE.field) cell.append(this.state.element);
     if (field.field === TREND.field) cell.append(this.spark);
     this.cells.push({ field, cell });

@@ -59,7 +59,9 @@ export class DeviceTable {
     this.body.addEventListener("change", (event) => this.onChange(event));
     this.body.addEventListener("click", (event) => this.onClick(event));
     this.body.addEventListener("focusin", (event) => this.activate(rowOf(event.target)));
-    new ResizeObserver(() => this.measureBox()).observe(this.scroller);
+    const resized = new ResizeObserver(() => this.measureBox());
+    // The table as well: it is as wide as its columns need.
+    for (const element of [this.scroller, this.table]) resized.observe(element);
   }
 
   paint(frame: Frame): void {
@@ -83,8 +85,8 @@ export class DeviceTable {
     this.views.clear();
     this.body.replaceChildren();
     this.headings.replaceChildren(...this.fields.map(heading));
-    byId("columns", HTMLTableColElement).replaceChildren(...this.fields.map(widthOf));
-    for (const space of [this.above, this.below]) space.cell.colSpan = this.fields.length;
+    // At least so wide, and what is left is shared alike.
+    this.table.style.setProperty("--columns", this.fields.map(({ width }) => `minmax(${width}ch, ${width}fr)`).join(" "));
     this.table.style.minWidth = `${this.fields.reduce((sum, field) => sum + field.width, 0)}ch`;
   }
 
@@ -211,6 +213,7 @@ export class DeviceTable {
     const rowHeight = parseFloat(getComputedStyle(this.scroller).getPropertyValue("--row")) || this.viewport.rowHeight;
     const height = Math.max(rowHeight, this.scroller.clientHeight - this.headings.offsetHeight);
     this.viewport = { ...this.viewport, rowHeight, height };
+    setAttribute(this.scroller, "data-sideways", `${this.scroller.scrollWidth > this.scroller.clientWidth}`);
     this.events.moved();
   }
 }
@@ -243,13 +246,8 @@ function heading({ field, label, unit, sort, align }: Field): HTMLElement {
   const text = make("span", { class: "heading" }, label);
   if (unit !== "") text.append(" ", make("span", { class: "unit" }, unit));
   const content = sort === null ? text : make("button", { type: "button", "data-sort": sort }, text);
-  return make("th", { scope: "col", class: align, "data-field": field }, content);
-}
-
-function widthOf({ width }: Field): HTMLElement {
-  const column = make("col");
-  column.style.width = `${width}ch`;
-  return column;
+  // Roles are said, because the rows are no table to the style sheet.
+  return make("th", { scope: "col", role: "columnheader", class: align, "data-field": field }, content);
 }
 
 function paintSort(headings: HTMLElement, sort: Sort): void {
