@@ -35,7 +35,7 @@ export type Screen = "wide" | "narrow";
 /** Headings break between name and unit there. */
 function narrowed(field: Field): Field {
   const least = field.unit === "" ? field.width - 4 : field.label.length + 2;
-  return { ...field, width: Math.max(field.field === "device" ? 19 : 8, least) };
+  return { ...field, width: Math.max(field.field === "device" ? 19 : 9, least) };
 }
 
 /** The cell that holds the checkbox and the device's id. */

@@ -72,7 +72,7 @@ export class Refusals {
 
 function summary(count: number, more: boolean): string {
   if (count === 0) return "No reading of this device was refused.";
-  return more ? `The newest ${count}.` : `All ${count}, newest first.`;
+  return `${more ? `The newest ${count}` : `All ${count}, newest first`}. Hollow dots in the charts show when they came.`;
 }
 
 function entry({ reason, detail, body, position, enqueuedAt, refusedAt }: Refusal): HTMLElement {
