@@ -5,6 +5,7 @@ import { DEFAULT_SORT, type Query } from "../src/core/order";
 import type { Cause } from "../src/link/cause";
 import { GRACE, IDLE, type Live, type LinkState } from "../src/link/machine";
 import { ANSWER_TIME, OFFLINE_AFTER } from "../src/link/status";
+import sheet from "../src/style.css?raw";
 import { readView, writeView } from "../src/view/address";
 import { summaryOf } from "../src/view/announcer";
 import { Arrangement } from "../src/view/arrangement";
@@ -208,5 +209,37 @@ describe("the view in the page's address", () => {
     const plain = { query: { text: "", show: "all", sort: DEFAULT_SORT }, measurement: null, selected: null, areas: [], device: null } as const;
     expect(writeView(plain)).toBe("");
     expect(readView("#sort=-sideways&show=everything&area=&device=&%%%")).toEqual(plain);
+  });
+});
+
+describe("the colours", () => {
+  function colorsOf(name: string): readonly string[] {
+    return new RegExp(`--${name}: light-dark\\((#\\w{6}), (#\\w{6})\\)`).exec(sheet)?.slice(1) ?? [];
+  }
+
+  /** As WCAG 2 defines it. */
+  function luminance(color: string): number {
+    const [red, green, blue] = [1, 3, 5].map((start) => {
+      const part = parseInt(color.slice(start, start + 2), 16) / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * (red ?? NaN) + 0.7152 * (green ?? NaN) + 0.0722 * (blue ?? NaN);
+  }
+
+  function contrast(name: string, ground: string): readonly number[] {
+    const grounds = colorsOf(ground).map(luminance);
+    return colorsOf(name).map(luminance).map((shade, scheme) => {
+      const [dark, light] = [shade, grounds[scheme] ?? NaN].sort((one, other) => one - other);
+      return ((light ?? NaN) + 0.05) / ((dark ?? NaN) + 0.05);
+    });
+  }
+
+  // A test in the browser sees only the states that its devices are in.
+  it.each(["ink", "muted", "faint", "accent", "amber", "red"])("can be read where they are text: %s", (name) => {
+    for (const ratio of ["paper", "raised", "hover"].flatMap((ground) => contrast(name, ground))) expect(ratio).toBeGreaterThanOrEqual(4.5);
+  });
+
+  it.each(["control", "series-0", "series-1", "series-2", "series-3", "series-4", "series-5"])("can be seen where they are shapes: %s", (name) => {
+    for (const ratio of ["paper", "raised"].flatMap((ground) => contrast(name, ground))) expect(ratio).toBeGreaterThanOrEqual(3);
   });
 });

@@ -135,7 +135,7 @@ async fn page_with_devices(pages: &Path, data: &Path) -> (Stack, Browser) {
         let body = json!({ "temperature": 20, "humidity": 50, "geo": area });
         stack.send(device, body.to_string()).await;
     }
-    stack.send("bravo", r#"{"temperature":900}"#).await;
+    stack.send("bravo", r#"{"temperature":900,"note":"<b>bold</b>"}"#).await;
     stack.drained().await;
     let mut page = Browser::open(&stack.url("/")).unwrap();
     await_page(&mut page, "document.querySelectorAll('tr[data-device]').length === 3").await;
@@ -226,6 +226,10 @@ async fn everything_can_be_reached_with_the_keyboard_and_the_focus_comes_back() 
     assert_eq!(text(&mut page, "#drawer-title").await, "bravo");
     assert_eq!(text(&mut page, "#drawer [data-fact='area']").await, "Bondi");
     assert_eq!(text(&mut page, "[data-measure='temperature'] .measure-range").await, "valid −40 to 80 °C");
+    await_page(&mut page, "document.querySelectorAll('#refused-list li').length === 1").await;
+    assert_eq!(text(&mut page, "#refused-list strong").await, "Out of range");
+    let sent = r#"{"temperature":900,"note":"<b>bold</b>"}"#;
+    assert_eq!(text(&mut page, "#refused-list pre").await, sent, "text, not markup");
     tab_to(&mut page, "button#drawer-close").await;
     tab_to(&mut page, "button#refused-refresh").await;
     press(&mut page, "Escape").await;
