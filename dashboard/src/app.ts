@@ -1,6 +1,5 @@
 /** The page: a replica of the store, painted once per animation frame. */
-import type { ClockRange, Fleet, World } from "./convergence";
-import { Follower } from "./follower";
+import { Replica, type ClockRange, type Fleet, type World } from "./convergence";
 import { Areas } from "./core/areas";
 import { clockOffset } from "./core/clock";
 import { columnsOf, type Column } from "./core/columns";
@@ -41,7 +40,7 @@ export class App {
   private readonly arrangement = new Arrangement();
   private readonly reading = new Reading();
   private readonly areas = new Areas();
-  private readonly replica: Follower;
+  private readonly replica: Replica;
   private readonly views: readonly { paint(frame: Frame): void }[];
   private readonly chart: Chart;
   private readonly drawer: Drawer;
@@ -51,7 +50,7 @@ export class App {
   private counted = 0;
   private pause: Pause | null = null;
   private scheduled = false;
-  private columns: { readonly traits: Fleet["traits"]; readonly list: readonly Column[] } | null = null;
+  private columns: Pick<Fleet, "traits" | "measurements"> & { readonly list: readonly Column[] } | null = null;
   private censused: { readonly slots: Fleet["slots"]; readonly at: number; readonly census: Census } | null = null;
   private query: Query;
   private measurement: string | null;
@@ -70,7 +69,7 @@ export class App {
     this.selection = view.selected === null ? NOTHING_SELECTED : selectionOf(view.selected);
     for (const area of view.areas) this.areas.add(area);
     const watcher = { stirred: () => this.invalidate(), applied: (fleet: Fleet) => this.applied(fleet) };
-    this.replica = new Follower(world, watcher, { areas: view.areas, devices: [] });
+    this.replica = new Replica(world, watcher, { areas: view.areas, devices: [] });
     const moved = (): void => this.invalidate();
     this.chart = new Chart({ toggle: (id) => this.toggle(id), moved });
     this.drawer = new Drawer(world, { close: () => this.closeDrawer(), moved });
@@ -176,7 +175,10 @@ export class App {
   }
 
   private columnsOf(fleet: Fleet): readonly Column[] {
-    if (this.columns?.traits !== fleet.traits) this.columns = { traits: fleet.traits, list: columnsOf(fleet) };
+    const { traits, measurements } = fleet;
+    if (this.columns?.traits !== traits || this.columns.measurements !== measurements) {
+      this.columns = { traits, measurements, list: columnsOf(fleet) };
+    }
     return this.columns.list;
   }
 

@@ -250,10 +250,35 @@ async fn everything_can_be_reached_with_the_keyboard_and_the_focus_comes_back() 
     await_page(&mut page, "document.activeElement.id === 'areas-all'").await;
     press(&mut page, "ArrowDown").await;
     press(&mut page, "Space").await;
-    await_page(&mut page, "location.hash.includes('area=Bondi')").await;
+    await_page(&mut page, "document.querySelectorAll('tr[data-device]').length === 1").await;
     press(&mut page, "Escape").await;
     assert_eq!(focused(&mut page).await, "button#areas");
     assert_eq!(text(&mut page, "#areas").await, "Bondi");
+    page.evaluate("location.reload()", PATIENCE).await.unwrap().unwrap();
+    await_page(&mut page, "document.querySelector('#areas')?.textContent === 'Bondi'").await;
+    await_page(&mut page, "document.querySelectorAll('tr[data-device]').length === 1").await;
+    page.stop().await.unwrap();
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_page_counts_what_waits_and_shows_it_when_it_goes_on() {
+    let data = tempfile::tempdir().unwrap();
+    let (stack, mut page) = page_with_devices(&built_dashboard(), data.path()).await;
+    let count = r#"tr[data-device="alpha"] td[data-field="count"]"#;
+    let live = r#"document.querySelector('[data-testid="link-state"]').dataset.state === "live""#;
+    await_page(&mut page, live).await;
+    page.evaluate("document.querySelector('#pause').click()", PATIENCE).await.unwrap().unwrap();
+    for waiting in 1..=3 {
+        stack.send("alpha", r#"{"temperature":21}"#).await;
+        stack.drained().await;
+        let grown = format!("document.querySelector('#pause').textContent === 'Resume · {waiting} new'");
+        await_page(&mut page, &grown).await;
+        assert_eq!(text(&mut page, count).await, "1", "nothing moves on a paused page");
+    }
+    page.evaluate("document.querySelector('#pause').click()", PATIENCE).await.unwrap().unwrap();
+    await_page(&mut page, &format!("document.querySelector('{count}').textContent === '4'")).await;
+    assert_eq!(text(&mut page, "#pause").await, "Pause");
     page.stop().await.unwrap();
     stack.stop().await;
 }

@@ -97,7 +97,8 @@ export class DeviceTable {
   }
 
   private paintRows({ from, to }: Slice, frame: Frame): void {
-    const wanted = this.order.slice(from, to);
+    // The order may be a moment older than the fleet.
+    const wanted = this.order.slice(from, to).filter((id) => frame.fleet.slots.has(id));
     const free = this.release(new Set(wanted));
     let place: Element | null = this.body.firstElementChild;
     const views = new Map<string, RowView>();
