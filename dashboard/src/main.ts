@@ -11,7 +11,7 @@ const base = apiBase(page, meta?.content ?? null);
 /** Where there is no address, every try fails with that cause, and the page says so. */
 function connectionToNowhere(): Connection {
   const fail = (): Promise<never> => Promise.reject(new LinkError({ kind: "address" }));
-  return { start: fail, stop: () => Promise.resolve(), onMessage: () => undefined, onClose: () => undefined };
+  return { start: fail, stop: () => Promise.resolve(), connectionId: null, onMessage: () => undefined, onClose: () => undefined };
 }
 
 const world = {

@@ -10,7 +10,9 @@ function device(id: string, version: number, more: Partial<Device> = {}): Device
 
 const messages = (...devices: Device[]): FleetAction => ({ kind: "messages", devices, malformed: 0, at: 99_000 });
 const snapshot = (...devices: Device[]): FleetAction => ({ kind: "snapshot", devices, measurements: CATALOGUE, malformed: 0 });
-const catchUp = (...devices: Device[]): FleetAction => ({ kind: "catchUp", devices, measurements: [], malformed: 0 });
+const catchUp = (...devices: Device[]): FleetAction => ({ kind: "catchUp", devices, elsewhere: [], measurements: [], malformed: 0 });
+const elsewhere = (...devices: Device[]): FleetAction => ({ kind: "catchUp", devices: [], elsewhere: devices, measurements: [], malformed: 0 });
+const follow = (areas: readonly string[], devices: readonly string[] = []): FleetAction => ({ kind: "follow", following: { areas, devices } });
 const BUFFER: FleetAction = { kind: "buffer" };
 const RELEASE: FleetAction = { kind: "release" };
 
@@ -172,6 +174,106 @@ describe("a catch-up", () => {
     expect(hasNews(fleet, [device("a", 4)])).toBe(true);
     expect(hasNews(fleet, [device("c", 0)])).toBe(true);
     expect(hasNews(fleet, [])).toBe(false);
+  });
+});
+
+describe("a fleet of which some is followed", () => {
+  const inSydney = (id: string, version: number): Device => device(id, version, { area: "Sydney" });
+  const inPerth = (id: string, version: number): Device => device(id, version, { area: "Perth" });
+  const SYDNEY = follow(["Sydney"], ["special"]);
+
+  it("shows only that, whatever comes", () => {
+    const fleet = play(SYDNEY, snapshot(inSydney("a", 1), inPerth("b", 1)), messages(inPerth("c", 1), inPerth("special", 1)), catchUp(inPerth("d", 1), inSydney("e", 1)));
+    expect(versions(fleet)).toEqual({ a: 1, special: 1, e: 1 });
+    expect(fleet.tally).toMatchObject({ applied: 1, dropped: 0 });
+  });
+
+  it.each([
+    ["a message", messages(inPerth("a", 12))],
+    ["a catch-up", catchUp(inPerth("a", 12))],
+    ["a catch-up that says that it is elsewhere", elsewhere(device("a", 12, { area: "Perth", values: {}, reportedAt: null }))],
+    ["a snapshot of a service without filters", snapshot(inSydney("b", 1), inPerth("a", 12))],
+  ])("loses a device that moved away by %s, and no older state brings it back", (_, moved) => {
+    const left = play(SYDNEY, snapshot(inSydney("a", 10), inSydney("b", 1)), moved);
+    expect(versions(left)).toEqual({ b: 1 });
+    expect([...left.slots]).toEqual([["b", 0]]);
+    for (const late of [messages(inSydney("a", 11)), catchUp(inSydney("a", 11)), messages(inSydney("a", 12))]) {
+      const after = reduceFleet(left, late);
+      expect([versions(after), after.contradictions]).toEqual([{ b: 1 }, 0]);
+    }
+    const back = reduceFleet(left, messages(inSydney("a", 13)));
+    expect(versions(back)).toEqual({ a: 13, b: 1 });
+    expect(back.away.size).toBe(0);
+    expect(versions(reduceFleet(back, messages(inPerth("a", 12))))).toEqual({ a: 13, b: 1 });
+  });
+
+  it("does not lose a device to an older word that it was elsewhere", () => {
+    const row = play(SYDNEY, snapshot(inSydney("a", 10)));
+    expect(versions(reduceFleet(row, messages(inPerth("a", 9))))).toEqual({ a: 10 });
+    expect(versions(reduceFleet(row, elsewhere(inPerth("a", 10))))).toEqual({ a: 10 });
+  });
+
+  it("does not take in a device whose move came before its arrival", () => {
+    expect(versions(play(SYDNEY, messages(inPerth("a", 12)), messages(inSydney("a", 11))))).toEqual({});
+    expect(versions(play(SYDNEY, elsewhere(inPerth("a", 12)), messages(inSydney("a", 11))))).toEqual({});
+  });
+
+  it("does not take a device in from a snapshot that was overtaken, but from one that was asked for later", () => {
+    const late = snapshot(inSydney("a", 11));
+    expect(versions(play(SYDNEY, messages(inPerth("a", 12)), late))).toEqual({});
+    expect(versions(play(SYDNEY, elsewhere({ ...inPerth("a", 12), reportedAt: null }), late))).toEqual({ a: 11 });
+  });
+
+  it("keeps the places of the others when one leaves in the middle of a message", () => {
+    const fleet = play(SYDNEY, snapshot(inSydney("a", 1), inSydney("b", 1), inSydney("c", 1)), messages(inPerth("a", 2), inSydney("c", 2), inSydney("d", 1), inSydney("a", 3)));
+    expect(Object.fromEntries(fleet.slots)).toEqual({ b: 0, c: 1, d: 2, a: 3 });
+    expect(fleet.rows.map((row) => row.device.id)).toEqual(["b", "c", "d", "a"]);
+    expect(fleet.touched).toEqual([1, 2, 3]);
+  });
+
+  it("says where the changed rows of a reply are after what was held back", () => {
+    const fleet = play(SYDNEY, snapshot(inSydney("a", 1), inSydney("b", 1)), BUFFER, messages(inPerth("a", 9)), catchUp(inSydney("a", 2), inSydney("b", 2)));
+    expect([versions(fleet), fleet.touched]).toEqual([{ b: 2 }, [0]]);
+  });
+
+  it("does not bring back what a snapshot removed", () => {
+    const fleet = play(snapshot(device("a", 5), device("b", 1)), snapshot(device("b", 1)), messages(device("a", 5)));
+    expect(versions(fleet)).toEqual({ b: 1 });
+    expect(versions(reduceFleet(fleet, messages(device("a", 6))))).toEqual({ b: 1, a: 6 });
+    expect(versions(reduceFleet(fleet, snapshot(device("a", 5))))).toEqual({ a: 5 });
+  });
+
+  it("drops at once what is not followed any more, and shows the rest with the next snapshot", () => {
+    const before = play(snapshot(inSydney("a", 1), inPerth("b", 4), inSydney("special", 1)));
+    const after = reduceFleet(before, follow(["Sydney"]));
+    expect(Object.fromEntries(after.slots)).toEqual({ a: 0, special: 1 });
+    expect(versions(reduceFleet(after, messages(inSydney("b", 3))))).toEqual({ a: 1, special: 1 });
+    const again = reduceFleet(after, follow(["Perth"]));
+    expect(versions(again)).toEqual({});
+    expect(versions(reduceFleet(again, snapshot(inPerth("b", 4))))).toEqual({ b: 4 });
+    expect(reduceFleet(again, snapshot(inPerth("b", 4))).away.has("b")).toBe(false);
+  });
+
+  it("keeps its rows and its index when nothing has to go", () => {
+    const before = play(snapshot(inSydney("a", 1)));
+    const after = reduceFleet(before, follow(["Sydney"]));
+    expect([after.rows, after.slots]).toEqual([before.rows, before.slots]);
+    expect(after.rows).toBe(before.rows);
+  });
+
+  it("has no news in what does not concern it", () => {
+    const fleet = play(SYDNEY, snapshot(inSydney("a", 3)), messages(inPerth("gone", 7)));
+    expect(hasNews(fleet, [inPerth("x", 9), inPerth("gone", 8), inSydney("gone", 7)])).toBe(false);
+    expect(hasNews(fleet, [inPerth("a", 4)])).toBe(true);
+    expect(hasNews(fleet, [inSydney("x", 1)])).toBe(true);
+    expect(hasNews(fleet, [inSydney("gone", 8)])).toBe(true);
+  });
+
+  it("follows a store that was started anew", () => {
+    const gone = play(SYDNEY, messages(inPerth("a", 500)));
+    const anew = { ...inSydney("a", 1), reportedAt: 900_000 };
+    expect(reduceFleet(gone, messages(anew)).contradictions).toBe(1);
+    expect(versions(reduceFleet(gone, snapshot(anew)))).toEqual({ a: 1 });
   });
 });
 

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { EVERYTHING, groupsOf, isSameFollowing, type Following } from "../src/core/following";
 import { apiBase } from "../src/link/base";
 import { causeOfConnectError, LinkError } from "../src/link/cause";
 import { loadSnapshot } from "../src/link/snapshot";
+import { joinGroups, leaveGroups } from "../src/link/subscriptions";
 
 describe("the address of the service", () => {
   const at = (address: string, meta: string | null = null): string | null => apiBase(new URL(address), meta);
@@ -45,13 +47,15 @@ describe("loading the snapshot", () => {
 
   const load = (...replies: Response[]): Loading => catchUp(null, ...replies);
 
-  function catchUp(since: string | null, ...replies: Response[]): Loading {
+  const catchUp = (since: string | null, ...replies: Response[]): Loading => ask(since, EVERYTHING, ...replies);
+
+  function ask(since: string | null, following: Following, ...replies: Response[]): Loading {
     const asked: string[] = [];
     const fetch = (input: string | URL | Request): Promise<Response> => {
       asked.push(String(input));
       return Promise.resolve(replies.shift() ?? Response.error());
     };
-    return { asked, result: loadSnapshot({ fetch, base: "http://x/api", now: () => 5 }, since, new AbortController().signal) };
+    return { asked, result: loadSnapshot({ fetch, base: "http://x/api", now: () => 5 }, { since, following }, new AbortController().signal) };
   }
 
   it("follows the pages to the last", async () => {
@@ -74,6 +78,20 @@ describe("loading the snapshot", () => {
     const { asked, result } = catchUp("c/1", page(["a"], "next", "c/2"), page(["b"], undefined, "c/2"));
     expect(await result).toMatchObject({ full: false, cursor: "c/2", devices: [{ id: "a" }, { id: "b" }] });
     expect(asked).toEqual(["http://x/api/getdevicestate?since=c%2F1", "http://x/api/getdevicestate?since=c%2F1&continuation=next"]);
+  });
+
+  it("asks for what is followed, on every page, with commas that survive the host", async () => {
+    const { asked, result } = ask("c", { areas: ["Hay, WA", "Æ&b"], devices: ["d 1"] }, page(["a"], "next", "c"), page(["b"]));
+    await result;
+    const wanted = "geo=Hay%252C%20WA&geo=%C3%86%26b&deviceId=d%201&since=c";
+    expect(asked).toEqual([`http://x/api/getdevicestate?${wanted}`, `http://x/api/getdevicestate?${wanted}&continuation=next`]);
+  });
+
+  it("learns which devices are elsewhere by now, from every page", async () => {
+    const moved = (id: string, continuation?: string): Response =>
+      Response.json({ devices: [], cursor: "c2", continuation, elsewhere: [{ deviceId: id, geo: "Perth", version: 12 }, { geo: "?" }] });
+    const { result } = ask("c", { areas: ["Sydney"], devices: [] }, moved("d7", "next"), moved("d8"));
+    expect((await result)?.elsewhere).toMatchObject([{ id: "d7", area: "Perth", version: 12 }, { id: "d8" }]);
   });
 
   it("gives nothing when the cursor is refused, on a later page too", async () => {
@@ -100,5 +118,66 @@ describe("loading the snapshot", () => {
     const error: unknown = await load(reply).result.catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(LinkError);
     expect((error as LinkError).reason).toEqual(cause);
+  });
+});
+
+describe("the groups", () => {
+  interface Asking {
+    readonly asked: string[];
+    readonly result: Promise<number | null>;
+  }
+
+  function join(groups: readonly string[], ...replies: Response[]): Asking {
+    const asked: string[] = [];
+    const fetch = (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+      asked.push(`${init?.method} ${String(input)}`);
+      return Promise.resolve(replies.shift() ?? Response.error());
+    };
+    return { asked, result: joinGroups({ fetch, base: "http://x/api" }, "id/1=", groups, new AbortController().signal) };
+  }
+
+  const confirmed = (settlesAfterSeconds: unknown): Response => Response.json({ group: "?", settlesAfterSeconds });
+  const NOT_THERE = new Response("<html>", { status: 404 });
+
+  it("are those of what is followed, each once", () => {
+    expect(groupsOf(EVERYTHING)).toEqual(["all"]);
+    expect(groupsOf({ areas: ["Sydney", "Sydney"], devices: ["d1"] })).toEqual(["geo:Sydney", "device:d1"]);
+    expect(isSameFollowing({ areas: ["a", "b"], devices: [] }, { areas: ["b", "a", "a"], devices: [] })).toBe(true);
+    expect(isSameFollowing({ areas: ["a"], devices: [] }, { areas: [], devices: ["a"] })).toBe(false);
+    expect(isSameFollowing({ areas: ["a"], devices: [] }, EVERYTHING)).toBe(false);
+  });
+
+  it("are one segment of the address each, and settle when the last one has", async () => {
+    const { asked, result } = join(["geo:Hay/../WA, ä", "all"], confirmed(5), confirmed(2.5));
+    expect(await result).toBe(5_000);
+    const query = "?connectionId=id%2F1%3D";
+    expect(asked).toEqual([`PUT http://x/api/subscriptions/geo%3AHay%2F..%2FWA%2C%20%C3%A4${query}`, `PUT http://x/api/subscriptions/all${query}`]);
+  });
+
+  it("are not missed where the service has none", async () => {
+    expect(await join(["all"], NOT_THERE).result).toBeNull();
+    expect(await join(["all"], Response.json({ code: "not_found" }, { status: 404 })).result).toBeNull();
+    expect(await join([]).result).toBe(0);
+  });
+
+  it.each([
+    [Response.json({ code: "unknown_connection", error: "?" }, { status: 404 }), { kind: "status", step: "subscribe", status: 404 }],
+    [Response.json({ code: "bad_group", error: "?" }, { status: 400 }), { kind: "status", step: "subscribe", status: 400 }],
+    [Response.json({ code: "signalr_unavailable", error: "?" }, { status: 503 }), { kind: "status", step: "subscribe", status: 503 }],
+    [confirmed("5"), { kind: "unreadable", step: "subscribe" }],
+    [confirmed(-1), { kind: "unreadable", step: "subscribe" }],
+    [new Response("<html>"), { kind: "unreadable", step: "subscribe" }],
+  ])("that cannot be joined have a cause (%#)", async (reply, cause) => {
+    await expect(join(["all", "geo:a"], confirmed(1), reply).result).rejects.toMatchObject({ reason: cause });
+  });
+
+  it("are left with best effort", async () => {
+    const asked: string[] = [];
+    const fetch = (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+      asked.push(`${init?.method} ${String(input)}`);
+      return asked.length === 1 ? Promise.reject(new TypeError("network")) : Promise.resolve(NOT_THERE);
+    };
+    await leaveGroups({ fetch, base: "http://x/api" }, "c1", ["geo:a", "geo:b"]);
+    expect(asked).toEqual(["DELETE http://x/api/subscriptions/geo%3Aa?connectionId=c1", "DELETE http://x/api/subscriptions/geo%3Ab?connectionId=c1"]);
   });
 });

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { SYSTEM_TIME } from "../src/convergence";
+import { EVERYTHING, SYSTEM_TIME, type Following } from "../src/convergence";
 import { Link, type Connection, type Listener, type Ports } from "../src/link/link";
 import { LinkError } from "../src/link/cause";
 import { ATTEMPT_LIMIT, GRACE } from "../src/link/machine";
 import { QUIET } from "../src/link/quiet";
 import type { Snapshot } from "../src/link/snapshot";
 
-const SNAPSHOT: Snapshot = { devices: [], measurements: [], malformed: 0, full: true, cursor: "c1", clock: null };
+const SNAPSHOT: Snapshot = { devices: [], elsewhere: [], measurements: [], malformed: 0, full: true, cursor: "c1", clock: null };
 
 /** One promise that the test settles. */
 class Pending<T> {
@@ -17,6 +17,7 @@ class Pending<T> {
 
 class FakeConnection implements Connection {
   readonly starting = new Pending<void>();
+  connectionId: string | null = "connection";
   stopped = false;
   message: (argument: unknown) => void = () => undefined;
   close: () => void = () => undefined;
@@ -31,7 +32,9 @@ class FakeConnection implements Connection {
 
 class World {
   readonly connections: FakeConnection[] = [];
-  readonly loads: { readonly pending: Pending<Snapshot | null>; readonly since: string | null; readonly signal: AbortSignal }[] = [];
+  readonly loads: { readonly pending: Pending<Snapshot | null>; readonly since: string | null; readonly following: Following; readonly signal: AbortSignal }[] = [];
+  readonly joins: { readonly pending: Pending<number | null>; readonly groups: readonly string[]; readonly signal: AbortSignal }[] = [];
+  readonly leaves: { readonly pending: Pending<void>; readonly groups: readonly string[] }[] = [];
   readonly log: string[] = [];
   news = false;
   readonly link: Link;
@@ -39,9 +42,19 @@ class World {
   constructor() {
     const ports: Ports = {
       connect: () => this.connections[this.connections.push(new FakeConnection()) - 1] ?? new FakeConnection(),
-      load: (since, signal) => {
+      join: (_, groups, signal) => {
+        const pending = new Pending<number | null>();
+        this.joins.push({ pending, groups, signal });
+        return pending.promise;
+      },
+      leave: (_, groups) => {
+        const pending = new Pending<void>();
+        this.leaves.push({ pending, groups });
+        return pending.promise;
+      },
+      load: ({ since, following }, signal) => {
         const pending = new Pending<Snapshot | null>();
-        this.loads.push({ pending, since, signal });
+        this.loads.push({ pending, since, following, signal });
         return pending.promise;
       },
       time: { ...SYSTEM_TIME, chance: () => 0 },
@@ -56,7 +69,7 @@ class World {
       },
       release: () => this.log.push("release"),
     };
-    this.link = new Link(ports, listener);
+    this.link = new Link(ports, listener, EVERYTHING);
     this.link.start();
   }
 
@@ -64,8 +77,15 @@ class World {
     return this.connections.at(-1) ?? new FakeConnection();
   }
 
+  /** Connected and in its groups. */
   async open(): Promise<void> {
     this.connection.starting.resolve();
+    await settle();
+    await this.join();
+  }
+
+  async join(settlesAfter: number | null = null): Promise<void> {
+    this.joins.at(-1)?.pending.resolve(settlesAfter);
     await settle();
   }
 
@@ -97,7 +117,7 @@ describe("a link", () => {
     world.connection.message("early");
     await world.load();
     world.connection.message("later");
-    expect(world.taken()).toEqual(["buffer", "opening", "buffer", "loading", "message early", "snapshot", "live", "message later", "live"]);
+    expect(world.taken()).toEqual(["buffer", "opening", "joining", "buffer", "loading", "message early", "snapshot", "live", "message later", "live"]);
   });
 
   it("retries the first connection by itself", async () => {
@@ -121,7 +141,7 @@ describe("a link", () => {
     await world.open();
     expect(world.loads.map(({ since }) => since)).toEqual([null, "c1"]);
     await world.load({ ...SNAPSHOT, full: false, cursor: "c2" });
-    expect(world.taken()).toEqual(["buffer", "opening", "loading", "catch-up", "live"]);
+    expect(world.taken()).toEqual(["buffer", "opening", "joining", "loading", "catch-up", "live"]);
   });
 
   it("loads everything when its cursor is refused", async () => {
@@ -219,5 +239,100 @@ describe("a link", () => {
     await settle();
     expect(world.taken()).toEqual(["buffer", "live", "release", "live"]);
     expect(world.link.state.phase.kind).toBe("live");
+  });
+});
+
+describe("a link with groups", () => {
+  const SYDNEY: Following = { areas: ["Sydney"], devices: [] };
+
+  it("asks the store when its groups are confirmed, not before, and once more when they have settled", async () => {
+    const world = new World();
+    world.connection.starting.resolve();
+    await settle();
+    expect(world.joins.map(({ groups }) => groups)).toEqual([["all"]]);
+    expect(world.loads).toHaveLength(0);
+    await world.join(5_000);
+    expect(world.loads).toHaveLength(1);
+    await world.load();
+    await vi.advanceTimersByTimeAsync(4_999);
+    expect(world.loads).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(world.loads.map(({ since }) => since)).toEqual([null, "c1"]);
+  });
+
+  it("that cannot be joined ends the session", async () => {
+    const world = new World();
+    world.connection.starting.resolve();
+    await settle();
+    world.joins[0]?.pending.reject(new LinkError({ kind: "status", step: "subscribe", status: 404 }));
+    await settle();
+    expect(world.connection.stopped).toBe(true);
+    expect(world.link.state).toMatchObject({ phase: { kind: "waiting" }, cause: { step: "subscribe", status: 404 } });
+  });
+
+  it("whose connection has no name any more waits for no confirmation", async () => {
+    const world = new World();
+    world.connection.connectionId = null;
+    world.connection.starting.resolve();
+    await settle();
+    expect(world.joins).toHaveLength(0);
+    expect(world.link.state).toMatchObject({ phase: { kind: "waiting" }, cause: { kind: "closed" } });
+  });
+
+  it("joins, loads and leaves, in this order, when something else is followed", async () => {
+    const world = new World();
+    await world.live();
+    world.link.follow(SYDNEY);
+    await settle();
+    expect(world.joins.at(-1)?.groups).toEqual(["geo:Sydney"]);
+    await world.join();
+    expect(world.loads.at(-1)).toMatchObject({ since: null, following: SYDNEY });
+    expect(world.leaves).toHaveLength(0);
+    await world.load();
+    expect(world.leaves.map(({ groups }) => groups)).toEqual([["all"]]);
+    expect(world.connections).toHaveLength(1);
+    expect(world.taken()).toEqual(["joining", "buffer", "loading", "snapshot", "live"]);
+  });
+
+  it("drops the answers that it does not need any more", async () => {
+    const world = new World();
+    await world.open();
+    world.link.follow(SYDNEY);
+    await settle();
+    world.link.follow(EVERYTHING);
+    await settle();
+    expect([world.loads[0], world.joins[1]].map((asked) => asked?.signal.aborted)).toEqual([true, true]);
+    world.joins[1]?.pending.resolve(null);
+    world.loads[0]?.pending.resolve(SNAPSHOT);
+    await settle();
+    expect(world.link.state.phase.kind).toBe("joining");
+  });
+
+  it("joins a group that it is leaving when it has left it", async () => {
+    const world = new World();
+    await world.live();
+    world.link.follow(SYDNEY);
+    await settle();
+    await world.join();
+    await world.load();
+    world.link.follow(EVERYTHING);
+    await settle();
+    expect(world.joins).toHaveLength(2);
+    world.leaves[0]?.pending.reject(new TypeError("network"));
+    await settle();
+    expect(world.joins.at(-1)?.groups).toEqual(["all"]);
+  });
+
+  it("does not wait with a new connection for what the old one was leaving", async () => {
+    const world = new World();
+    await world.live();
+    world.link.follow(SYDNEY);
+    await settle();
+    await world.join();
+    await world.load();
+    world.connection.close();
+    await vi.advanceTimersByTimeAsync(500);
+    await world.open();
+    expect(world.loads.at(-1)).toMatchObject({ since: "c1", following: SYDNEY });
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { EVERYTHING } from "../src/core/following";
 import { retryDelay } from "../src/link/backoff";
 import { ATTEMPT_LIMIT, FULL_EVERY, GRACE, IDLE, RELOAD_AT_MOST_EVERY, step, type Answer, type Effect, type LinkEvent, type LinkState } from "../src/link/machine";
 import { QUIET, quietTime, RELOAD_EVERY } from "../src/link/quiet";
@@ -19,7 +20,9 @@ function play(events: readonly (LinkEvent | [now: number, event: LinkEvent])[], 
 
 const START: LinkEvent = { kind: "start" };
 const WOKE: LinkEvent = { kind: "woke" };
-const opened = (session: number): LinkEvent => ({ kind: "opened", session });
+const connected = (session: number): LinkEvent => ({ kind: "opened", session });
+const joined = (session: number, settlesAfter: number | null = null): LinkEvent => ({ kind: "joined", session, settlesAfter });
+const follow = (areas: readonly string[], devices: readonly string[] = []): LinkEvent => ({ kind: "follow", following: { areas, devices } });
 const FULL: Answer = { full: true, cursor: "c1", news: false, contradicted: false };
 const SAME: Answer = { full: false, cursor: "c2", news: false, contradicted: false };
 const NEWS: Answer = { ...SAME, news: true };
@@ -28,12 +31,13 @@ const heard = (session: number): LinkEvent => ({ kind: "heard", session });
 const refused = (session: number): LinkEvent => ({ kind: "refused", session });
 const lost = (session: number, cause: Cause = DOWN): LinkEvent => ({ kind: "lost", session, cause });
 const loadFailed = (session: number): LinkEvent => ({ kind: "loadFailed", session, cause: DOWN });
-const LIVE = [START, opened(1), loaded(1)];
+const LIVE = [START, connected(1), joined(1), loaded(1)];
 
 describe("the way to live", () => {
   it("subscribes before it asks for the snapshot", () => {
     expect(play([START]).effects).toEqual([{ kind: "open", session: 1 }, { kind: "wake", after: ATTEMPT_LIMIT }]);
-    expect(play([START, opened(1)]).effects).toEqual([{ kind: "load", session: 1, since: null }, { kind: "wake", after: ATTEMPT_LIMIT }]);
+    expect(play([START, connected(1)]).effects).toEqual([{ kind: "join", session: 1, groups: ["all"] }, { kind: "wake", after: ATTEMPT_LIMIT }]);
+    expect(play([START, connected(1), joined(1)]).effects).toEqual([{ kind: "load", session: 1, since: null, following: EVERYTHING }, { kind: "wake", after: ATTEMPT_LIMIT }]);
     expect(play(LIVE).state.phase).toMatchObject({ kind: "live", since: 0, knownAt: 0, loadedAt: 0, doing: "listening" });
   });
 
@@ -52,12 +56,13 @@ describe("the way to live", () => {
   });
 
   it("starts the whole session again when the snapshot fails", () => {
-    expect(play([START, opened(1), loadFailed(1)]).state).toMatchObject({ phase: { kind: "waiting" }, cause: DOWN });
+    expect(play([START, connected(1), joined(1), loadFailed(1)]).state).toMatchObject({ phase: { kind: "waiting" }, cause: DOWN });
   });
 
   it("gives up on an attempt that hangs", () => {
     expect(play([START, WOKE]).state.cause).toEqual({ kind: "overdue", step: "push" });
-    expect(play([START, opened(1), WOKE]).state.cause).toEqual({ kind: "overdue", step: "snapshot" });
+    expect(play([START, connected(1), WOKE]).state.cause).toEqual({ kind: "overdue", step: "subscribe" });
+    expect(play([START, connected(1), joined(1), WOKE]).state.cause).toEqual({ kind: "overdue", step: "snapshot" });
   });
 
   it("tries at once when somebody asks for it", () => {
@@ -67,8 +72,8 @@ describe("the way to live", () => {
 
   it("does not listen to an earlier session", () => {
     const again = [START, lost(1), WOKE];
-    expect(play([...again, opened(1)]).state).toEqual(play(again).state);
-    expect(play([...again, opened(2), loaded(1)]).state.phase.kind).toBe("loading");
+    expect(play([...again, connected(1), joined(1)]).state).toEqual(play(again).state);
+    expect(play([...again, connected(2), joined(2), loaded(1)]).state.phase.kind).toBe("loading");
     expect(play([...again, lost(1, CLOSED)]).state.phase.kind).toBe("opening");
   });
 
@@ -79,7 +84,7 @@ describe("the way to live", () => {
 
 describe("being live", () => {
   it("forgets the cause of what went wrong before", () => {
-    expect(play([START, lost(1), WOKE, opened(2), loaded(2)]).state).toMatchObject({ cause: null, everLive: true });
+    expect(play([START, lost(1), WOKE, connected(2), joined(2), loaded(2)]).state).toMatchObject({ cause: null, everLive: true });
   });
 
   it("subscribes and loads anew after a connection that ended", () => {
@@ -89,15 +94,15 @@ describe("being live", () => {
   });
 
   it("waits longer and longer when the connection flaps, and forgets that once it was steady", () => {
-    const flapping = play([...LIVE, [100, lost(1, CLOSED)], [600, WOKE], [700, opened(2)], [700, loaded(2)], [800, lost(2, CLOSED)]]);
+    const flapping = play([...LIVE, [100, lost(1, CLOSED)], [600, WOKE], [700, connected(2)], [700, joined(2)], [700, loaded(2)], [800, lost(2, CLOSED)]]);
     expect(flapping.state.failures).toBe(2);
-    const steady = play([[900, WOKE], [900, opened(3)], [900, loaded(3)], [60_000, lost(3, CLOSED)]], flapping.state);
+    const steady = play([[900, WOKE], [900, connected(3)], [900, joined(3)], [900, loaded(3)], [60_000, lost(3, CLOSED)]], flapping.state);
     expect(steady.state.failures).toBe(1);
   });
 
   it("loads again when the rows contradict the service, once and not too often", () => {
     const once = play([...LIVE, [60_000, { kind: "reload" }]]);
-    expect(once.effects[0]).toEqual({ kind: "load", session: 1, since: null });
+    expect(once.effects[0]).toEqual({ kind: "load", session: 1, since: null, following: EVERYTHING });
     expect(play([[60_000, { kind: "reload" }]], once.state).effects).toEqual([]);
     const again = [60_000, loaded(1)] as const;
     expect(play([[...again], [60_001, { kind: "reload" }]], once.state).effects).toEqual([]);
@@ -116,30 +121,30 @@ describe("being live", () => {
 });
 
 describe("catching up", () => {
-  const again = [...LIVE, [60_000, lost(1, CLOSED)], [60_500, WOKE], [60_600, opened(2)]] as const;
+  const again = [...LIVE, [60_000, lost(1, CLOSED)], [60_500, WOKE], [60_600, connected(2)], [60_600, joined(2)]] as const;
   const since = (...more: (LinkEvent | [number, LinkEvent])[]): unknown =>
     play([...again.map((entry) => entry as LinkEvent | [number, LinkEvent]), ...more]).effects.find(({ kind }) => kind === "load");
 
   it("asks only for what changed since the last answer", () => {
-    expect(since()).toEqual({ kind: "load", session: 2, since: "c1" });
-    expect(since([60_700, loaded(2, SAME)], [90_000, lost(2, CLOSED)], [91_000, WOKE], [91_100, opened(3)])).toMatchObject({ since: "c2" });
+    expect(since()).toEqual({ kind: "load", session: 2, since: "c1", following: EVERYTHING });
+    expect(since([60_700, loaded(2, SAME)], [90_000, lost(2, CLOSED)], [91_000, WOKE], [91_100, connected(3)], [91_100, joined(3)])).toMatchObject({ since: "c2" });
   });
 
   it("keeps its cursor when the answer fails", () => {
-    expect(since([60_700, loadFailed(2)], [70_000, WOKE], [70_100, opened(3)])).toMatchObject({ since: "c1" });
+    expect(since([60_700, loadFailed(2)], [70_000, WOKE], [70_100, connected(3)], [70_100, joined(3)])).toMatchObject({ since: "c1" });
   });
 
   it("takes everything when the cursor is refused, and when the answer contradicts the rows", () => {
-    expect(since([60_700, refused(2)])).toEqual({ kind: "load", session: 2, since: null });
-    expect(since([60_700, loaded(2, { ...SAME, contradicted: true })])).toEqual({ kind: "load", session: 2, since: null });
+    expect(since([60_700, refused(2)])).toEqual({ kind: "load", session: 2, since: null, following: EVERYTHING });
+    expect(since([60_700, loaded(2, { ...SAME, contradicted: true })])).toEqual({ kind: "load", session: 2, since: null, following: EVERYTHING });
   });
 
   it("does not load everything again and again because of a contradiction", () => {
-    expect(play([START, opened(1), loaded(1, { ...FULL, contradicted: true })]).state.phase.kind).toBe("live");
+    expect(play([START, connected(1), joined(1), loaded(1, { ...FULL, contradicted: true })]).state.phase.kind).toBe("live");
   });
 
   it("takes everything from a service without cursors", () => {
-    expect(play([START, opened(1), loaded(1, { ...FULL, cursor: null }), [60_000, WOKE]]).effects[0]).toMatchObject({ kind: "load", since: null });
+    expect(play([START, connected(1), joined(1), loaded(1, { ...FULL, cursor: null }), [60_000, WOKE]]).effects[0]).toMatchObject({ kind: "load", since: null });
   });
 
   it("takes everything now and then, to learn of devices that were removed", () => {
@@ -148,12 +153,98 @@ describe("catching up", () => {
   });
 });
 
+describe("groups that have to settle", () => {
+  const SETTLES = 5_000;
+  const settling = [START, connected(1), joined(1, SETTLES), [1_000, loaded(1)]] as const;
+  const later = (...more: (LinkEvent | [number, LinkEvent])[]): ReturnType<typeof play> => play([...settling.map((entry) => entry as LinkEvent | [number, LinkEvent]), ...more]);
+
+  it("make the link ask the store when they have, however much comes in", () => {
+    expect(later().effects).toEqual([{ kind: "wake", after: 4_000 }]);
+    const asking = later([4_999, heard(1)], [SETTLES, WOKE]);
+    expect(asking.effects[0]).toMatchObject({ kind: "load", since: "c1" });
+    expect(play([[5_100, loaded(1, NEWS)]], asking.state).effects).toEqual([{ kind: "wake", after: QUIET }]);
+  });
+
+  it("make it ask at once when the first answer took longer", () => {
+    expect(play([START, connected(1), joined(1, SETTLES), [9_000, loaded(1)]]).effects).toEqual([{ kind: "wake", after: 0 }]);
+  });
+
+  it("are asked about again, a little later, when the answer fails", () => {
+    const failed = later([SETTLES, WOKE], [5_100, loadFailed(1)]);
+    expect(failed.effects).toEqual([{ kind: "release" }, { kind: "wake", after: QUIET }]);
+    expect(play([[20_000, heard(1)], [5_100 + QUIET, WOKE]], failed.state).effects[0]).toMatchObject({ kind: "load", since: "c1" });
+  });
+
+  it("are not asked about when the first answer came after it all, nor where there are none", () => {
+    for (const settlesAfter of [0, null]) {
+      expect(play([START, connected(1), joined(1, settlesAfter), [1_000, loaded(1)]]).effects).toEqual([{ kind: "wake", after: QUIET }]);
+    }
+  });
+
+  it("do not make a link deaf that heard nothing meanwhile", () => {
+    const slow = play([START, connected(1), joined(1, 40_000), loaded(1), [QUIET, WOKE], [QUIET, loaded(1, NEWS)], [40_000, WOKE], [40_000, loaded(1, NEWS)]]);
+    expect(slow.state.phase).toMatchObject({ kind: "live", doing: "listening" });
+    expect(play([[40_000 + QUIET, WOKE], [40_000 + QUIET, loaded(1, NEWS)]], slow.state).state.phase).toMatchObject({ doing: "doubting" });
+  });
+
+  it("settle no sooner because fewer are followed", () => {
+    const narrowed = later([2_000, follow(["a", "b"])], [2_000, joined(1, SETTLES)], [2_100, loaded(1)], [3_000, follow(["a"])], [3_000, joined(1, 0)], [3_100, loaded(1)]);
+    expect(narrowed.state.settlesAt).toBe(7_000);
+    expect(play([[4_000, lost(1, CLOSED)], [5_000, WOKE]], narrowed.state).state.settlesAt).toBeNull();
+  });
+});
+
+describe("following something else", () => {
+  it("joins the new groups, takes everything, and leaves the old groups", () => {
+    const joining = play([...LIVE, [30_000, follow(["a"], ["d"])]]);
+    expect(joining.state).toMatchObject({ phase: { kind: "joining" }, downSince: 30_000, following: { areas: ["a"], devices: ["d"] } });
+    expect(joining.effects).toEqual([{ kind: "join", session: 1, groups: ["geo:a", "device:d"] }, { kind: "wake", after: ATTEMPT_LIMIT }]);
+    const loading = play([[30_100, joined(1)]], joining.state);
+    expect(loading.effects[0]).toEqual({ kind: "load", session: 1, since: null, following: { areas: ["a"], devices: ["d"] } });
+    expect(play([[30_200, loaded(1)]], loading.state).effects).toEqual([{ kind: "wake", after: QUIET }, { kind: "leave", groups: ["all"] }]);
+  });
+
+  it("joins only groups that are not confirmed yet", () => {
+    const other = [follow(["a"]), joined(1), loaded(1), follow(["a", "b"])];
+    expect(play([...LIVE, ...other]).effects[0]).toEqual({ kind: "join", session: 1, groups: ["geo:b"] });
+    expect(play([...LIVE, ...other, follow(["b"])]).effects[0]).toEqual({ kind: "join", session: 1, groups: ["geo:b"] });
+    expect(play([...LIVE, ...other, follow(["c"]), joined(1), loaded(1)]).effects.at(-1)).toEqual({ kind: "leave", groups: ["geo:a", "geo:b"] });
+    expect(play([...LIVE, ...other, lost(1), WOKE, connected(2)]).effects[0]).toEqual({ kind: "join", session: 2, groups: ["geo:a", "geo:b"] });
+  });
+
+  it("begins again with what is followed now, wherever it was", () => {
+    for (const before of [[], [START], [START, lost(1)], [START, lost(1), WOKE]]) {
+      const { state, effects } = play([...before, follow(["a"])]);
+      expect(state.following.areas).toEqual(["a"]);
+      expect(effects).toEqual([]);
+    }
+    for (const before of [[], [joined(1)], [joined(1), loaded(1), [QUIET, WOKE] as [number, LinkEvent]]]) {
+      expect(play([START, connected(1), ...before, follow(["a"])]).effects[0]).toEqual({ kind: "join", session: 1, groups: ["geo:a"] });
+    }
+  });
+
+  it("does not trust a cursor that says nothing about the new devices", () => {
+    expect(play([...LIVE, follow(["a"]), lost(1), WOKE, connected(2), joined(2)]).effects[0]).toMatchObject({ kind: "load", since: null });
+  });
+
+  it("is nothing to do when it is the same", () => {
+    expect(play([...LIVE, follow([])]).effects).toEqual([]);
+    const live = [...LIVE, follow(["a", "b"]), joined(1), loaded(1)];
+    expect(play([...live, follow(["b", "a", "b"])]).effects).toEqual([]);
+  });
+
+  it("does not listen to an answer to the old question", () => {
+    expect(play([...LIVE, [QUIET, WOKE], follow(["a"]), loaded(1)]).state.phase.kind).toBe("joining");
+    expect(play([...LIVE, joined(1)]).state.phase.kind).toBe("live");
+  });
+});
+
 describe("silence", () => {
   const asking = play([...LIVE, [QUIET, WOKE]]).state;
 
   it("is believed for the quiet time only", () => {
     expect(play(LIVE).effects).toEqual([{ kind: "wake", after: QUIET }]);
-    expect(play([...LIVE, [QUIET, WOKE]]).effects[0]).toEqual({ kind: "load", session: 1, since: "c1" });
+    expect(play([...LIVE, [QUIET, WOKE]]).effects[0]).toEqual({ kind: "load", session: 1, since: "c1", following: EVERYTHING });
     expect(asking.phase).toMatchObject({ kind: "live", since: 0, doing: "asking" });
   });
 
@@ -219,7 +310,7 @@ describe("a deaf link", () => {
   });
 
   it("stays suspected until it is heard, or the store has nothing new", () => {
-    const next = play([[30_000, WOKE], [30_000, opened(2)], [30_000, loaded(2, NEWS)]], deaf.state).state;
+    const next = play([[30_000, WOKE], [30_000, connected(2)], [30_000, joined(2)], [30_000, loaded(2, NEWS)]], deaf.state).state;
     expect(next).toMatchObject({ phase: { kind: "live", doing: "listening" }, cause: { kind: "deaf" } });
     expect(play([[30_001, heard(2)]], next).state.cause).toBeNull();
     expect(play([[50_000, WOKE], [50_000, loaded(2, SAME)]], next).state.cause).toBeNull();
@@ -229,10 +320,10 @@ describe("a deaf link", () => {
     let state = deaf.state;
     for (const session of [2, 3]) {
       const start = session * 100_000;
-      ({ state } = play([[start, WOKE], [start, opened(session)], [start, loaded(session, NEWS)], [start + QUIET, WOKE], [start + QUIET, loaded(session, NEWS)], [start + QUIET + GRACE, WOKE]], state));
+      ({ state } = play([[start, WOKE], [start, connected(session)], [start, joined(session)], [start, loaded(session, NEWS)], [start + QUIET, WOKE], [start + QUIET, loaded(session, NEWS)], [start + QUIET + GRACE, WOKE]], state));
       expect(state).toMatchObject({ phase: { kind: "waiting" }, failures: session, cause: { kind: "deaf" } });
     }
-    const heardOnce = play([[400_000, WOKE], [400_000, opened(4)], [400_000, loaded(4, NEWS)], [400_001, heard(4)], [420_000, WOKE], [420_000, loaded(4, NEWS)], [425_000, WOKE]], state);
+    const heardOnce = play([[400_000, WOKE], [400_000, connected(4)], [400_000, joined(4)], [400_000, loaded(4, NEWS)], [400_001, heard(4)], [420_000, WOKE], [420_000, loaded(4, NEWS)], [425_000, WOKE]], state);
     expect(heardOnce.state).toMatchObject({ phase: { kind: "waiting" }, failures: 1 });
   });
 });

@@ -1,5 +1,6 @@
 /** A world in virtual time in which everything goes wrong by chance, always the same for the same seed. */
 import { LinkError, type Connection, type Time } from "../src/convergence";
+import { isFollowed } from "../src/core/following";
 
 /** Takes turns in the order of time. Between two turns all promises that can go on do so. */
 export class Schedule {
@@ -40,27 +41,48 @@ export function dice(seed: number): () => number {
   };
 }
 
-export type Versions = ReadonlyMap<string, number>;
+/** What is known of one device. */
+export interface Known {
+  readonly version: number;
+  readonly area: string;
+}
+
+export type States = ReadonlyMap<string, Known>;
+
+/**
+ * `old` is the predecessor: neither cursors nor filters nor subscriptions. The others differ in whether every change is
+ * sent to everybody, or to the groups that it concerns.
+ */
+export type Service = "old" | "broadcast" | "groups";
+
+export const AREAS = ["Bondi", "Manly", "Perth", "Sydney"] as const;
 
 const DEVICES = 24;
 const PAGE = 5;
+const PROCESSES = 3;
+/** For so long a process believes that a group that it found empty still is. */
+const BELIEF = 5_000;
 
-/** The store, `getdevicestate` and the push service. */
+/** The store, `getdevicestate`, `subscriptions` and the push service. */
 export class Storm {
   readonly schedule = new Schedule();
   readonly chance: () => number;
   raging = true;
+  /** Requests that found their connection gone. */
+  unknown = 0;
   private readonly connections: StormConnection[] = [];
   private readonly written: string[] = [];
-  private readonly states = new Map<string, number>();
+  /** The area of each version of each device, beginning with version 1. */
+  private readonly areas = new Map<string, string[]>();
+  /** When each process last found a group empty. */
+  private readonly empty = Array.from({ length: PROCESSES }, () => new Map<string, number>());
 
-  /** `cursors`: whether the service is new enough to know what changed since. */
-  constructor(seed: number, private readonly cursors: boolean) {
+  constructor(seed: number, readonly service: Service) {
     this.chance = dice(seed);
   }
 
-  get versions(): Versions {
-    return new Map(this.states);
+  get states(): States {
+    return new Map([...this.areas].map(([id, areas]) => [id, { version: areas.length, area: areas.at(-1) ?? "" }]));
   }
 
   get time(): Time {
@@ -77,20 +99,38 @@ export class Storm {
   }
 
   connect(): StormConnection {
-    const connection = new StormConnection(this);
+    const connection = new StormConnection(this, `connection/${this.connections.length}`);
     this.connections.push(connection);
     return connection;
   }
 
-  /** A batch is committed, then pushed. Some devices report all the time, others hardly ever. */
+  /** A batch is committed, then pushed. Some devices report all the time, others hardly ever; now and then one moves. */
   write(): void {
-    const ids = new Set(Array.from({ length: this.between(1, 4) }, () => `device-${Math.floor(this.chance() ** 3 * DEVICES)}`));
-    for (const id of ids) {
-      this.states.set(id, (this.states.get(id) ?? 0) + 1);
+    const ids = new Set(Array.from({ length: this.between(1, 4) }, () => Math.floor(this.chance() ** 3 * DEVICES)));
+    const changes = [...ids].map((number) => {
+      const id = `device-${number}`;
+      const areas = this.areas.get(id) ?? [];
+      const [left, home] = [areas.at(-1), AREAS[number % AREAS.length] ?? ""];
+      const area = this.chance() < 0.2 ? (AREAS[this.between(0, AREAS.length - 1)] ?? "") : (left ?? home);
+      this.areas.set(id, [...areas, area]);
       this.written.push(id);
+      return { id, groups: ["all", `device:${id}`, `geo:${area}`, ...(left === undefined || left === area ? [] : [`geo:${left}`])] };
+    });
+    this.publish(changes);
+  }
+
+  private publish(changes: readonly { readonly id: string; readonly groups: readonly string[] }[]): void {
+    if (this.service !== "groups") return this.send(() => true, changes.map(({ id }) => this.state(id)));
+    const empty = this.empty[this.between(0, PROCESSES - 1)] ?? new Map<string, number>();
+    for (const group of new Set(changes.flatMap(({ groups }) => groups))) {
+      if (this.schedule.now - (empty.get(group) ?? -Infinity) < BELIEF) continue;
+      if (!this.connections.some((connection) => connection.isIn(group))) empty.set(group, this.schedule.now);
+      this.send((connection) => connection.isIn(group), changes.filter(({ groups }) => groups.includes(group)).map(({ id }) => this.state(id)));
     }
-    const frame = [...ids].map((id) => this.state(id));
-    for (const connection of this.connections) connection.push(frame);
+  }
+
+  private send(to: (connection: StormConnection) => boolean, frame: unknown): void {
+    for (const connection of this.connections) if (to(connection)) connection.push(frame);
   }
 
   readonly fetch: typeof fetch = (input, init) =>
@@ -99,37 +139,63 @@ export class Storm {
       if (this.misfortune(0.03)) return;
       const way = (): number => this.between(2, this.raging && this.chance() < 0.2 ? 2_000 : 100);
       this.schedule.after(way(), () => {
-        const reply = this.misfortune(0.1) ? answer(503, { code: "unavailable", error: "?" }) : this.reply(new URL(String(input)).searchParams);
+        const reply = this.misfortune(0.1) ? answer(503, { code: "unavailable", error: "?" }) : this.reply(init?.method ?? "GET", new URL(String(input)));
         this.schedule.after(way(), () => (this.misfortune(0.05) ? reject(new TypeError("network")) : resolve(reply)));
       });
     });
 
+  private reply(method: string, { pathname, searchParams }: URL): Response {
+    const group = /\/subscriptions\/([^/]+)$/.exec(pathname)?.[1];
+    if (group === undefined) return this.devices(searchParams);
+    return this.subscription(method, decodeURIComponent(group), searchParams.get("connectionId"));
+  }
+
+  private subscription(method: string, group: string, id: string | null): Response {
+    if (this.service === "old") return answer(404, undefined);
+    const connection = this.connections.find((one) => one.isKnownAs(id));
+    if (connection === undefined) {
+      this.unknown += 1;
+      return answer(404, { code: "unknown_connection", error: "?" });
+    }
+    if (method === "PUT") connection.enter(group);
+    else connection.leave(group);
+    return answer(200, { group, settlesAfterSeconds: BELIEF / 1000 });
+  }
+
   /** A page names its devices by what had been written when the first one was asked for, and tells them as they are now. */
-  private reply(query: URLSearchParams): Response {
-    const since = this.cursors ? query.get("since") : null;
+  private devices(query: URLSearchParams): Response {
+    const modern = this.service !== "old";
+    const since = modern ? query.get("since") : null;
     if (since !== null && this.misfortune(0.05)) return answer(400, { code: "bad_cursor", error: "take a full snapshot" });
     const [end = this.written.length, offset = 0] = (query.get("continuation") ?? "").split(".").filter(Boolean).map(Number);
     const ids = [...new Set(this.written.slice(Number(since ?? 0), end))];
-    const devices = ids.slice(offset, offset + PAGE).map((id) => this.state(id));
+    const following = { areas: modern ? query.getAll("geo") : [], devices: modern ? query.getAll("deviceId") : [] };
+    const part = ids.slice(offset, offset + PAGE);
+    const wanted = new Set(part.filter((id) => isFollowed(following, { id, area: this.areas.get(id)?.at(-1) ?? "" })));
+    const devices = [...wanted].map((id) => this.state(id));
+    const elsewhere = since === null ? [] : part.filter((id) => !wanted.has(id)).map((id) => this.state(id));
     const more = offset + PAGE < ids.length ? { continuation: `${end}.${offset + PAGE}` } : {};
-    return answer(200, { devices, measurements: [], ...more, ...(this.cursors ? { cursor: `${end}` } : {}) });
+    return answer(200, { devices, measurements: [], elsewhere, ...more, ...(modern ? { cursor: `${end}` } : {}) });
   }
 
   private state(deviceId: string): unknown {
-    return { deviceId, version: this.states.get(deviceId), count: 1, reportedAt: new Date(this.schedule.now).toISOString() };
+    const areas = this.areas.get(deviceId) ?? [];
+    return { deviceId, geo: areas.at(-1), version: areas.length, count: 1, reportedAt: new Date(this.schedule.now).toISOString() };
   }
 }
 
 export class StormConnection implements Connection {
+  connectionId: string | null = null;
   /** It is up and brings nothing, and nobody says so. */
   deaf = false;
-  /** What was in the store when messages began to be sent to it. */
-  subscribed: Versions | null = null;
+  /** What was in the store when the last thing happened after which messages are sent to it. */
+  subscribed: States | null = null;
+  private readonly groups = new Set<string>();
   private closed = false;
   private message: (argument: unknown) => void = () => undefined;
   private close: () => void = () => undefined;
 
-  constructor(private readonly storm: Storm) {}
+  constructor(private readonly storm: Storm, private readonly id: string) {}
 
   start(): Promise<void> {
     const { storm } = this;
@@ -138,7 +204,8 @@ export class StormConnection implements Connection {
       if (storm.misfortune(0.2)) return reject(new LinkError({ kind: "unreachable", step: "negotiate" }));
       storm.schedule.after(storm.between(2, 100), () => {
         this.deaf = storm.misfortune(0.2);
-        this.subscribed = storm.versions;
+        this.connectionId = this.closed ? null : this.id;
+        this.subscribed = storm.states;
         storm.schedule.after(storm.between(2, 100), resolve);
         storm.schedule.after(storm.between(500, 40_000), () => this.cut());
       });
@@ -147,6 +214,7 @@ export class StormConnection implements Connection {
 
   stop(): Promise<void> {
     this.closed = true;
+    this.connectionId = null;
     return Promise.resolve();
   }
 
@@ -156,6 +224,24 @@ export class StormConnection implements Connection {
 
   onClose(handler: () => void): void {
     this.close = handler;
+  }
+
+  /** By the service. */
+  isKnownAs(id: string | null): boolean {
+    return !this.closed && this.id === id;
+  }
+
+  isIn(group: string): boolean {
+    return !this.closed && this.groups.has(group);
+  }
+
+  enter(group: string): void {
+    this.groups.add(group);
+    this.subscribed = this.storm.states;
+  }
+
+  leave(group: string): void {
+    this.groups.delete(group);
   }
 
   push(frame: unknown): void {
@@ -168,10 +254,14 @@ export class StormConnection implements Connection {
     }
   }
 
+  /** The service forgets it, and the client learns that a little later. */
   private cut(): void {
     if (this.closed || !this.storm.raging) return;
     this.closed = true;
-    this.close();
+    this.storm.schedule.after(this.storm.between(0, 500), () => {
+      this.connectionId = null;
+      this.close();
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readErrorCode, readMessage, readSnapshotPage } from "../src/core/wire";
+import { readErrorCode, readMessage, readSettlingTime, readSnapshotPage } from "../src/core/wire";
 
 const STATE = {
   deviceId: "sensor-1", temperature: 0, pressure: 1013.2, humidity: null, light: null, geo: "Sydney",
@@ -32,6 +32,10 @@ describe("a live message", () => {
       id: "old", area: "Perth", values: { temperature: 20.5, pressure: 1001, humidity: 40, light: 3 },
       count: 12, version: 12, reportedAt: null, changedAt: null,
     }]);
+  });
+
+  it("names an area to the letter", () => {
+    expect([" Hay ", "  ", 5].map((geo) => readMessage({ ...STATE, geo }).devices[0]?.area)).toEqual([" Hay ", "", ""]);
   });
 
   it("does not rename a measurement that a catalogue calls like an old one", () => {
@@ -78,6 +82,17 @@ describe("a snapshot reply", () => {
   it("names its moment, where the service can tell", () => {
     expect(readSnapshotPage({ devices: [], cursor: "c1" })?.cursor).toBe("c1");
     expect([{ devices: [] }, { devices: [], cursor: "" }, { devices: [], cursor: 7 }].map((body) => readSnapshotPage(body)?.cursor)).toEqual([null, null, null]);
+  });
+
+  it("tells where devices are that were not asked for", () => {
+    const body = { devices: [], elsewhere: [{ deviceId: "d7", geo: "Perth", version: 12 }, { deviceId: "d8", version: "?" }, null] };
+    expect(readSnapshotPage(body)?.elsewhere).toMatchObject([{ id: "d7", area: "Perth", version: 12, values: {}, reportedAt: null }]);
+    expect([{ devices: [] }, { devices: [], elsewhere: "x" }, []].map((other) => readSnapshotPage(other)?.elsewhere)).toEqual([[], [], []]);
+  });
+
+  it("that confirms a group says when it settles", () => {
+    expect([{ settlesAfterSeconds: 5 }, { settlesAfterSeconds: 0 }].map(readSettlingTime)).toEqual([5, 0]);
+    expect([undefined, {}, { settlesAfterSeconds: "5" }, { settlesAfterSeconds: -1 }].map(readSettlingTime)).toEqual([null, null, null, null]);
   });
 
   it("that is an error has a code", () => {

@@ -5,7 +5,11 @@
  * a snapshot is on its way, live states wait in a buffer and are applied on top of it, so that nothing is lost between
  * the two. The snapshot itself is the store's truth and replaces what was shown before. A catch-up holds only what
  * changed, so it is applied by version and removes nothing.
+ *
+ * Where only some areas and devices are followed, a newer state also decides whether a device is shown at all. What was
+ * last known of a device that is not shown is kept, so that no older state that comes late brings it back.
  */
+import { EVERYTHING, isFollowed, type Following } from "./following";
 import type { Batch, Device, Measurement } from "./wire";
 
 /** One device on the page. A row object is never changed, only replaced: whoever kept it can compare by identity. */
@@ -33,6 +37,9 @@ export interface Fleet {
   readonly rows: readonly Row[];
   /** Device id to index in `rows`. A new map exactly when the set of devices changed. */
   readonly slots: ReadonlyMap<string, number>;
+  readonly following: Following;
+  /** The newest state that is known of a device that is not in `rows`. */
+  readonly away: ReadonlyMap<string, Device>;
   /** The service's catalogue; `null` until a snapshot brought it. */
   readonly measurements: readonly Measurement[] | null;
   readonly traits: ReadonlyMap<string, Trait>;
@@ -55,13 +62,17 @@ export type FleetAction =
   | { readonly kind: "messages"; readonly devices: readonly Device[]; readonly malformed: number; readonly at: number }
   | { readonly kind: "snapshot" } & Loaded
   /** What changed since an earlier reply. */
-  | { readonly kind: "catchUp" } & Loaded
+  | { readonly kind: "catchUp"; readonly elsewhere: readonly Device[] } & Loaded
+  /** Other devices are wanted from now on. */
+  | { readonly kind: "follow"; readonly following: Following }
   /** No snapshot will come: apply what was held back. */
   | { readonly kind: "release" };
 
 export const EMPTY_FLEET: Fleet = {
   rows: [],
   slots: new Map(),
+  following: EVERYTHING,
+  away: new Map(),
   measurements: null,
   traits: new Map(),
   buffer: null,
@@ -80,17 +91,31 @@ export function reduceFleet(fleet: Fleet, action: FleetAction): Fleet {
       return replaceAll(fleet, action);
     case "catchUp":
       return catchUp(fleet, action);
+    case "follow":
+      return follow(fleet, action.following);
     case "release":
       return applyHeld(fleet);
   }
 }
 
-/** Whether any of these states is newer than all that has arrived, what is held back included. */
-export function hasNews({ rows, slots, buffer }: Fleet, devices: readonly Device[]): boolean {
-  return devices.some(({ id, version }) => {
-    const shown = rows[slots.get(id) ?? -1]?.device.version ?? -1;
-    return version > Math.max(shown, buffer?.get(id)?.version ?? -1);
+/**
+ * Whether any of these states should have come as a message: it is newer than all that has arrived, what is held back
+ * included, and of a device that is or was shown.
+ */
+export function hasNews(fleet: Fleet, devices: readonly Device[]): boolean {
+  return devices.some((device) => {
+    const { id, version } = device;
+    const known = Math.max(newestOf(fleet, id)?.version ?? -1, fleet.buffer?.get(id)?.version ?? -1);
+    return version > known && (fleet.slots.has(id) || isFollowed(fleet.following, device));
   });
+}
+
+function rowOf({ rows, slots }: Fleet, id: string): Row | undefined {
+  return rows[slots.get(id) ?? -1];
+}
+
+function newestOf(fleet: Fleet, id: string): Device | undefined {
+  return rowOf(fleet, id)?.device ?? fleet.away.get(id);
 }
 
 /** The predecessor's messages carry no time; when they arrived is the best that is known. */
@@ -124,11 +149,14 @@ function applyHeld(fleet: Fleet): Fleet {
   return applyLive({ ...fleet, buffer: null }, [...(fleet.buffer?.values() ?? [])]);
 }
 
-/** The next fleet under construction. Copies the index only if a device is new, so that a message costs little. */
+/** The next fleet under construction. Copies an index only if it changes, so that a message costs little. */
 class Draft {
-  private readonly rows: Row[];
+  /** `null` where a device has left. */
+  private readonly rows: (Row | null)[];
   private readonly touched = new Set<number>();
   private slots: Map<string, number> | null = null;
+  private away: Map<string, Device> | null = null;
+  private left = false;
   private dropped = 0;
   private applied = 0;
   private contradictions = 0;
@@ -141,36 +169,65 @@ class Draft {
   }
 
   apply(device: Device): void {
-    const slot = (this.slots ?? this.fleet.slots).get(device.id);
-    const row = slot === undefined ? undefined : this.rows[slot];
-    if (slot === undefined || row === undefined) return this.add(device);
-    if (device.version > row.device.version) return this.replace(slot, row, device);
-    this.dropped += 1;
-    if (device.version < row.device.version && isLater(device, row.device)) this.contradictions += 1;
+    const slot = this.slotOf(device.id);
+    const row = slot === undefined ? null : (this.rows[slot] ?? null);
+    const known = row?.device ?? this.lastOf(device.id);
+    if (known !== undefined && device.version <= known.version) return this.drop(device, known);
+    if (!isFollowed(this.fleet.following, device)) return this.leave(device);
+    if (slot === undefined || row === null) return this.add(device);
+    this.accept(slot, { device, interval: this.intervalOf(row, device) });
+  }
+
+  /** The device has moved to where nobody here looks, unless it is known to have moved on. */
+  leave(device: Device): void {
+    const slot = this.slotOf(device.id);
+    const known = slot === undefined ? this.lastOf(device.id) : this.rows[slot]?.device;
+    if (known !== undefined && device.version <= known.version) return;
+    this.away ??= new Map(this.fleet.away);
+    this.away.set(device.id, device);
+    if (slot === undefined) return;
+    this.slots ??= new Map(this.fleet.slots);
+    this.slots.delete(device.id);
+    this.rows[slot] = null;
+    this.left = true;
   }
 
   finish(): Fleet {
-    const touched = [...this.touched];
-    const fleet = withTally(this.fleet, { applied: this.applied, dropped: this.dropped });
-    if (touched.length === 0) return { ...fleet, touched, contradictions: fleet.contradictions + this.contradictions };
-    return {
-      ...fleet,
-      rows: this.rows,
-      slots: this.slots ?? fleet.slots,
-      traits: widen(fleet.traits, touched.map((slot) => this.rows[slot])),
-      contradictions: fleet.contradictions + this.contradictions,
-      touched,
+    const { applied, dropped } = this;
+    const fleet = {
+      ...withTally(this.fleet, { applied, dropped }),
+      away: this.away ?? this.fleet.away,
+      contradictions: this.fleet.contradictions + this.contradictions,
+      touched: [],
     };
+    if (!this.left && this.touched.size === 0) return fleet;
+    const rows = this.rows.filter((row) => row !== null);
+    const slots = this.left ? slotsOf(rows) : (this.slots ?? fleet.slots);
+    const touched = [...this.touched].flatMap((slot) => slots.get(this.rows[slot]?.device.id ?? "") ?? []);
+    return { ...fleet, rows, slots, touched, traits: widen(fleet.traits, touched.map((slot) => rows[slot])) };
+  }
+
+  private slotOf(id: string): number | undefined {
+    return (this.slots ?? this.fleet.slots).get(id);
+  }
+
+  private lastOf(id: string): Device | undefined {
+    return (this.away ?? this.fleet.away).get(id);
+  }
+
+  private drop(device: Device, known: Device): void {
+    this.dropped += 1;
+    if (device.version < known.version && isLater(device, known)) this.contradictions += 1;
   }
 
   private add(device: Device): void {
+    if (this.lastOf(device.id) !== undefined) {
+      this.away ??= new Map(this.fleet.away);
+      this.away.delete(device.id);
+    }
     this.slots ??= new Map(this.fleet.slots);
     this.slots.set(device.id, this.rows.length);
     this.accept(this.rows.length, { device, interval: null });
-  }
-
-  private replace(slot: number, row: Row, device: Device): void {
-    this.accept(slot, { device, interval: this.intervalOf(row, device) });
   }
 
   private accept(slot: number, row: Row): void {
@@ -180,23 +237,42 @@ class Draft {
   }
 }
 
+function slotsOf(rows: readonly Row[]): ReadonlyMap<string, number> {
+  return new Map(rows.map((row, slot) => [row.device.id, slot]));
+}
+
 function replaceAll(fleet: Fleet, { devices, measurements, malformed }: Loaded): Fleet {
-  const rows = [...newestById(devices).values()].map((device) => keepOrReplace(fleet, device));
+  const told = newestById(devices);
+  const rows = [...told.values()].flatMap((device) => keepOrReplace(fleet, device));
   const sameDevices = rows.length === fleet.rows.length && rows.every((row, slot) => fleet.rows[slot]?.device.id === row.device.id);
+  const slots = sameDevices ? fleet.slots : slotsOf(rows);
   return withHeld({
     ...withTally(fleet, { malformed }),
     rows,
-    slots: sameDevices ? fleet.slots : new Map(rows.map((row, slot) => [row.device.id, slot])),
+    slots,
+    away: awayFrom(slots, fleet.away, [...fleet.rows.map(({ device }) => device), ...told.values()]),
     measurements: measurements.length > 0 ? measurements : fleet.measurements,
     traits: widen(new Map(), rows),
     touched: rows.flatMap((row, slot) => (fleet.rows[slot] === row ? [] : [slot])),
   });
 }
 
-function catchUp(fleet: Fleet, { devices, measurements, malformed }: Loaded): Fleet {
+/** What is known of devices that have no slot: the newest of what was known and what there is now. */
+function awayFrom(slots: Fleet["slots"], before: Fleet["away"], devices: readonly Device[]): Fleet["away"] {
+  const away = new Map(before);
+  for (const device of devices) {
+    const last = away.get(device.id);
+    if (slots.has(device.id)) away.delete(device.id);
+    else if (last === undefined || device.version > last.version) away.set(device.id, device);
+  }
+  return away;
+}
+
+function catchUp(fleet: Fleet, { devices, elsewhere, measurements, malformed }: Loaded & { readonly elsewhere: readonly Device[] }): Fleet {
   // Reports were missed in between, so the gap to the row shown is no rhythm.
   const draft = new Draft(fleet, (row) => row.interval);
   for (const device of devices) draft.apply(device);
+  for (const device of elsewhere) draft.leave(device);
   return withHeld({
     ...draft.finish(),
     // Rows that repeat are how catch-ups overlap, and say nothing about the messages.
@@ -205,10 +281,19 @@ function catchUp(fleet: Fleet, { devices, measurements, malformed }: Loaded): Fl
   });
 }
 
+/** Rows that are not followed any more go at once; those that are followed now come with the next snapshot. */
+function follow(fleet: Fleet, following: Following): Fleet {
+  const rows = fleet.rows.filter(({ device }) => isFollowed(following, device));
+  if (rows.length === fleet.rows.length) return { ...fleet, following, touched: [] };
+  const slots = slotsOf(rows);
+  return { ...fleet, following, rows, slots, away: awayFrom(slots, fleet.away, fleet.rows.map(({ device }) => device)), touched: [] };
+}
+
 /** Applies what was held back on top of what a reply brought. */
 function withHeld(replied: Fleet): Fleet {
   const applied = applyHeld(replied);
-  return { ...applied, touched: [...new Set([...replied.touched, ...applied.touched])] };
+  const touched = replied.touched.flatMap((slot) => applied.slots.get(replied.rows[slot]?.device.id ?? "") ?? []);
+  return { ...applied, touched: [...new Set([...touched, ...applied.touched])] };
 }
 
 /** A device that moved between two pages of a snapshot is listed twice. */
@@ -223,14 +308,16 @@ function newestById(devices: readonly Device[]): Map<string, Device> {
 
 /**
  * What a snapshot makes of one device. A lower version with a later report is a store that was started anew, and wins;
- * a lower version with an earlier report is a reply that was overtaken on its way, and loses.
+ * a lower version with an earlier report is a reply that was overtaken on its way, and loses. A service that knows no
+ * filters tells of devices that are not followed, too. Of a device that was only said to be elsewhere no report is known;
+ * the snapshot, which was asked for later, is believed.
  */
-function keepOrReplace(fleet: Fleet, device: Device): Row {
-  const slot = fleet.slots.get(device.id);
-  const row = slot === undefined ? undefined : fleet.rows[slot];
-  if (row === undefined) return { device, interval: null };
-  if (device.version > row.device.version || isLater(device, row.device)) return { device, interval: row.interval };
-  return row;
+function keepOrReplace(fleet: Fleet, device: Device): Row | readonly [] {
+  const row = rowOf(fleet, device.id);
+  if (row !== undefined && device.version <= row.device.version && !isLater(device, row.device)) return row;
+  const last = row === undefined ? fleet.away.get(device.id) : undefined;
+  if (last !== undefined && device.version < last.version && last.reportedAt !== null && !isLater(device, last)) return [];
+  return isFollowed(fleet.following, device) ? { device, interval: row?.interval ?? null } : [];
 }
 
 function isLater(device: Device, than: Device): boolean {

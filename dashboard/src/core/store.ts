@@ -1,16 +1,19 @@
 /** Holds the fleet and takes actions in order; messages that follow each other are applied together, when somebody looks. */
 import { EMPTY_FLEET, reduceFleet, type Fleet, type FleetAction } from "./fleet";
+import { EVERYTHING, type Following } from "./following";
 
 /** More waiting device states than this are applied at once, for instance in a page that is in the background. */
 const MOST_WAITING = 5_000;
 
 export class Store {
-  private current: Fleet = EMPTY_FLEET;
+  private current: Fleet;
   private queue: FleetAction[] = [];
   private waiting = 0;
 
   /** `changed` is told after every action that was applied. */
-  constructor(private readonly changed: (fleet: Fleet) => void) {}
+  constructor(private readonly changed: (fleet: Fleet) => void, following: Following = EVERYTHING) {
+    this.current = { ...EMPTY_FLEET, following };
+  }
 
   get fleet(): Fleet {
     return this.current;

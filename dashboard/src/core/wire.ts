@@ -6,7 +6,7 @@
 /** One device's state as the service last told it. Times are milliseconds since 1970, by the service's clock. */
 export interface Device {
   readonly id: string;
-  /** The place it stands in; empty when none is known. */
+  /** The place it stands in, letter by letter as the service names it; empty when none is known. */
   readonly area: string;
   /** Measurements by name. A missing one is absent; 0 is a value. */
   readonly values: Readonly<Record<string, number>>;
@@ -36,6 +36,8 @@ export interface Batch {
 /** One reply of `getdevicestate`. */
 export interface SnapshotPage extends Batch {
   readonly measurements: readonly Measurement[];
+  /** Devices that changed and are not, or not any more, among those asked for. Only id, area and version are told. */
+  readonly elsewhere: readonly Device[];
   /** Where the next page starts; `null` on the last one. */
   readonly continuation: string | null;
   /** Names the moment of this reply, to ask later for what changed since; `null` from a service that cannot be asked. */
@@ -49,12 +51,12 @@ export function readMessage(argument: unknown): Batch {
 
 /** Reads a snapshot reply; `null` when it is none. The predecessor's bare array of rows is one. */
 export function readSnapshotPage(body: unknown): SnapshotPage | null {
-  if (Array.isArray(body)) return { ...readDevices(body), measurements: [], continuation: null, cursor: null };
+  if (Array.isArray(body)) return { ...readDevices(body), measurements: [], elsewhere: [], continuation: null, cursor: null };
   if (!isRecord(body) || !Array.isArray(body["devices"])) return null;
-  const measurements = Array.isArray(body["measurements"]) ? body["measurements"] : [];
   return {
     ...readDevices(body["devices"]),
-    measurements: measurements.flatMap((entry: unknown) => readMeasurement(entry) ?? []),
+    measurements: list(body["measurements"]).flatMap((entry) => readMeasurement(entry) ?? []),
+    elsewhere: list(body["elsewhere"]).flatMap((entry) => readDevice(entry) ?? []),
     continuation: text(body["continuation"]) || null,
     cursor: text(body["cursor"]) || null,
   };
@@ -63,6 +65,15 @@ export function readSnapshotPage(body: unknown): SnapshotPage | null {
 /** The stable code of an error reply; empty when there is none. */
 export function readErrorCode(body: unknown): string {
   return isRecord(body) ? text(body["code"]) : "";
+}
+
+/**
+ * Seconds after which every process of the service sends to a group that it confirmed; `null` when the reply does not
+ * say so.
+ */
+export function readSettlingTime(body: unknown): number | null {
+  const seconds = isRecord(body) ? finite(body["settlesAfterSeconds"]) : null;
+  return seconds !== null && seconds >= 0 ? seconds : null;
 }
 
 /** Members that describe the state and are no measurements. */
@@ -100,7 +111,7 @@ function readDevice(entry: unknown): Device | null {
   if (id === "" || version === null) return null;
   return {
     id,
-    area: text(entry["geo"] ?? entry["Geo"]),
+    area: name(entry["geo"] ?? entry["Geo"]),
     values: readValues(entry),
     count,
     version,
@@ -123,17 +134,26 @@ function readValues(entry: Record<string, unknown>): Record<string, number> {
 
 function readMeasurement(entry: unknown): Measurement | null {
   if (!isRecord(entry)) return null;
-  const name = text(entry["name"]);
-  if (name === "") return null;
-  return { name, unit: text(entry["unit"]), min: finite(entry["min"]), max: finite(entry["max"]) };
+  const called = text(entry["name"]);
+  if (called === "") return null;
+  return { name: called, unit: text(entry["unit"]), min: finite(entry["min"]), max: finite(entry["max"]) };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
 function text(value: unknown): string {
   return typeof value === "string" ? value.trim() : "";
+}
+
+/** Not trimmed: groups and filters are told apart to the letter. */
+function name(value: unknown): string {
+  return typeof value === "string" && value.trim() !== "" ? value : "";
 }
 
 function finite(value: unknown): number | null {

@@ -2,9 +2,9 @@
 
 /**
  * What was being asked for: `negotiate` of the API where the SignalR service is, `push` of that service the connection,
- * `snapshot` of the API the device states.
+ * `subscribe` of the API the messages of a group, `snapshot` of the API the device states.
  */
-export type Step = "negotiate" | "push" | "snapshot";
+export type Step = "negotiate" | "push" | "subscribe" | "snapshot";
 
 export type Cause =
   /** No HTTP answer at all: not running, no network, or refused by the browser for want of CORS headers. */

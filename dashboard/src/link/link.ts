@@ -1,13 +1,16 @@
 /** Runs the connection's state machine: performs its effects on a connection, a loader and a timer that it is given. */
+import type { Following } from "../core/following";
 import { LinkError, type Cause, type Step } from "./cause";
 import { IDLE, step, type Answer, type Effect, type LinkEvent, type LinkState, type Session } from "./machine";
-import type { Snapshot } from "./snapshot";
+import type { Snapshot, Wanted } from "./snapshot";
 
 /** What is used of a SignalR connection. */
 export interface Connection {
   /** Rejects with a `LinkError`. */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** What the service calls it; `null` while it is not connected. */
+  readonly connectionId: string | null;
   onMessage(handler: (argument: unknown) => void): void;
   onClose(handler: () => void): void;
 }
@@ -16,8 +19,11 @@ export interface Connection {
 export interface Ports {
   /** A new connection, not yet started. */
   connect(): Connection;
+  /** Gives the milliseconds until the groups have settled; `null` where there are no groups, and all is sent to all. */
+  join(connectionId: string, groups: readonly string[], signal: AbortSignal): Promise<number | null>;
+  leave(connectionId: string, groups: readonly string[]): Promise<void>;
   /** Everything, or what changed since the cursor; `null` when the service refuses that. */
-  load(since: string | null, signal: AbortSignal): Promise<Snapshot | null>;
+  load(wanted: Wanted, signal: AbortSignal): Promise<Snapshot | null>;
   readonly time: Time;
 }
 
@@ -43,15 +49,21 @@ export interface Listener {
 }
 
 export class Link {
-  private current: LinkState = IDLE;
+  private current: LinkState;
   private connection: Connection | null = null;
-  private loading: AbortController | null = null;
+  /** Groups are being left: one of them may be joined again only when that is over. */
+  private leaving: Promise<void> = Promise.resolve();
+  /** What is being asked of the service. */
+  private asking: AbortController | null = null;
   private calledOff: () => void = () => undefined;
 
   constructor(
     private readonly ports: Ports,
     private readonly listener: Listener,
-  ) {}
+    following: Following,
+  ) {
+    this.current = { ...IDLE, following };
+  }
 
   get state(): LinkState {
     return this.current;
@@ -64,6 +76,10 @@ export class Link {
   /** Ends the connection and whatever is under way. */
   stop(): void {
     this.dispatch({ kind: "stop" });
+  }
+
+  follow(following: Following): void {
+    this.dispatch({ kind: "follow", following });
   }
 
   retryNow(): void {
@@ -87,10 +103,14 @@ export class Link {
     switch (effect.kind) {
       case "open":
         return this.open(effect.session);
+      case "join":
+        return this.join(effect.session, effect.groups);
+      case "leave":
+        return this.leave(effect.groups);
       case "load":
-        return this.load(effect.session, effect.since);
+        return this.load(effect.session, effect);
       case "release":
-        this.loading?.abort();
+        this.asking?.abort();
         return this.listener.release();
       case "close":
         return this.close();
@@ -107,6 +127,7 @@ export class Link {
     this.listener.buffer();
     const connection = this.ports.connect();
     this.connection = connection;
+    this.leaving = Promise.resolve();
     connection.onMessage((argument) => {
       if (this.connection !== connection) return;
       this.listener.message(argument);
@@ -119,21 +140,47 @@ export class Link {
     );
   }
 
-  private load(session: Session, since: string | null): void {
+  private join(session: Session, groups: readonly string[]): void {
+    const { signal } = this.ask();
+    const id = this.connection?.connectionId ?? null;
+    // An end that nobody has told of yet.
+    if (id === null) return this.dispatch({ kind: "lost", session, cause: { kind: "closed" } });
+    const joining = this.leaving.then(() => this.ports.join(id, groups, signal));
+    joining.then(
+      (settlesAfter) => {
+        if (!signal.aborted) this.dispatch({ kind: "joined", session, settlesAfter });
+      },
+      (error: unknown) => {
+        if (!signal.aborted) this.dispatch({ kind: "lost", session, cause: causeOf(error, "subscribe") });
+      },
+    );
+  }
+
+  private leave(groups: readonly string[]): void {
+    const id = this.connection?.connectionId ?? null;
+    if (id === null) return;
+    this.leaving = this.leaving.then(() => this.ports.leave(id, groups)).catch(() => undefined);
+  }
+
+  private load(session: Session, wanted: Wanted): void {
     // A catch-up is applied by version and needs nobody to wait for it.
-    if (since === null) this.listener.buffer();
-    this.loading?.abort();
-    const loading = new AbortController();
-    this.loading = loading;
-    this.ports.load(since, loading.signal).then(
+    if (wanted.since === null) this.listener.buffer();
+    const { signal } = this.ask();
+    this.ports.load(wanted, signal).then(
       (snapshot) => {
-        if (loading.signal.aborted) return;
+        if (signal.aborted) return;
         this.dispatch(snapshot === null ? { kind: "refused", session } : { kind: "loaded", session, answer: this.answer(snapshot) });
       },
       (error: unknown) => {
-        if (!loading.signal.aborted) this.dispatch({ kind: "loadFailed", session, cause: causeOf(error, "snapshot") });
+        if (!signal.aborted) this.dispatch({ kind: "loadFailed", session, cause: causeOf(error, "snapshot") });
       },
     );
+  }
+
+  /** What was asked before is of no use any more. */
+  private ask(): AbortController {
+    this.asking?.abort();
+    return (this.asking = new AbortController());
   }
 
   private answer(snapshot: Snapshot): Answer {
@@ -143,7 +190,7 @@ export class Link {
   private close(): void {
     const { connection } = this;
     this.connection = null;
-    this.loading?.abort();
+    this.asking?.abort();
     // The connection is given up; how its end goes is of no interest.
     connection?.stop().catch(() => undefined);
   }

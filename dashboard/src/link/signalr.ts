@@ -23,6 +23,9 @@ export function signalrConnection(base: string): Connection {
       throw new LinkError(causeOfConnectError(error, requests.last.startsWith(base) ? "negotiate" : "push"));
     }),
     stop: () => hub.stop(),
+    get connectionId() {
+      return hub.connectionId;
+    },
     onMessage: (handler) => hub.on(TARGET, (argument: unknown) => handler(argument)),
     onClose: (handler) => hub.onclose(() => handler()),
   };

@@ -1,5 +1,6 @@
 /** Loads the state of all devices, or what changed since an earlier reply, over HTTP, page by page. */
 import type { ClockReading } from "../core/clock";
+import type { Following } from "../core/following";
 import { readErrorCode, readSnapshotPage, type Device, type Measurement, type SnapshotPage } from "../core/wire";
 import { LinkError } from "./cause";
 
@@ -8,7 +9,9 @@ export interface Snapshot {
   readonly devices: readonly Device[];
   readonly measurements: readonly Measurement[];
   readonly malformed: number;
-  /** All devices there are, not only those that changed. */
+  /** Devices that changed since and are not, or not any more, followed. */
+  readonly elsewhere: readonly Device[];
+  /** All devices that are followed, not only those that changed. */
   readonly full: boolean;
   /** To ask for what changed since; `null` from a service that only knows full snapshots. */
   readonly cursor: string | null;
@@ -23,20 +26,28 @@ export interface SnapshotSource {
   now(): number;
 }
 
+/** What to ask for. */
+export interface Wanted {
+  readonly following: Following;
+  /** The cursor of an earlier reply to the same question, or `null` for everything. */
+  readonly since: string | null;
+}
+
 /** A page holds at least one device; more pages than this are a service that turns in circles, as is one that repeats. */
 const MOST_PAGES = 10_000;
 
 /**
- * `since` is the cursor of an earlier reply, or `null` for everything. Gives `null` when the service refuses the cursor or
- * knows of none: its answer would then be everything, for which live messages would have had to be held back.
+ * Gives `null` when the service refuses the cursor or knows of none: its answer would then be everything, for which live
+ * messages would have had to be held back.
  */
-export async function loadSnapshot(source: SnapshotSource, since: string | null, signal: AbortSignal): Promise<Snapshot | null> {
+export async function loadSnapshot(source: SnapshotSource, wanted: Wanted, signal: AbortSignal): Promise<Snapshot | null> {
+  const { since } = wanted;
   const pages: SnapshotPage[] = [];
   let clock: ClockReading | null = null;
   let continuation: string | null = null;
   while (pages.length < MOST_PAGES) {
     const sent = source.now();
-    const reply: Reply | null = await loadPage(source, { since, continuation }, signal);
+    const reply: Reply | null = await loadPage(source, { ...wanted, continuation }, signal);
     if (reply === null || (since !== null && reply.page.cursor === null)) return null;
     clock ??= reply.date === null ? null : { date: reply.date, sent, received: reply.received };
     pages.push(reply.page);
@@ -54,7 +65,9 @@ interface Reply {
   readonly received: number;
 }
 
-type Query = Readonly<Record<"since" | "continuation", string | null>>;
+interface Query extends Wanted {
+  readonly continuation: string | null;
+}
 
 async function loadPage(source: SnapshotSource, query: Query, signal: AbortSignal): Promise<Reply | null> {
   const url = `${source.base}/getdevicestate${written(query)}`;
@@ -68,15 +81,26 @@ async function loadPage(source: SnapshotSource, query: Query, signal: AbortSigna
   return { page, date: response.headers.get("date"), received };
 }
 
-function written(query: Query): string {
-  const parts = Object.entries(query).flatMap(([name, value]) => (value === null ? [] : [`${name}=${encodeURIComponent(value)}`]));
+function written({ following, since, continuation }: Query): string {
+  const parts = [
+    ...following.areas.map((area) => `geo=${nameWritten(area)}`),
+    ...following.devices.map((id) => `deviceId=${nameWritten(id)}`),
+    ...(since === null ? [] : [`since=${encodeURIComponent(since)}`]),
+    ...(continuation === null ? [] : [`continuation=${encodeURIComponent(continuation)}`]),
+  ];
   return parts.length === 0 ? "" : `?${parts.join("&")}`;
+}
+
+/** The Functions host joins the values of a repeated name with commas, so a comma in a name is escaped twice over. */
+function nameWritten(name: string): string {
+  return encodeURIComponent(name.replaceAll(",", "%2C"));
 }
 
 function joined(pages: readonly SnapshotPage[]): Omit<Snapshot, "full" | "clock"> {
   return {
     devices: pages.flatMap((page) => page.devices),
     measurements: pages.find((page) => page.measurements.length > 0)?.measurements ?? [],
+    elsewhere: pages.flatMap((page) => page.elsewhere),
     malformed: pages.reduce((sum, page) => sum + page.malformed, 0),
     cursor: pages[0]?.cursor ?? null,
   };

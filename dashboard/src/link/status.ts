@@ -23,6 +23,7 @@ export function statusOf({ phase, downSince, everLive }: LinkState, now: number)
     case "waiting":
       if (now - downSince >= OFFLINE_AFTER) return "offline";
       return everLive ? "stale" : "catching up";
+    case "joining":
     case "loading":
       return "catching up";
     case "live":

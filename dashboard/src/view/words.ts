@@ -1,5 +1,5 @@
 /** What the page says about its link, in words with what to do next. Pure. */
-import type { Cause } from "../link/cause";
+import type { Cause, Step } from "../link/cause";
 import type { LinkState } from "../link/machine";
 import { statusOf, type Status } from "../link/status";
 
@@ -46,6 +46,8 @@ function detail(link: LinkState, name: Status, now: number): string {
 
 function activity({ phase }: LinkState, name: Status, now: number): string {
   switch (phase.kind) {
+    case "joining":
+      return "subscribing";
     case "loading":
       return "loading the devices";
     case "waiting":
@@ -77,7 +79,7 @@ function what(cause: Trouble, { base }: Place): string {
   }
 }
 
-const ROUTES = { negotiate: "negotiate", snapshot: "getdevicestate" } as const;
+const ROUTES = { negotiate: "negotiate", subscribe: "subscriptions", snapshot: "getdevicestate" } as const;
 
 function advice(cause: Trouble, place: Place): string {
   switch (cause.kind) {
@@ -91,7 +93,7 @@ function advice(cause: Trouble, place: Place): string {
     case "overdue":
       return "It may be starting. If this stays, see its log.";
     case "status":
-      return cause.step === "push" ? "Check the connection string of SignalR in the function app's settings." : statusAdvice(cause.status);
+      return statusAdvice(cause.step, cause.status);
   }
 }
 
@@ -104,7 +106,10 @@ function unreachableAdvice({ foreign, network }: Place): string {
   return "Check that it runs; on a laptop, cargo dev up starts it.";
 }
 
-function statusAdvice(status: number): string {
+function statusAdvice(step: Step, status: number): string {
+  if (step === "push") return "Check the connection string of SignalR in the function app's settings.";
+  if (step === "subscribe" && status === 400) return "The service does not take the name of an area or a device that is followed. Follow others.";
+  if (step === "subscribe" && status === 404) return "The service does not know this page's connection any more; the page makes a new one.";
   if (status === 401 || status === 403) return "It wants a sign-in or a key that this page does not have.";
   if (status === 404) return "The functions are not there. Check the address of the API: ?api=… in this page's address.";
   if (status === 429) return "It is asked too often; the page waits longer between tries.";

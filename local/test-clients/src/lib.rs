@@ -7,6 +7,6 @@ mod browser;
 mod node;
 mod script;
 
-pub use browser::{Browser, Colors, PageEvent, find_chromium};
+pub use browser::{Browser, Colors, PageEvent, User, find_chromium};
 pub use node::{ClientEvent, ClientOptions, NodeClient};
 pub use script::ClientError;
