@@ -9,7 +9,7 @@ import { scale, type Range } from "./scale";
 /** Four times a second is as often as an eye follows a line. */
 const REPAINT_EVERY = 250;
 const VALUE_TICKS = 5;
-const MARGIN = { top: 8, right: 10, bottom: 20, left: 46 };
+const MARGIN = { top: 8, right: 10, bottom: 20, left: 62 };
 
 export class Chart {
   private readonly canvas = byId("plot-canvas", HTMLCanvasElement);

@@ -8,7 +8,7 @@ import { lineOf, pointsOf, type Point } from "./lines";
 import { Plot, timeRange, valueAxis } from "./plot";
 
 const HEIGHT = 92;
-const MARGIN = { top: 6, right: 6, bottom: 20, left: 46 };
+const MARGIN = { top: 6, right: 6, bottom: 20, left: 62 };
 const VALUE_TICKS = 3;
 
 export class Measures {
