@@ -2,6 +2,7 @@
 
 mod answer;
 mod collect;
+mod names;
 mod negotiate;
 mod rejected;
 mod sealed;

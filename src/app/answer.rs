@@ -59,7 +59,9 @@ impl Answer {
     /// The store did not give what was asked for.
     pub fn store_failed(what: &str, error: &StoreError) -> Answer {
         tracing::error!("{what} could not be read: {error}");
-        Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", &error.to_string())
+        // The cause is the operator's: callers may be anybody.
+        let sentence = format!("{what} cannot be read now; try again in a moment, or see the log of the app");
+        Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", &sentence)
     }
 
     /// No such function.

@@ -1,7 +1,7 @@
 //! `rejectedtelemetry`: refused readings with their reasons, newest first, of all devices or of one.
 //!
 //! They are kept by hub partition, newest first in each; this merges the partitions by time, a few readings of each at a
-//! time.
+//! time. Events without a sequence number (a manual run) come last in their partition, in no order of time.
 
 use std::collections::VecDeque;
 
@@ -29,8 +29,14 @@ const LARGEST_LIMIT: usize = 1_000;
 /// An answer ends earlier when the readings in it are together larger than this.
 const ENOUGH_BYTES: usize = 2 * 1024 * 1024;
 
-/// Readings that are read of a partition at a time.
+/// The most readings that are read of a partition at a time.
 const CHUNK: usize = 25;
+
+/// A hub has at most 32 partitions, and those of a hub before it come on top. What is beyond is older or another's.
+const MOST_PARTITIONS: usize = 64;
+
+/// Characters that are kept of what a device claims to be called.
+const LONGEST_DEVICE: usize = 256;
 
 /// Bytes of a key. Table Storage takes 1 KiB, in two bytes a character.
 const LONGEST_KEY: usize = 512;
@@ -94,18 +100,22 @@ struct Wanted {
 #[derive(Serialize, Deserialize)]
 struct Continuation {
     device: Option<String>,
-    partitions: Vec<(String, Option<String>)>,
+    partitions: Vec<Place>,
 }
 
 impl Continuation {
-    /// Whether what it holds could be keys: a forged one must not make the store refuse the query.
+    /// Whether it could have been given out: a forged one must neither make the store refuse the query nor be much work.
     fn is_possible(&self) -> bool {
         let is_key = |key: &str| key.len() <= LONGEST_KEY && !key.contains(forbidden_in_key);
-        self.partitions
-            .iter()
-            .all(|(partition, after)| is_key(partition) && after.as_deref().is_none_or(is_key))
+        let are_keys = |(partition, after): &Place| is_key(partition) && after.as_deref().is_none_or(is_key);
+        self.partitions.len() <= MOST_PARTITIONS
+            && self.partitions.is_sorted_by(|(one, _), (next, _)| one < next)
+            && self.partitions.iter().all(are_keys)
     }
 }
+
+/// A partition, and the key of the last reading of it that was given out.
+type Place = (String, Option<String>);
 
 /// The rest of one partition.
 struct Reader {
@@ -146,14 +156,16 @@ async fn read(
         Some(continuation) => continuation.partitions.clone(),
         None => {
             let partitions = store.refusing_partitions(deadline).await?;
-            partitions.into_iter().map(|partition| (partition, None)).collect()
+            partitions.into_iter().take(MOST_PARTITIONS).map(|partition| (partition, None)).collect()
         }
     };
     let mut readers: Vec<Reader> =
         places.into_iter().map(|(partition, after)| Reader::new(partition, after)).collect();
+    // What is read and not given out is read again by the next call.
+    let chunk = (wanted.limit / readers.len().max(1) + 1).min(CHUNK);
     let (mut taken, mut bytes) = (Vec::new(), 0);
     while taken.len() < wanted.limit && bytes < ENOUGH_BYTES {
-        fill(store, &mut readers, wanted.device.as_deref(), deadline).await?;
+        fill(store, &mut readers, wanted.device.as_deref(), chunk, deadline).await?;
         let Some(newest) = readers.iter_mut().max_by_key(|reader| reader.time_of_next()) else { break };
         let Some(refusal) = newest.take() else { break };
         bytes += refusal.body.len();
@@ -172,11 +184,12 @@ async fn fill(
     store: &dyn StateStore,
     readers: &mut [Reader],
     device: Option<&str>,
+    chunk: usize,
     deadline: Instant,
 ) -> Result<(), StoreError> {
     let mut reads = Vec::new();
     for reader in readers.iter_mut().filter(|reader| reader.next.is_empty() && !reader.is_at_end) {
-        reads.push(reader.read(store, device, deadline));
+        reads.push(reader.read(store, device, chunk, deadline));
     }
     stream::iter(reads).buffer_unordered(IN_FLIGHT).try_collect().await
 }
@@ -190,16 +203,17 @@ impl Reader {
         &mut self,
         store: &dyn StateStore,
         device: Option<&str>,
+        chunk: usize,
         deadline: Instant,
     ) -> Result<(), StoreError> {
         let query = RefusalQuery {
             partition: self.partition.clone(),
             device: device.map(str::to_owned),
             after: self.after.clone(),
-            limit: CHUNK,
+            limit: chunk,
         };
         self.next = store.refused(&query, deadline).await?.into();
-        self.is_at_end = self.next.len() < CHUNK;
+        self.is_at_end = self.next.len() < chunk;
         Ok(())
     }
 
@@ -223,6 +237,9 @@ impl Wanted {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "deviceId" if value.is_empty() => return Err(("bad_filter", "the `deviceId` is empty")),
+                "deviceId" if value.chars().count() > LONGEST_DEVICE => {
+                    return Err(("bad_filter", "the `deviceId` has more than 256 characters"));
+                }
                 "deviceId" => wanted.device = Some(value.into_owned()),
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use self::wanted::{Continuation, Cursor, Place, Wanted, WantedError};
-use super::{Answer, App, Call};
+use super::{Answer, App, Call, names};
 use crate::catalogue::{Catalogue, Measurement};
 use crate::ingest::{PATIENCE, PUSH_PATIENCE};
 use crate::publish::{Audience, Change};
@@ -180,11 +180,15 @@ async fn send(app: &App, call: &Call) -> Answer {
             }
         },
     };
-    let audience = match (wanted.connection_id.as_deref(), wanted.user_id.as_deref()) {
-        (Some(""), _) => {
-            return Answer::error(StatusCode::BAD_REQUEST, "bad_connection_id", "the connectionId is empty");
+    for (code, name, id) in [
+        ("bad_connection_id", "connectionId", &wanted.connection_id),
+        ("bad_user_id", "userId", &wanted.user_id),
+    ] {
+        if let Err(problem) = id.as_deref().map_or(Ok(()), names::check) {
+            return Answer::error(StatusCode::BAD_REQUEST, code, &format!("the {name} {problem}"));
         }
-        (_, Some("")) => return Answer::error(StatusCode::BAD_REQUEST, "bad_user_id", "the userId is empty"),
+    }
+    let audience = match (&wanted.connection_id, &wanted.user_id) {
         (Some(id), _) => Audience::Connection(id),
         (None, Some(name)) => Audience::User(name),
         (None, None) => Audience::Watchers,

@@ -9,15 +9,12 @@ use futures_util::future::try_join;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, App, Call};
+use super::{Answer, App, Call, names};
 use crate::groups::Group;
 use crate::publish::SETTLES_AFTER;
 
 /// The service confirms within milliseconds. A client that waits longer than this begins anew.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The service's ids have 22 characters or a few more.
-const LONGEST_CONNECTION_ID: usize = 256;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,7 +42,7 @@ pub(super) async fn answer(app: &App, call: &Call) -> Answer {
     };
     let connection = match connection_of(call) {
         Ok(connection) => connection,
-        Err(sentence) => return bad_request("bad_connection", sentence),
+        Err(sentence) => return bad_request("bad_connection", &sentence),
     };
     let result = match call.method {
         Method::PUT => join(app, &connection, &group).await,
@@ -91,13 +88,15 @@ fn refused(error: &SendError) -> Answer {
             "unknown_connection",
             "no connection has this id, or it has ended; connect, then subscribe with the id of that connection",
         ),
-        SendError::InvalidName(name) => {
-            Answer::error(StatusCode::BAD_REQUEST, "bad_connection", &format!("the {name}"))
+        SendError::InvalidName(_) | SendError::Token(_) | SendError::Refused { status: 400, .. } => {
+            let sentence = "the SignalR service takes no such connectionId or group";
+            Answer::error(StatusCode::BAD_REQUEST, "bad_connection", sentence)
         }
         error => {
+            // The cause is the operator's: callers may be anybody.
             tracing::warn!("a subscription could not be made: {error}");
-            let sentence = format!("the SignalR service did not confirm it, try again: {error}");
-            Answer::error(StatusCode::SERVICE_UNAVAILABLE, "signalr_unavailable", &sentence)
+            let sentence = "the SignalR service did not confirm it; try again in a moment";
+            Answer::error(StatusCode::SERVICE_UNAVAILABLE, "signalr_unavailable", sentence)
         }
     }
 }
@@ -112,7 +111,7 @@ fn group_of(path: &str) -> Result<Group, String> {
     Group::parse(&name).map_err(|error| error.to_string())
 }
 
-fn connection_of(call: &Call) -> Result<String, &'static str> {
+fn connection_of(call: &Call) -> Result<String, String> {
     let mut of_query = form_urlencoded::parse(call.query.as_bytes())
         .filter_map(|(name, value)| (name == "connectionId").then(|| value.into_owned()));
     let of_body = match call.body.trim_ascii() {
@@ -121,11 +120,13 @@ fn connection_of(call: &Call) -> Result<String, &'static str> {
             serde_json::from_slice(body).map_err(|_| r#"the body must be empty or {"connectionId":"…"}"#)?
         }
     };
-    match of_query.next().or(of_body.connection_id) {
-        Some(id) if id.trim().is_empty() => Err("the connectionId is blank"),
-        Some(id) if id.len() > LONGEST_CONNECTION_ID => Err("the connectionId is longer than any"),
-        Some(id) => Ok(id),
-        None => Err("the connectionId is missing: the SignalR client knows it once it is connected"),
+    let id = of_query
+        .next()
+        .or(of_body.connection_id)
+        .ok_or("the connectionId is missing: the SignalR client knows it once it is connected")?;
+    match names::check(&id) {
+        Ok(()) => Ok(id),
+        Err(problem) => Err(format!("the connectionId {problem}")),
     }
 }
 

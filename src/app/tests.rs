@@ -306,6 +306,14 @@ async fn a_posted_snapshot_goes_to_whom_it_names() {
     assert_eq!((status, reply), (StatusCode::OK, json!({ "sent": 1 })));
     bench.call("POST", "/api/getdevicestate", &[], "").await;
     bench.call("POST", "/api/getdevicestate", &[], r#"{"userId":"alice"}"#).await;
+    for body in [
+        r#"{"connectionId":".."}"#,
+        r#"{"connectionId":" "}"#,
+        &format!(r#"{{"userId":"{}"}}"#, "u".repeat(300)),
+    ] {
+        let (status, reply) = bench.call("POST", "/api/getdevicestate", &[], body.to_owned()).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{reply}");
+    }
     let announced = bench.publisher.announced();
     let audiences: Vec<_> = announced.iter().map(|one| one.connection.as_deref()).collect();
     assert_eq!(audiences, [None, Some("c1"), None, None]);
@@ -322,6 +330,20 @@ async fn wrapped_calls_are_answered_in_an_envelope() {
     assert_eq!((status, &reply["Outputs"]["res"]["statusCode"]), (StatusCode::OK, &json!(200)));
     let access: Value = serde_json::from_str(reply["Outputs"]["res"]["body"].as_str().unwrap()).unwrap();
     assert_eq!(access["url"], json!("http://localhost:8888/client/?hub=enviromon"));
+    for (function, method, address, status, code) in [
+        ("subscriptions", "PUT", "subscriptions/geo%3AN%2FS?connectionId=", 400, "bad_connection"),
+        ("subscriptions", "PUT", "subscriptions/..%2Fall?connectionId=c", 400, "bad_group"),
+        ("rejectedtelemetry", "GET", "rejectedtelemetry?limit=0", 400, "bad_limit"),
+    ] {
+        let url = format!("https://app/api/{address}");
+        let req =
+            json!({ "Url": url, "Method": method, "Query": {}, "Headers": {}, "Params": { "group": "all" } });
+        let wrapped = json!({ "Data": { "req": req }, "Metadata": {} }).to_string();
+        let (_, reply) = bench.call("POST", &format!("/{function}"), &[], wrapped).await;
+        let res = &reply["Outputs"]["res"];
+        let body: Value = serde_json::from_str(res["body"].as_str().unwrap()).unwrap();
+        assert_eq!((&res["statusCode"], &body["code"]), (&json!(status), &json!(code)), "{address}");
+    }
 }
 
 /// D11: the predecessor signed everybody in as nobody.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fieldcast_signalr::{BODY_LIMIT, HubClient, Message, Resend, Target};
+use futures_util::future::join;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
@@ -14,6 +15,10 @@ use crate::store::Reply;
 
 /// Sends at once.
 const IN_FLIGHT: usize = 16;
+
+/// The part of the patience that may go into asking who watches: a service that does not answer that must not keep
+/// anything from being sent.
+const ASKING: u32 = 4;
 
 /// Whom changes go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +39,13 @@ pub struct SignalRPublisher {
 /// States by the group that they concern.
 type ByGroup<'a> = BTreeMap<Group, Vec<&'a [u8]>>;
 
+/// Until when the service may be asked, and until when it may be sent to.
+#[derive(Clone, Copy)]
+struct Deadlines {
+    ask: Instant,
+    send: Instant,
+}
+
 impl SignalRPublisher {
     /// Names the hub; nothing is sent yet.
     pub fn new(hub: HubClient, mode: PublishMode, watched: Arc<Watched>) -> SignalRPublisher {
@@ -46,23 +58,47 @@ impl SignalRPublisher {
         changes: &[Change],
         patience: Duration,
     ) -> Result<(), PublishError> {
-        let deadline = Instant::now() + patience;
+        let now = Instant::now();
+        let deadlines = Deadlines { ask: now + patience / ASKING, send: now + patience };
         let target = match (audience, self.mode) {
-            (Audience::Watchers, PublishMode::Groups) => return self.send_to_groups(changes, deadline).await,
+            (Audience::Watchers, PublishMode::Groups) => {
+                let areas = self.announce_in_areas(changes, deadlines);
+                let (areas, devices) = join(areas, self.announce_devices(changes, deadlines)).await;
+                return areas.and(devices);
+            }
             (Audience::Watchers, PublishMode::Broadcast) => Target::All,
             (Audience::User(name), _) => Target::User(name),
             (Audience::Connection(id), _) => Target::Connection(id),
         };
         let states: Vec<&[u8]> = changes.iter().map(|change| change.state.as_slice()).collect();
-        self.send(target, &states, deadline).await
+        self.send(target, &states, deadlines.send).await
     }
 
-    /// Each group is sent what concerns it, whatever becomes of the others.
-    async fn send_to_groups(&self, changes: &[Change], deadline: Instant) -> Result<(), PublishError> {
-        let watched = self.watched_groups(changes, deadline).await;
+    /// To those who follow everything or an area.
+    async fn announce_in_areas(&self, changes: &[Change], deadlines: Deadlines) -> Result<(), PublishError> {
+        self.send_to_watched(by_area(changes), deadlines).await
+    }
+
+    /// To those who follow single devices: they are looked for only where somebody is in the bucket.
+    async fn announce_devices(&self, changes: &[Change], deadlines: Deadlines) -> Result<(), PublishError> {
+        let buckets: BTreeSet<Group> = changes.iter().map(|change| Group::bucket(&change.device)).collect();
+        let watched = self.watched.with_members(buckets.into_iter().collect(), deadlines.ask).await;
+        let perhaps = changes.iter().filter(|change| watched.contains(&Group::bucket(&change.device)));
+        let devices = perhaps.map(|change| (Group::Device(change.device.clone()), vec![&*change.state]));
+        self.send_to_watched(devices.collect(), deadlines).await
+    }
+
+    /// Each group that has members is sent what concerns it, whatever becomes of the others.
+    async fn send_to_watched(
+        &self,
+        mut states: ByGroup<'_>,
+        deadlines: Deadlines,
+    ) -> Result<(), PublishError> {
+        let watched = self.watched.with_members(states.keys().cloned().collect(), deadlines.ask).await;
+        let watched: Vec<_> = watched.iter().filter_map(|group| states.remove_entry(group)).collect();
         let mut sends = Vec::with_capacity(watched.len());
         for (group, states) in &watched {
-            sends.push(self.send_to_group(group, states, deadline));
+            sends.push(self.send_to_group(group, states, deadlines.send));
         }
         let results: Vec<_> = stream::iter(sends).buffer_unordered(IN_FLIGHT).collect().await;
         results.into_iter().collect()
@@ -75,22 +111,6 @@ impl SignalRPublisher {
         deadline: Instant,
     ) -> Result<(), PublishError> {
         self.send(Target::Group(&group.to_string()), states, deadline).await
-    }
-
-    async fn watched_groups<'a>(&self, changes: &'a [Change], deadline: Instant) -> ByGroup<'a> {
-        let mut states = by_area(changes);
-        let buckets: BTreeSet<Group> = changes.iter().map(|change| Group::bucket(&change.device)).collect();
-        let asked = states.keys().cloned().chain(buckets).collect();
-        let watched: BTreeSet<Group> = self.watched.with_members(asked, deadline).await.into_iter().collect();
-        states.retain(|group, _| watched.contains(group));
-
-        let perhaps = changes.iter().filter(|change| watched.contains(&Group::bucket(&change.device)));
-        let mut devices: ByGroup<'a> =
-            perhaps.map(|change| (Group::Device(change.device.clone()), vec![&*change.state])).collect();
-        for group in self.watched.with_members(devices.keys().cloned().collect(), deadline).await {
-            states.extend(devices.remove_entry(&group));
-        }
-        states
     }
 
     async fn send(

@@ -16,6 +16,9 @@ use crate::groups::Group;
 /// hears nothing from that process for so long, and has to ask the store once more then.
 pub const SETTLES_AFTER: Duration = Duration::from_secs(5);
 
+/// How long a group is sent to after the service would not say whether it has members, before it is asked again.
+const UNSURE: Duration = Duration::from_secs(1);
+
 /// Groups remembered: the areas and buckets of a large fleet, and the devices that somebody follows.
 const MOST: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 
@@ -31,7 +34,9 @@ pub struct Watched {
 #[derive(Clone, Copy)]
 struct Answer {
     has_members: bool,
-    at: Instant,
+    /// When the service was asked: what it answers may be true of no later moment.
+    asked: Instant,
+    lasts: Duration,
 }
 
 impl Watched {
@@ -56,27 +61,31 @@ impl Watched {
 
     /// A member has just joined.
     pub fn joined(&self, group: Group) {
-        self.learn(group, true);
+        self.learn(group, Answer { has_members: true, asked: Instant::now(), lasts: SETTLES_AFTER });
     }
 
     fn known(&self, group: &Group) -> Option<bool> {
-        let fresh = |answer: &&Answer| answer.at.elapsed() < SETTLES_AFTER;
+        let fresh = |answer: &&Answer| answer.asked.elapsed() < answer.lasts;
         self.groups().get(group).filter(fresh).map(|answer| answer.has_members)
     }
 
     async fn ask(&self, group: &Group, deadline: Instant) -> bool {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match self.hub.group_exists(&group.to_string(), left).await {
-            Ok(has_members) => {
-                self.learn(group.clone(), has_members);
-                has_members
-            }
-            Err(_) => true,
-        }
+        let asked = Instant::now();
+        let left = deadline.saturating_duration_since(asked);
+        let answer = match self.hub.group_exists(&group.to_string(), left).await {
+            Ok(has_members) => Answer { has_members, asked, lasts: SETTLES_AFTER },
+            Err(_) => Answer { has_members: true, asked, lasts: UNSURE },
+        };
+        self.learn(group.clone(), answer);
+        answer.has_members
     }
 
-    fn learn(&self, group: Group, has_members: bool) {
-        self.groups().put(group, Answer { has_members, at: Instant::now() });
+    /// A member that joined while the service was being asked is not forgotten over its answer.
+    fn learn(&self, group: Group, answer: Answer) {
+        let mut groups = self.groups();
+        if groups.peek(&group).is_none_or(|known| known.asked <= answer.asked) {
+            groups.put(group, answer);
+        }
     }
 
     fn groups(&self) -> MutexGuard<'_, LruCache<Group, Answer>> {

@@ -1,14 +1,24 @@
 //! Who is told what: `PublishMode=groups` and `subscriptions`, with the handler process, the SignalR stand-in and npm
 //! clients.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::IntoResponse;
 use fieldcast::groups::Group;
-use fieldcast::publish::{SETTLES_AFTER, Watched};
+use fieldcast::ids::DeviceId;
+use fieldcast::publish::{
+    Audience, Change, PublishMode, Publisher, SETTLES_AFTER, SignalRPublisher, Watched,
+};
 use fieldcast_signalr::{Endpoint, HubClient, HubName};
 use fieldcast_signalr_service::{Service, ServiceConfig};
 use fieldcast_test_clients::{ClientEvent, NodeClient};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::stack::{Options, PATIENCE, Stack, http};
@@ -135,16 +145,26 @@ async fn a_foreign_connection_joins_nothing() {
     stack.stop().await;
 }
 
+fn hub(connection_string: &str) -> HubClient {
+    let endpoint = Endpoint::parse(connection_string).unwrap();
+    HubClient::new(http(), endpoint, HubName::new("enviromon").unwrap())
+}
+
 async fn service() -> (Service, Watched) {
     let config = ServiceConfig { listen: "127.0.0.1:0".parse().unwrap(), ..ServiceConfig::default() };
     let service = Service::start(config).await.unwrap();
-    let endpoint = Endpoint::parse(&service.connection_string()).unwrap();
-    let hub = HubClient::new(http(), endpoint, HubName::new("enviromon").unwrap());
-    (service, Watched::new(hub))
+    let watched = Watched::new(hub(&service.connection_string()));
+    (service, watched)
 }
 
 fn soon() -> Instant {
     Instant::now() + PATIENCE
+}
+
+async fn passes(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
 }
 
 #[tokio::test]
@@ -158,9 +178,7 @@ async fn the_service_is_asked_once_in_a_few_seconds() {
     watched.joined(Group::All);
     assert_eq!(watched.with_members(groups(), soon()).await, [Group::All]);
     assert_eq!(service.counts().rest_calls, 2);
-    tokio::time::pause();
-    tokio::time::advance(SETTLES_AFTER).await;
-    tokio::time::resume();
+    passes(SETTLES_AFTER).await;
     assert!(watched.with_members(groups(), soon()).await.is_empty(), "nobody is in it any more");
     assert_eq!(service.counts().rest_calls, 4);
     service.stop().await;
@@ -173,6 +191,93 @@ async fn a_service_that_says_nothing_may_have_watchers() {
     let answer = watched.with_members(vec![Group::All], Instant::now() + Duration::from_millis(200)).await;
     assert_eq!(answer, [Group::All]);
     service.faults().clear();
+    passes(Duration::from_secs(1)).await;
     assert!(watched.with_members(vec![Group::All], soon()).await.is_empty(), "and is asked again");
     service.stop().await;
+}
+
+/// A service whose answers to "has this group members?" come when the test lets them, and say no.
+struct Slow {
+    connection_string: String,
+    asked: watch::Receiver<usize>,
+    answering: watch::Sender<bool>,
+    sent: watch::Receiver<Vec<String>>,
+    server: JoinHandle<()>,
+}
+
+impl Slow {
+    async fn start() -> Slow {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let ((asks, asked), (answering, answers)) = (watch::channel(0), watch::channel(false));
+        let (sends, sent) = watch::channel(Vec::new());
+        let service = move |method: Method, uri: Uri| {
+            let (asks, sends, mut answers) = (asks.clone(), sends.clone(), answers.clone());
+            async move {
+                if method == Method::HEAD {
+                    asks.send_modify(|asked| *asked += 1);
+                    answers.wait_for(|answer| *answer).await.unwrap();
+                    let code = [("x-ms-error-code", "Warning.Group.NotExisted")];
+                    return (StatusCode::NOT_FOUND, code).into_response();
+                }
+                sends.send_modify(|sent| sent.push(uri.path().to_owned()));
+                StatusCode::ACCEPTED.into_response()
+            }
+        };
+        let server = tokio::spawn(async move {
+            axum::serve(listener, Router::new().fallback(service)).await.unwrap();
+        });
+        let connection_string =
+            format!("Endpoint=http://127.0.0.1;Port={port};AccessKey=c2xvd3Nsb3c=;Version=1.0;");
+        Slow { connection_string, asked, answering, sent, server }
+    }
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+#[tokio::test]
+async fn whoever_joins_while_the_service_is_being_asked_is_not_forgotten() {
+    let mut service = Slow::start().await;
+    let watched = Arc::new(Watched::new(hub(&service.connection_string)));
+    let asking = tokio::spawn({
+        let watched = Arc::clone(&watched);
+        async move { watched.with_members(vec![Group::All], soon()).await }
+    });
+    service.asked.wait_for(|asked| *asked == 1).await.unwrap();
+    watched.joined(Group::All);
+    service.answering.send_replace(true);
+    asking.await.unwrap();
+    assert_eq!(watched.with_members(vec![Group::All], soon()).await, [Group::All]);
+    assert_eq!(*service.asked.borrow(), 1);
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_say_who_watches_is_sent_to() {
+    let mut service = Slow::start().await;
+    let hub = hub(&service.connection_string);
+    let watched = Arc::new(Watched::new(hub.clone()));
+    let publisher = SignalRPublisher::new(hub, PublishMode::Groups, watched);
+    let changes: Vec<Change> = (0..40)
+        .map(|number| Change {
+            device: DeviceId::parse(&format!("d{number}")).unwrap(),
+            area: Some("Sydney".to_owned()),
+            left: None,
+            state: b"{}".to_vec(),
+        })
+        .collect();
+    let patience = Duration::from_secs(8);
+    let (announced, sent) = tokio::join!(
+        publisher.publish(Audience::Watchers, &changes, patience),
+        service.sent.wait_for(|sent| sent.len() == 2 + changes.len())
+    );
+    let sent = sent.unwrap().clone();
+    assert_eq!(announced, Ok(()));
+    for group in ["all", "geo%3ASydney", "device%3Ad7"] {
+        let path = format!("/api/hubs/enviromon/groups/{group}/:send");
+        assert!(sent.contains(&path), "{path} is not among {sent:?}");
+    }
 }

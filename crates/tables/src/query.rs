@@ -281,6 +281,7 @@ mod tests {
         let after = (Bound::Excluded("a"), Bound::Unbounded);
         assert_eq!(rows(Query::everything().rows(after)), "RowKey gt 'a'");
         assert_eq!(rows(Query::everything().rows(..)), "");
+        assert_eq!(rows(Query::everything().behind_partition("O'B")), "PartitionKey gt 'O''B'");
     }
 
     #[test]

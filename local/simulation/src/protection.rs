@@ -31,8 +31,8 @@ pub enum Protection {
     ScreenVersion,
     /// A screen that may have missed something asks what changed meanwhile.
     CatchUp,
-    /// A cursor is a moment before everything that was not read.
-    CursorOverlap,
+    /// A cursor is never ahead of what was read.
+    CursorMoment,
     /// Who follows an area is told which devices have left it.
     Elsewhere,
 }
@@ -47,7 +47,7 @@ impl Protection {
         Protection::Verdict,
         Protection::ScreenVersion,
         Protection::CatchUp,
-        Protection::CursorOverlap,
+        Protection::CursorMoment,
         Protection::Elsewhere,
     ];
 
@@ -114,7 +114,7 @@ impl StateStore for Weakened {
     ) -> Reply<'a, Result<Page, StoreError>> {
         Box::pin(async move {
             let mut page = self.store.scan(shard, since, after, deadline).await?;
-            if self.without == Protection::CursorOverlap {
+            if self.without == Protection::CursorMoment {
                 page.read_at = later(&page.read_at);
             }
             Ok(page)

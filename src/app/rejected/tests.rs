@@ -71,6 +71,17 @@ proptest! {
 }
 
 #[tokio::test]
+async fn an_answer_ends_when_it_is_large_and_goes_on_where_it_ended() {
+    let large = |n| Refusal { body: vec![b'x'; Refusal::MOST_BYTES], ..refusal("0", n, n, None) };
+    let store = store_with(&(0..200).map(large).collect::<Vec<_>>()).await;
+    let wanted = Wanted::parse("limit=1000").unwrap();
+    let (first, continuation) = read(&store, &wanted).await.unwrap();
+    assert!((first.len() - 1) * Refusal::MOST_BYTES < ENOUGH_BYTES && first.len() < 200, "{}", first.len());
+    assert!(continuation.is_some());
+    assert_eq!(read_all(&store, "limit=1000").await.len(), 200);
+}
+
+#[tokio::test]
 async fn one_device_can_be_asked_for() {
     let device = |n: i64| (n % 3 == 0).then_some("a/b");
     let refusals: Vec<_> = (0..90).map(|n| refusal("0", n, n, device(n))).collect();
@@ -102,10 +113,17 @@ fn what_cannot_be_asked_for_is_refused() {
         assert_eq!(code(query), Some("bad_limit"), "{query}");
     }
     assert_eq!(code("deviceId="), Some("bad_filter"));
+    assert_eq!(code(&format!("deviceId={}", "d".repeat(256))), None);
+    assert_eq!(code(&format!("deviceId={}", "d".repeat(257))), Some("bad_filter"));
     let forged = |partition: &str, after: &str| {
         let partitions = vec![(partition.to_owned(), Some(after.to_owned()))];
         seal(&Continuation { device: None, partitions })
     };
+    let many = |count: usize, repeat: usize| {
+        let partitions = (0..count).map(|number| (format!("hub-{:03}", number / repeat), None)).collect();
+        seal(&Continuation { device: None, partitions })
+    };
+    assert_eq!(code(&format!("continuation={}", many(MOST_PARTITIONS, 1))), None);
     let long = "k".repeat(LONGEST_KEY + 1);
     for text in [
         "x",
@@ -114,6 +132,8 @@ fn what_cannot_be_asked_for_is_refused() {
         &forged("a", "c?d"),
         &forged(&long, "c"),
         &forged("a", &long),
+        &many(MOST_PARTITIONS + 1, 1),
+        &many(2, 2),
     ] {
         assert_eq!(code(&format!("continuation={text}")), Some("bad_continuation"), "{text}");
     }

@@ -88,9 +88,7 @@ impl Shown {
             let device = state["deviceId"].as_str().unwrap_or_default().to_owned();
             let version = whole(state, "version");
             let Some(before) = self.devices.get(&device) else {
-                if self.follows(state) {
-                    self.devices.insert(device, state.clone());
-                }
+                self.devices.insert(device, state.clone());
                 continue;
             };
             let shows = whole(before, "version");

@@ -46,8 +46,8 @@ fn without_catching_up_a_screen_that_was_cut_off_stays_behind() {
 }
 
 #[test]
-fn without_overlap_a_cursor_passes_over_changes() {
-    is_missed(Protection::CursorOverlap, 100, &[SCREENS_EQUAL]);
+fn with_cursors_that_are_ahead_changes_are_passed_over() {
+    is_missed(Protection::CursorMoment, 100, &[SCREENS_EQUAL]);
 }
 
 #[test]
