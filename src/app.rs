@@ -3,7 +3,10 @@
 mod answer;
 mod collect;
 mod negotiate;
+mod rejected;
+mod sealed;
 mod snapshot;
+mod subscriptions;
 mod trigger;
 
 use std::sync::Arc;
@@ -24,6 +27,7 @@ pub use self::answer::Answer;
 use self::collect::{Uncollected, collect};
 use crate::envelope;
 use crate::ingest::{Ingest, Invocations};
+use crate::publish::Watched;
 use crate::settings::Callers;
 
 /// A batch is at most 32 MiB on the wire of the hub (host.json limits the prefetch), a third more as base64, and the
@@ -42,6 +46,8 @@ pub struct App {
     pub invocations: Invocations,
     /// Signs clients in.
     pub hub: HubClient,
+    /// Which groups have members; the publisher asks it.
+    pub watched: Arc<Watched>,
     /// Whether principal headers are believed.
     pub callers: Callers,
 }
@@ -49,6 +55,8 @@ pub struct App {
 /// A client's call, forwarded by the host or unwrapped from its envelope.
 struct Call {
     method: Method,
+    /// As it was sent, percent-encoded.
+    path: String,
     /// What follows the `?` of the address, as it was sent.
     query: String,
     /// The ETag of the answer that the caller has already.
@@ -78,8 +86,14 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/EnvironmentEventTrigger", post(trigger_function).fallback(wrong_method))
         .route("/api/negotiate", any(negotiate_function))
         .route("/negotiate", any(negotiate_function))
-        .route("/api/getdevicestate", any(snapshot_function).layer(compressed))
+        .route("/api/getdevicestate", any(snapshot_function).layer(compressed.clone()))
         .route("/getdevicestate", any(snapshot_function))
+        .route("/api/rejectedtelemetry", any(rejected_function).layer(compressed))
+        .route("/rejectedtelemetry", any(rejected_function))
+        .route("/api/subscriptions", any(subscriptions_function))
+        .route("/api/subscriptions/{*group}", any(subscriptions_function))
+        .route("/subscriptions", any(subscriptions_function))
+        .route("/subscriptions/{*group}", any(subscriptions_function))
         .fallback(|uri: Uri| async move { Answer::not_found(uri.path()) })
         .with_state(app)
 }
@@ -108,6 +122,14 @@ async fn snapshot_function(State(app): State<Arc<App>>, request: Request) -> Res
     call(&app, request, async |call| snapshot::answer(&app, &call).await).await
 }
 
+async fn rejected_function(State(app): State<Arc<App>>, request: Request) -> Response {
+    call(&app, request, async |call| rejected::answer(&app, &call).await).await
+}
+
+async fn subscriptions_function(State(app): State<Arc<App>>, request: Request) -> Response {
+    call(&app, request, async |call| subscriptions::answer(&app, &call).await).await
+}
+
 /// Runs an HTTP function on a forwarded call or on a wrapped one, and wraps the answer of the latter.
 async fn call(app: &App, request: Request, function: impl AsyncFnOnce(Call) -> Answer) -> Response {
     let (parts, body) = request.into_parts();
@@ -120,9 +142,10 @@ async fn call(app: &App, request: Request, function: impl AsyncFnOnce(Call) -> A
         let answer = match wrapped.method.parse() {
             Ok(method) => {
                 let user = principal(app.callers, |name| wrapped.headers.get(name).cloned());
-                let query = wrapped.target.split_once('?').map_or("", |(_, query)| query).to_owned();
+                let (path, query) = wrapped.target.split_once('?').unwrap_or((&wrapped.target, ""));
+                let (path, query) = (path.to_owned(), query.to_owned());
                 let known = wrapped.headers.get("if-none-match").cloned();
-                function(Call { method, query, known, user, body: wrapped.body.into() }).await
+                function(Call { method, path, query, known, user, body: wrapped.body.into() }).await
             }
             Err(_) => Answer::wrong_method("GET, POST"),
         };
@@ -131,9 +154,10 @@ async fn call(app: &App, request: Request, function: impl AsyncFnOnce(Call) -> A
     let header =
         |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let user = principal(app.callers, header);
+    let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let known = header("if-none-match");
-    function(Call { method: parts.method, query, known, user, body }).await.into_response()
+    function(Call { method: parts.method, path, query, known, user, body }).await.into_response()
 }
 
 /// The caller's id as App Service Authentication states it.

@@ -25,7 +25,7 @@ use crate::envelope::{Batch, Event};
 use crate::fold::{Arrival, in_stream_order};
 use crate::ids::DeviceId;
 use crate::instant::Millis;
-use crate::publish::{Audience, PublishError, Publisher};
+use crate::publish::{Audience, Change, PublishError, Publisher};
 use crate::refusal::{Fault, Refusal};
 use crate::shard::{Shard, Shards};
 use crate::store::{Loaded, MOST_WRITES, StateStore, StoreError, Stored};
@@ -124,7 +124,7 @@ impl Ingest {
         settled.refused += sorted.refusals.len();
         settled.refusals.extend(sorted.refusals);
         let (kept, push) =
-            join(self.keep_refusals(&settled.refusals, deadline), self.announce(&settled.views)).await;
+            join(self.keep_refusals(&settled.refusals, deadline), self.announce(&settled.changes)).await;
         match settled.failure {
             Some(error) => Err(error),
             None => kept.map(|()| summary(&batch, &settled, push)),
@@ -143,8 +143,7 @@ impl Ingest {
         for ((shard, devices), rows) in devices.iter().zip(loaded) {
             match rows {
                 Ok(rows) => {
-                    let members =
-                        devices.iter().zip(rows).map(|(device, row)| Member { device, from: 0, row });
+                    let members = devices.iter().zip(rows).map(|(device, row)| Member::new(device, row));
                     for group in in_groups(members) {
                         groups.push(in_turn(groups.len() % IN_FLIGHT, run.settle(*shard, group)));
                     }
@@ -220,10 +219,10 @@ impl Ingest {
         Sorted { devices: by_shard, refusals }
     }
 
-    async fn announce(&self, views: &[Vec<u8>]) -> Result<(), PublishError> {
-        match views.is_empty() {
+    async fn announce(&self, changes: &[Change]) -> Result<(), PublishError> {
+        match changes.is_empty() {
             true => Ok(()),
-            false => self.publisher.publish(Audience::Everyone, views, PUSH_PATIENCE).await,
+            false => self.publisher.publish(Audience::Watchers, changes, PUSH_PATIENCE).await,
         }
     }
 }
@@ -280,7 +279,7 @@ fn summary(batch: &Batch, settled: &settle::Settled, push: Result<(), PublishErr
         accepted: settled.accepted,
         skipped: settled.skipped,
         refused: settled.refused,
-        devices: settled.views.len(),
+        devices: settled.changes.len(),
         push,
     }
 }

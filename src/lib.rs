@@ -24,6 +24,7 @@ pub mod shard;
 mod stable_hash;
 pub mod store;
 
+pub mod groups;
 pub mod publish;
 
 pub mod app;

@@ -11,7 +11,7 @@ use fieldcast::catalogue::Catalogue;
 use fieldcast::https::{Peers, client};
 use fieldcast::ingest::{Ingest, Invocation, Known};
 use fieldcast::instant::Millis;
-use fieldcast::publish::SignalRPublisher;
+use fieldcast::publish::{SignalRPublisher, Watched};
 use fieldcast::settings::{Settings, Storage};
 use fieldcast::store::{EmbeddedStore, StateStore, TableStore};
 use fieldcast_signalr::HubClient;
@@ -67,6 +67,7 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>) -> Result<App, String
     let peers = if local { Peers::Local } else { Peers::Cloud };
     let http = client(peers).map_err(|error| format!("no HTTP client can be made: {error}"))?;
     let hub = HubClient::with_endpoints(http.clone(), settings.signalr, settings.hub);
+    let watched = Arc::new(Watched::new(hub.clone()));
     let store: Arc<dyn StateStore> = match settings.storage {
         Storage::Embedded(directory) => {
             Arc::new(EmbeddedStore::new(&directory, Arc::clone(&catalogue), settings.shards.clone()))
@@ -78,7 +79,11 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>) -> Result<App, String
     Ok(App {
         ingest: Ingest {
             store,
-            publisher: Arc::new(SignalRPublisher::new(hub.clone())),
+            publisher: Arc::new(SignalRPublisher::new(
+                hub.clone(),
+                settings.publish_mode,
+                Arc::clone(&watched),
+            )),
             catalogue,
             calibrations: CalibrationCache::new(settings.calibration_age),
             shards: settings.shards,
@@ -89,6 +94,7 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>) -> Result<App, String
             seed: rand::random(),
         }),
         hub,
+        watched,
         callers: settings.callers,
     })
 }

@@ -2,12 +2,17 @@
 
 mod recorded;
 mod signalr;
+mod watched;
 
 use std::time::Duration;
 
 pub use recorded::RecordedPublisher;
-pub use signalr::SignalRPublisher;
+pub use signalr::{PublishMode, SignalRPublisher};
+pub use watched::{SETTLES_AFTER, Watched};
 
+use crate::catalogue::Catalogue;
+use crate::ids::DeviceId;
+use crate::state::DeviceState;
 use crate::store::Reply;
 
 /// The target that pages listen on, fixed by the predecessor's page.
@@ -16,10 +21,33 @@ pub const TARGET: &str = "newMessage";
 /// Who receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience<'a> {
-    /// Every connection of the hub.
-    Everyone,
+    /// Whoever watches the devices: every connection of the hub, or the groups that follow them.
+    Watchers,
+    /// The connections of one user.
+    User(&'a str),
     /// One connection.
     Connection(&'a str),
+}
+
+/// A device state to be announced, and whom it concerns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The device.
+    pub device: DeviceId,
+    /// The area it is in.
+    pub area: Option<String>,
+    /// The area that it left by this change: who follows that one has to hear that the device is gone.
+    pub left: Option<String>,
+    /// The state as clients see it, a JSON object.
+    pub state: Vec<u8>,
+}
+
+impl Change {
+    /// A state as it is now.
+    pub fn to(state: &DeviceState, left: Option<String>, catalogue: &Catalogue) -> Change {
+        let area = state.geo.as_ref().map(|geo| geo.value.clone());
+        Change { device: state.device.clone(), area, left, state: state.view(catalogue).to_json() }
+    }
 }
 
 /// Why states did not reach the service. Screens catch up by version, so this is reported and not repaired.
@@ -29,14 +57,14 @@ pub struct PublishError(pub String);
 
 /// Where changed device states are announced.
 ///
-/// Contract: the given states (each a JSON object) arrive as one argument, an array, of one or more [`TARGET`] messages
-/// in the given order; a message may arrive twice (clients apply by version); the call returns within `patience`.
+/// Contract: the states arrive, for each receiver in the given order, in arrays that are the one argument of [`TARGET`]
+/// messages; a state may arrive twice (clients apply by version); the call returns within `patience`.
 pub trait Publisher: Send + Sync {
     /// Announces states.
     fn publish<'a>(
         &'a self,
         audience: Audience<'a>,
-        states: &'a [Vec<u8>],
+        changes: &'a [Change],
         patience: Duration,
     ) -> Reply<'a, Result<(), PublishError>>;
 }

@@ -41,6 +41,22 @@ impl Reason {
             Reason::NotStored => "not_stored",
         }
     }
+
+    /// The reason with this code.
+    pub fn of_code(code: &str) -> Option<Reason> {
+        let all = [
+            Reason::Unreadable,
+            Reason::WrongType,
+            Reason::DuplicateField,
+            Reason::BadText,
+            Reason::TooMany,
+            Reason::DeviceId,
+            Reason::OutOfRange,
+            Reason::DamagedState,
+            Reason::NotStored,
+        ];
+        all.into_iter().find(|reason| reason.code() == code)
+    }
 }
 
 /// Why one reading cannot be counted.
@@ -89,6 +105,12 @@ impl Refusal {
     pub fn claimed_device(&self) -> Option<String> {
         let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
         self.fault.device.as_ref().map(|device| device.chars().take(256).map(shown).collect())
+    }
+
+    /// The refusal as a store gives it back.
+    pub fn as_kept(&self) -> Refusal {
+        let fault = Fault { device: self.claimed_device(), ..self.fault.clone() };
+        Refusal { fault, ..self.clone() }
     }
 
     /// The partition key: the hub partition. `/` is not allowed in keys.

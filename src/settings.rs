@@ -9,6 +9,7 @@ use fieldcast_signalr::{DEFAULT_SETTING, Endpoints, HubName, SettingError as Sig
 use fieldcast_tables::ConnectionString;
 
 use crate::ids::forbidden_in_key;
+use crate::publish::PublishMode;
 use crate::shard::Shards;
 
 /// Where state is kept.
@@ -44,6 +45,8 @@ pub struct Settings {
     pub signalr: Endpoints,
     /// SignalR hub.
     pub hub: HubName,
+    /// Whom changes go to.
+    pub publish_mode: PublishMode,
     /// Whether principal headers are believed.
     pub callers: Callers,
     /// How long a calibration may be used after it was changed.
@@ -80,6 +83,7 @@ impl Settings {
             shards: shards(environment)?,
             signalr: Endpoints::from_settings(environment, DEFAULT_SETTING).map_err(signalr_error)?,
             hub: hub(environment)?,
+            publish_mode: publish_mode(environment)?,
             callers: match optional(environment, "WEBSITE_AUTH_ENABLED") {
                 Some(on) if on.eq_ignore_ascii_case("true") => Callers::Authenticated,
                 _ => Callers::Anonymous,
@@ -172,6 +176,15 @@ fn signalr_error(problem: SignalRError) -> SettingError {
 fn hub(environment: &Environment) -> Result<HubName, SettingError> {
     let text = optional(environment, "SignalRHub").unwrap_or("enviromon");
     HubName::new(text).map_err(|problem| error("SignalRHub", problem.to_string()))
+}
+
+fn publish_mode(environment: &Environment) -> Result<PublishMode, SettingError> {
+    const NAME: &str = "PublishMode";
+    match optional(environment, NAME).unwrap_or("broadcast").to_ascii_lowercase().as_str() {
+        "broadcast" => Ok(PublishMode::Broadcast),
+        "groups" => Ok(PublishMode::Groups),
+        _ => Err(error(NAME, "expected broadcast or groups")),
+    }
 }
 
 fn calibration_age(environment: &Environment) -> Result<Duration, SettingError> {

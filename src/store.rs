@@ -89,6 +89,9 @@ pub enum StoreError {
     /// The store cannot be used as it is set up: a person has to change a setting.
     #[error("the state store cannot be used: {0}")]
     Misconfigured(String),
+    /// A scan was to go on from a place that the store never named.
+    #[error("a scan cannot go on from there: {0}")]
+    NoSuchPlace(String),
 }
 
 /// Why a commit did not happen, or may not have.
@@ -108,6 +111,28 @@ pub enum CommitError {
     Failed(#[from] StoreError),
 }
 
+/// Which refused readings are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusalQuery {
+    /// The key that the refusals of one hub partition share.
+    pub partition: String,
+    /// Only those of this device, as it claimed to be called.
+    pub device: Option<String>,
+    /// Only those behind the one with this row key.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl RefusalQuery {
+    /// Whether a refusal is one of those, whatever the limit.
+    pub fn takes(&self, refusal: &Refusal) -> bool {
+        self.partition == refusal.partition_key()
+            && self.after.as_ref().is_none_or(|after| refusal.row_key() > *after)
+            && self.device.as_ref().is_none_or(|device| refusal.claimed_device().as_ref() == Some(device))
+    }
+}
+
 /// Where device states, calibrations and refusals are kept.
 ///
 /// Contract, checked for every implementation:
@@ -118,7 +143,8 @@ pub enum CommitError {
 /// - `scan` since the `read_at` of a scan's first page, of whichever shard, finds every row that this scan did not return
 ///   as it now is. Without `since`, or when its moment cannot be read any more, it finds all rows.
 /// - what was reported as written survives the end of the process (memory aside).
-/// - `refuse` keeps each refusal once, however often it is called with it.
+/// - `refuse` keeps each refusal once, however often it is called with it; `refused` finds it, unless somebody has made
+///   the row unreadable.
 /// - every call returns by `deadline`, give or take the time to notice it.
 pub trait StateStore: Send + Sync {
     /// The rows of devices of one shard, in the order asked.
@@ -152,6 +178,17 @@ pub trait StateStore: Send + Sync {
 
     /// Keeps refused readings, each once.
     fn refuse<'a>(&'a self, refusals: &'a [Refusal], deadline: Instant) -> Reply<'a, Result<(), StoreError>>;
+
+    /// The keys of the hub partitions of which refused readings are kept.
+    fn refusing_partitions(&self, deadline: Instant) -> Reply<'_, Result<Vec<String>, StoreError>>;
+
+    /// Refused readings of a hub partition in the order of their keys, which is newest first. Less than the limit only when
+    /// there are no more.
+    fn refused<'a>(
+        &'a self,
+        query: &'a RefusalQuery,
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Refusal>, StoreError>>;
 }
 
 /// About the most bytes of one commit, as stored. Table Storage takes 4 MiB with everything around the rows.

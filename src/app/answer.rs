@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::envelope;
 use crate::stable_hash::stable_hash;
+use crate::store::StoreError;
 
 /// A status, headers and a body; rendered as a plain response or inside the host's envelope.
 #[derive(Debug, PartialEq)]
@@ -55,9 +56,17 @@ impl Answer {
         Answer::json(status, body)
     }
 
+    /// The store did not give what was asked for.
+    pub fn store_failed(what: &str, error: &StoreError) -> Answer {
+        tracing::error!("{what} could not be read: {error}");
+        Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", &error.to_string())
+    }
+
     /// No such function.
     pub fn not_found(path: &str) -> Answer {
-        let sentence = format!("there is no function at {path}; try /api/negotiate or /api/getdevicestate");
+        let sentence = format!(
+            "there is no function at {path}; try /api/negotiate, /api/getdevicestate, /api/rejectedtelemetry or /api/subscriptions/{{group}}"
+        );
         Answer::error(StatusCode::NOT_FOUND, "not_found", &sentence)
     }
 

@@ -1,5 +1,5 @@
 //! `getdevicestate`: every device's state. `GET` answers with it; `POST` sends it through SignalR, as the predecessor's
-//! page expects, to one connection or to everyone.
+//! page expects, to one connection, to a user or to whoever watches.
 //!
 //! A client that has read a snapshot to its end asks from then on with its `cursor` for what has changed `since`, and never
 //! misses a change: the cursor is a moment before the first row was read.
@@ -10,11 +10,11 @@ use axum::http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use self::wanted::{Continuation, Cursor, Place, Wanted};
+use self::wanted::{Continuation, Cursor, Place, Wanted, WantedError};
 use super::{Answer, App, Call};
 use crate::catalogue::{Catalogue, Measurement};
 use crate::ingest::{PATIENCE, PUSH_PATIENCE};
-use crate::publish::Audience;
+use crate::publish::{Audience, Change};
 use crate::shard::Shard;
 use crate::state::{DeviceState, View};
 use crate::store::StoreError;
@@ -23,9 +23,27 @@ use crate::store::StoreError;
 struct Snapshot<'a> {
     devices: Vec<View<'a>>,
     measurements: Vec<Shown<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    elsewhere: Vec<Elsewhere<'a>>,
     cursor: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     continuation: Option<String>,
+}
+
+/// A changed device that is in none of the areas asked for: a client that shows it as being there removes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Elsewhere<'a> {
+    device_id: &'a str,
+    geo: Option<&'a str>,
+    version: i64,
+}
+
+impl<'a> From<&'a DeviceState> for Elsewhere<'a> {
+    fn from(state: &'a DeviceState) -> Elsewhere<'a> {
+        let geo = state.geo.as_ref().map(|geo| geo.value.as_str());
+        Elsewhere { device_id: state.device.as_str(), geo, version: state.version }
+    }
 }
 
 /// What a page needs to draw a measurement.
@@ -62,18 +80,19 @@ async fn read(app: &App, call: &Call) -> Answer {
             let body = render(&part, &app.ingest.catalogue);
             Answer::json(StatusCode::OK, body).unless_known(call.known.as_deref())
         }
-        Err(error) => unavailable(&error),
+        Err(StoreError::NoSuchPlace(_)) => {
+            let error = WantedError::Continuation;
+            Answer::error(StatusCode::BAD_REQUEST, error.code(), &error.to_string())
+        }
+        Err(error) => Answer::store_failed("the snapshot", &error),
     }
-}
-
-fn unavailable(error: &StoreError) -> Answer {
-    tracing::error!("the snapshot could not be read: {error}");
-    Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", &error.to_string())
 }
 
 /// Part of a snapshot, in the order of the ids.
 struct Part {
     states: Vec<DeviceState>,
+    /// Those that changed and are not in the areas asked for.
+    elsewhere: Vec<DeviceState>,
     /// To ask for what changed since.
     cursor: Cursor,
     /// Where the next part begins.
@@ -85,23 +104,29 @@ async fn part(app: &App, wanted: &Wanted) -> Result<Part, StoreError> {
     let deadline = Instant::now() + PATIENCE;
     let Place { mut shard, mut after, mut cursor } = wanted.place.clone();
     let shards = app.ingest.shards.count();
-    let mut states = Vec::new();
+    let (mut states, mut elsewhere) = (Vec::new(), Vec::new());
     while shard < shards {
         let since = wanted.since.clone().map(|Cursor(moment)| moment);
         let page = app.ingest.store.scan(Shard(shard), since, after.take(), deadline).await?;
         let cursor = cursor.get_or_insert(Cursor(page.read_at));
-        states.extend(page.rows.into_iter().filter(|state| state.is_heard() && wanted.filter.takes(state)));
+        let heard = page.rows.into_iter().filter(DeviceState::is_heard);
+        let (taken, others): (Vec<_>, Vec<_>) = heard.partition(|state| wanted.filter.takes(state));
+        states.extend(taken);
+        if wanted.since.is_some() && wanted.filter.has_areas() {
+            elsewhere.extend(others);
+        }
         after = page.next;
         if after.is_none() {
             shard += 1;
         }
-        if states.len() >= wanted.limit && shard < shards {
+        if states.len() + elsewhere.len() >= wanted.limit && shard < shards {
             let next = Continuation::new(wanted, Place { shard, after, cursor: Some(cursor.clone()) });
             let cursor = cursor.clone();
-            return Ok(Part { states: sorted(states), cursor, next: Some(next) });
+            return Ok(Part { states: sorted(states), elsewhere, cursor, next: Some(next) });
         }
     }
-    Ok(Part { states: sorted(states), cursor: cursor.unwrap_or_else(Cursor::beginning), next: None })
+    let cursor = cursor.unwrap_or_else(Cursor::beginning);
+    Ok(Part { states: sorted(states), elsewhere, cursor, next: None })
 }
 
 fn sorted(mut states: Vec<DeviceState>) -> Vec<DeviceState> {
@@ -127,6 +152,7 @@ fn render(part: &Part, catalogue: &Catalogue) -> String {
     let snapshot = Snapshot {
         devices: part.states.iter().map(|state| state.view(catalogue)).collect(),
         measurements: catalogue.measurements().iter().map(Shown::from).collect(),
+        elsewhere: part.elsewhere.iter().map(Elsewhere::from).collect(),
         cursor: part.cursor.to_text(),
         continuation: part.next.as_ref().map(Continuation::to_text),
     };
@@ -137,6 +163,7 @@ fn render(part: &Part, catalogue: &Catalogue) -> String {
 #[serde(rename_all = "camelCase", default)]
 struct Receiver {
     connection_id: Option<String>,
+    user_id: Option<String>,
 }
 
 async fn send(app: &App, call: &Call) -> Answer {
@@ -145,26 +172,28 @@ async fn send(app: &App, call: &Call) -> Answer {
         body => match serde_json::from_slice::<Receiver>(body) {
             Ok(wanted) => wanted,
             Err(_) => {
-                let sentence = r#"the body must be empty or {"connectionId":"…"}"#;
+                let sentence = r#"the body must be empty, {"connectionId":"…"} or {"userId":"…"}"#;
                 return Answer::error(StatusCode::BAD_REQUEST, "bad_body", sentence);
             }
         },
     };
-    let audience = match &wanted.connection_id {
-        Some(id) if id.is_empty() => {
+    let audience = match (wanted.connection_id.as_deref(), wanted.user_id.as_deref()) {
+        (Some(""), _) => {
             return Answer::error(StatusCode::BAD_REQUEST, "bad_connection_id", "the connectionId is empty");
         }
-        Some(id) => Audience::Connection(id),
-        None => Audience::Everyone,
+        (_, Some("")) => return Answer::error(StatusCode::BAD_REQUEST, "bad_user_id", "the userId is empty"),
+        (Some(id), _) => Audience::Connection(id),
+        (None, Some(name)) => Audience::User(name),
+        (None, None) => Audience::Watchers,
     };
     let states = match states(app).await {
         Ok(states) => states,
-        Err(error) => return unavailable(&error),
+        Err(error) => return Answer::store_failed("the snapshot", &error),
     };
-    let views: Vec<Vec<u8>> =
-        states.iter().map(|state| state.view(&app.ingest.catalogue).to_json()).collect();
-    match app.ingest.publisher.publish(audience, &views, PUSH_PATIENCE).await {
-        Ok(()) => Answer::json(StatusCode::OK, format!(r#"{{"sent":{}}}"#, views.len())),
+    let catalogue = &app.ingest.catalogue;
+    let changes: Vec<Change> = states.iter().map(|state| Change::to(state, None, catalogue)).collect();
+    match app.ingest.publisher.publish(audience, &changes, PUSH_PATIENCE).await {
+        Ok(()) => Answer::json(StatusCode::OK, format!(r#"{{"sent":{}}}"#, changes.len())),
         Err(error) => Answer::error(StatusCode::BAD_GATEWAY, "push_failed", &error.to_string()),
     }
 }

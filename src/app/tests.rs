@@ -41,7 +41,8 @@ impl Bench {
         };
         let invocations = Arc::new(|| Invocation { now: Millis(1_000), seed: 7 });
         let hub = HubClient::new(http, Endpoint::parse(SIGNALR).unwrap(), HubName::new("enviromon").unwrap());
-        Bench { publisher, app: Arc::new(App { ingest, invocations, hub, callers }) }
+        let watched = Arc::new(Watched::new(hub.clone()));
+        Bench { publisher, app: Arc::new(App { ingest, invocations, hub, watched, callers }) }
     }
 
     fn call(
@@ -132,6 +133,81 @@ async fn a_snapshot_comes_in_parts_and_its_cursor_finds_what_changed_since() {
     assert!(ids(&bench.call("GET", &later, &[], "").await.1).is_empty());
     let (_, perth) = bench.call("GET", "/api/getdevicestate?geo=Perth", &[], "").await;
     assert_eq!(ids(&perth), ["a"]);
+    let (_, sydney) = bench.call("GET", &format!("{since}&geo=Sydney"), &[], "").await;
+    assert!(ids(&sydney).is_empty());
+    assert_eq!(sydney["elsewhere"], json!([{ "deviceId": "a", "geo": "Perth", "version": 2 }]));
+    let (_, one) = bench.call("GET", &format!("{since}&deviceId=b"), &[], "").await;
+    assert_eq!((ids(&one).len(), one.get("elsewhere")), (0, None), "an id does not go elsewhere");
+}
+
+#[tokio::test]
+async fn a_device_that_moves_is_announced_to_the_area_that_it_leaves() {
+    let bench = Bench::new(Callers::Anonymous);
+    for (sequence, geo) in (1..).zip(["Sydney", "Sydney", "Perth", "Perth"]) {
+        bench.send(sequence, "a", &format!(r#"{{"temperature":20,"geo":"{geo}"}}"#)).await;
+    }
+    let left: Vec<_> = bench.publisher.announced().into_iter().map(|one| one.left).collect();
+    assert_eq!(left, [vec![], vec![], vec!["Sydney".to_owned()], vec![]]);
+}
+
+#[tokio::test]
+async fn refused_readings_are_told_with_their_reasons() {
+    let bench = Bench::new(Callers::Anonymous);
+    bench.send(1, "a", r#"{"temperature":20}"#).await;
+    bench.send(2, "a", r#"{"temperature":200}"#).await;
+    bench.send(3, "b", r#"{"temperature":"warm"}"#).await;
+    let (status, all) = bench.call("GET", "/api/rejectedtelemetry", &[], "").await;
+    assert_eq!(status, StatusCode::OK);
+    let reasons: Vec<_> =
+        all["rejected"].as_array().unwrap().iter().map(|one| one["reason"].clone()).collect();
+    assert_eq!(reasons, [json!("wrong_type"), json!("out_of_range")]);
+    let (_, of_a) = bench.call("GET", "/api/rejectedtelemetry?deviceId=a", &[], "").await;
+    assert_eq!(of_a["rejected"][0]["body"], json!(r#"{"temperature":200}"#));
+    assert_eq!((of_a["rejected"].as_array().unwrap().len(), of_a.get("continuation")), (1, None));
+    for (method, path, status, code) in [
+        ("POST", "/api/rejectedtelemetry", StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+        ("GET", "/api/rejectedtelemetry?limit=0", StatusCode::BAD_REQUEST, "bad_limit"),
+    ] {
+        let reply = bench.call(method, path, &[], "").await;
+        assert_eq!((reply.0, &reply.1["code"]), (status, &json!(code)), "{path}");
+    }
+}
+
+/// Nothing listens where this app's SignalR service should be: what is refused is refused before it is asked.
+#[tokio::test]
+async fn subscriptions_that_cannot_be_made_get_a_json_error() {
+    let bench = Bench::new(Callers::Anonymous);
+    let (long, large) = ("c".repeat(300), format!(r#"{{"connectionId":"{}"}}"#, "c".repeat(70_000)));
+    for (method, path, body, status, code) in [
+        (
+            "GET",
+            "/api/subscriptions/all?connectionId=c",
+            "",
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+        ),
+        ("PUT", "/api/subscriptions", "", StatusCode::BAD_REQUEST, "bad_group"),
+        ("PUT", "/api/subscriptions/", "", StatusCode::NOT_FOUND, "not_found"),
+        ("PUT", "/api/subscriptions/geo:%20?connectionId=c", "", StatusCode::BAD_REQUEST, "bad_group"),
+        ("PUT", "/api/subscriptions/..%2Fall?connectionId=c", "", StatusCode::BAD_REQUEST, "bad_group"),
+        ("DELETE", "/api/subscriptions/../all?connectionId=c", "", StatusCode::BAD_REQUEST, "bad_group"),
+        ("PUT", "/api/subscriptions/all", "", StatusCode::BAD_REQUEST, "bad_connection"),
+        ("PUT", "/api/subscriptions/all?connectionId=", "", StatusCode::BAD_REQUEST, "bad_connection"),
+        ("PUT", "/api/subscriptions/all?connectionId=..", "", StatusCode::BAD_REQUEST, "bad_connection"),
+        (
+            "PUT",
+            &format!("/api/subscriptions/all?connectionId={long}"),
+            "",
+            StatusCode::BAD_REQUEST,
+            "bad_connection",
+        ),
+        ("PUT", "/api/subscriptions/all", "[1]", StatusCode::BAD_REQUEST, "bad_connection"),
+        ("PUT", "/api/subscriptions/all", &large, StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+    ] {
+        let (found, reply) = bench.call(method, path, &[], body.to_owned()).await;
+        assert_eq!((found, &reply["code"]), (status, &json!(code)), "{method} {path}");
+        assert!(reply["error"].as_str().is_some_and(|sentence| sentence.len() > 10), "{reply}");
+    }
 }
 
 fn ids(part: &Value) -> Vec<String> {
@@ -223,15 +299,18 @@ async fn the_snapshot_is_in_the_reply_of_get() {
 }
 
 #[tokio::test]
-async fn a_posted_snapshot_goes_to_the_connection_that_asked() {
+async fn a_posted_snapshot_goes_to_whom_it_names() {
     let bench = Bench::new(Callers::Anonymous);
     bench.send(1, "a", r#"{"temperature":20}"#).await;
     let (status, reply) = bench.call("POST", "/api/getdevicestate", &[], r#"{"connectionId":"c1"}"#).await;
     assert_eq!((status, reply), (StatusCode::OK, json!({ "sent": 1 })));
     bench.call("POST", "/api/getdevicestate", &[], "").await;
+    bench.call("POST", "/api/getdevicestate", &[], r#"{"userId":"alice"}"#).await;
     let announced = bench.publisher.announced();
     let audiences: Vec<_> = announced.iter().map(|one| one.connection.as_deref()).collect();
-    assert_eq!(audiences, [None, Some("c1"), None]);
+    assert_eq!(audiences, [None, Some("c1"), None, None]);
+    let users: Vec<_> = announced.iter().map(|one| one.user.as_deref()).collect();
+    assert_eq!(users, [None, None, None, Some("alice")]);
     assert_eq!(announced[0].states, announced[1].states, "live message and snapshot have one schema");
 }
 

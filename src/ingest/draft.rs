@@ -4,20 +4,25 @@ use super::settle::Run;
 use super::{DeviceArrivals, refusal};
 use crate::fold::{Folded, fold};
 use crate::refusal::{Fault, Reason, Refusal};
+use crate::state::DeviceState;
 use crate::store::{Expect, Loaded, Stored, Write};
 
 /// A device with what is still to be folded, and its row as far as it is known.
 pub(super) struct Member<'a> {
     pub(super) device: &'a DeviceArrivals,
     /// Arrivals before this one are settled.
-    pub(super) from: usize,
-    pub(super) row: Loaded,
+    from: usize,
+    /// The area that the device left by those.
+    left: Option<String>,
+    row: Loaded,
 }
 
 /// A member after folding.
 pub(super) struct Draft<'a> {
     pub(super) device: &'a DeviceArrivals,
     pub(super) from: usize,
+    /// The area that the device leaves.
+    left: Option<String>,
     folded: Folded,
 }
 
@@ -33,6 +38,8 @@ pub(super) enum Drafted<'a> {
 pub(super) struct Outcome<'a> {
     /// The row as it now stands in the store.
     pub(super) row: Option<Stored>,
+    /// The area that the device has left.
+    pub(super) left: Option<String>,
     pub(super) accepted: usize,
     pub(super) skipped: usize,
     pub(super) refusals: Vec<Refusal>,
@@ -41,9 +48,14 @@ pub(super) struct Outcome<'a> {
 }
 
 impl<'a> Member<'a> {
+    /// A device of which nothing is settled yet.
+    pub(super) fn new(device: &'a DeviceArrivals, row: Loaded) -> Member<'a> {
+        Member { device, from: 0, left: None, row }
+    }
+
     /// Folds what is left into the row.
     pub(super) fn draft(self, run: &Run<'_>) -> Drafted<'a> {
-        let Member { device, from, row } = self;
+        let Member { device, from, left, row } = self;
         let (current, expect) = match row {
             Loaded::Absent => (None, Expect::Absent),
             Loaded::Found(stored) => (Some(stored.state), Expect::At(stored.revision)),
@@ -55,16 +67,19 @@ impl<'a> Member<'a> {
         };
         let calibration = run.calibrations.get(&device.device);
         let arrivals = &device.arrivals[from..];
+        let left = left.or_else(|| area_of(current.as_ref()?).cloned());
         let mut folded = fold(&device.device, current, arrivals, calibration, &run.ingest.catalogue);
         match (folded.next.take(), folded.unchanged.take(), expect) {
             (Some(mut state), _, expect) => {
                 state.write_id = run.write_id(from);
-                Drafted::Changed(Draft { device, from, folded }, Write { state, expect })
+                let left = left.filter(|left| area_of(&state) != Some(left));
+                Drafted::Changed(Draft { device, from, left, folded }, Write { state, expect })
             }
-            (None, Some(state), Expect::At(revision)) => {
-                Drafted::Unchanged(Draft { device, from, folded }, Some(Stored { state, revision }))
-            }
-            (None, ..) => Drafted::Unchanged(Draft { device, from, folded }, None),
+            (None, Some(state), Expect::At(revision)) => Drafted::Unchanged(
+                Draft { device, from, left: None, folded },
+                Some(Stored { state, revision }),
+            ),
+            (None, ..) => Drafted::Unchanged(Draft { device, from, left: None, folded }, None),
         }
     }
 }
@@ -80,30 +95,37 @@ impl<'a> Draft<'a> {
         let fault = Fault { reason, detail: detail.to_owned(), device: Some(device.device.to_string()) };
         let left = device.arrivals.len() - from;
         let refused = (0..left).map(|at| (at, fault.clone())).collect();
-        Draft { device, from, folded: Folded { refused, folded: left, ..Folded::default() } }
+        Draft { device, from, left: None, folded: Folded { refused, folded: left, ..Folded::default() } }
     }
 
     /// The device again, with its row as it was loaded again.
     pub(super) fn again(self, row: Loaded) -> Member<'a> {
-        Member { device: self.device, from: self.from, row }
+        // Whoever wrote meanwhile has told those who follow the area that the row was in then.
+        let left = self.left.filter(|_| self.from > 0);
+        Member { device: self.device, from: self.from, left, row }
     }
 
     /// The end of a draft: `row` as it now stands in the store.
     pub(super) fn settle(self, run: &Run<'_>, row: Option<Stored>) -> Outcome<'a> {
-        let Draft { device, from, folded } = self;
+        let Draft { device, from, left, folded } = self;
         let kept = |(at, fault): (usize, Fault)| {
             let arrival = &device.arrivals[from + at];
             let event = &run.events[arrival.event];
             refusal(event, arrival.index, arrival.span.clone(), fault, run.invocation.now)
         };
         let refusals = folded.refused.into_iter().map(kept).collect();
-        let outcome =
-            Outcome { row, accepted: folded.accepted, skipped: folded.skipped, refusals, rest: None };
+        let Folded { accepted, skipped, .. } = folded;
+        let outcome = Outcome { row, left, accepted, skipped, refusals, rest: None };
         let from = from + folded.folded;
         if from == device.arrivals.len() {
             return outcome;
         }
         let row = outcome.row.map_or(Loaded::Absent, |stored| Loaded::Found(Box::new(stored)));
-        Outcome { row: None, rest: Some(Member { device, from, row }), ..outcome }
+        let rest = Some(Member { device, from, left: outcome.left.clone(), row });
+        Outcome { row: None, rest, ..outcome }
     }
+}
+
+fn area_of(state: &DeviceState) -> Option<&String> {
+    state.geo.as_ref().map(|geo| &geo.value)
 }

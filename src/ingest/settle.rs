@@ -11,6 +11,7 @@ use super::{Event, Ingest, Invocation};
 use crate::backoff::pause;
 use crate::calibration::Calibrations;
 use crate::ids::DeviceId;
+use crate::publish::Change;
 use crate::refusal::{Reason, Refusal};
 use crate::row::most_bytes;
 use crate::shard::Shard;
@@ -31,8 +32,8 @@ pub(super) struct Run<'a> {
 /// Devices whose rows now hold everything that the batch said about them, and the first failure among the others.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// Their states as clients see them, each a JSON object.
-    pub(super) views: Vec<Vec<u8>>,
+    /// Their states, to be announced.
+    pub(super) changes: Vec<Change>,
     pub(super) accepted: usize,
     pub(super) skipped: usize,
     pub(super) refused: usize,
@@ -196,7 +197,7 @@ impl Run<'_> {
         settled.refusals.extend(outcome.refusals);
         if let Some(stored) = outcome.row {
             if stored.state.is_heard() {
-                settled.views.push(stored.state.view(&self.ingest.catalogue).to_json());
+                settled.changes.push(Change::to(&stored.state, outcome.left, &self.ingest.catalogue));
             }
             self.ingest.known.keep(stored);
         }
@@ -207,7 +208,7 @@ impl Run<'_> {
 impl Settled {
     /// Adds what became of other devices.
     pub(super) fn add(&mut self, other: Settled) {
-        self.views.extend(other.views);
+        self.changes.extend(other.changes);
         self.accepted += other.accepted;
         self.skipped += other.skipped;
         self.refused += other.refused;

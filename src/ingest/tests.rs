@@ -11,7 +11,9 @@ use crate::calibration::Calibrations;
 use crate::ids::{Partition, Position};
 use crate::publish::RecordedPublisher;
 use crate::state::DeviceState;
-use crate::store::{CommitError, LARGEST_COMMIT, Loaded, MemoryStore, Moment, Page, Reply, Revision, Write};
+use crate::store::{
+    CommitError, LARGEST_COMMIT, Loaded, MemoryStore, Moment, Page, RefusalQuery, Reply, Revision, Write,
+};
 
 /// What the next commits do instead of simply succeeding.
 #[derive(Clone, Copy, PartialEq)]
@@ -115,6 +117,18 @@ impl StateStore for Mishaps {
             Ok(_) => Box::pin(async { Err(StoreError::Unavailable("busy".to_owned())) }),
             Err(_) => self.store.refuse(refusals, deadline),
         }
+    }
+
+    fn refusing_partitions(&self, deadline: Instant) -> Reply<'_, Result<Vec<String>, StoreError>> {
+        self.store.refusing_partitions(deadline)
+    }
+
+    fn refused<'a>(
+        &'a self,
+        query: &'a RefusalQuery,
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Refusal>, StoreError>> {
+        self.store.refused(query, deadline)
     }
 }
 

@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Audience, PublishError, Publisher};
+use super::{Audience, Change, PublishError, Publisher};
 use crate::store::Reply;
 
-/// What one call announced, and to which connection (`None`: to everyone).
+/// What one call announced, and to whom.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Announcement {
     /// The connection, where it was only one.
     pub connection: Option<String>,
+    /// The user, where it was only one.
+    pub user: Option<String>,
     /// The states.
     pub states: Vec<Value>,
+    /// The areas that were left.
+    pub left: Vec<String>,
 }
 
 /// Remembers announcements in order.
@@ -54,7 +58,7 @@ impl Publisher for RecordedPublisher {
     fn publish<'a>(
         &'a self,
         audience: Audience<'a>,
-        states: &'a [Vec<u8>],
+        changes: &'a [Change],
         _patience: Duration,
     ) -> Reply<'a, Result<(), PublishError>> {
         Box::pin(async move {
@@ -63,13 +67,16 @@ impl Publisher for RecordedPublisher {
                 world.failures -= 1;
                 return Err(PublishError("told to fail".to_owned()));
             }
-            let connection = match audience {
-                Audience::Everyone => None,
-                Audience::Connection(id) => Some(id.to_owned()),
-            };
-            let read = |state: &Vec<u8>| serde_json::from_slice(state).unwrap_or(Value::Null);
-            let states = states.iter().map(read).collect();
-            world.announced.push(Announcement { connection, states });
+            let (mut connection, mut user) = (None, None);
+            match audience {
+                Audience::Watchers => {}
+                Audience::User(name) => user = Some(name.to_owned()),
+                Audience::Connection(id) => connection = Some(id.to_owned()),
+            }
+            let read = |change: &Change| serde_json::from_slice(&change.state).unwrap_or(Value::Null);
+            let states = changes.iter().map(read).collect();
+            let left = changes.iter().filter_map(|change| change.left.clone()).collect();
+            world.announced.push(Announcement { connection, user, states, left });
             Ok(())
         })
     }

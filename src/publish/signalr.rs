@@ -1,35 +1,104 @@
 //! The publisher over the REST API of Azure SignalR Service, or the local stand-in.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fieldcast_signalr::{BODY_LIMIT, HubClient, Message, Resend, Target};
+use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::{Audience, PublishError, Publisher, TARGET};
+use super::{Audience, Change, PublishError, Publisher, TARGET, Watched};
+use crate::groups::Group;
 use crate::store::Reply;
+
+/// Sends at once.
+const IN_FLIGHT: usize = 16;
+
+/// Whom changes go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishMode {
+    /// Every connection of the hub.
+    Broadcast,
+    /// The groups that follow the device, and only those that have members.
+    Groups,
+}
 
 /// Sends to one hub.
 pub struct SignalRPublisher {
     hub: HubClient,
+    mode: PublishMode,
+    watched: Arc<Watched>,
 }
+
+/// States by the group that they concern.
+type ByGroup<'a> = BTreeMap<Group, Vec<&'a [u8]>>;
 
 impl SignalRPublisher {
     /// Names the hub; nothing is sent yet.
-    pub fn new(hub: HubClient) -> SignalRPublisher {
-        SignalRPublisher { hub }
+    pub fn new(hub: HubClient, mode: PublishMode, watched: Arc<Watched>) -> SignalRPublisher {
+        SignalRPublisher { hub, mode, watched }
+    }
+
+    async fn announce(
+        &self,
+        audience: Audience<'_>,
+        changes: &[Change],
+        patience: Duration,
+    ) -> Result<(), PublishError> {
+        let deadline = Instant::now() + patience;
+        let target = match (audience, self.mode) {
+            (Audience::Watchers, PublishMode::Groups) => return self.send_to_groups(changes, deadline).await,
+            (Audience::Watchers, PublishMode::Broadcast) => Target::All,
+            (Audience::User(name), _) => Target::User(name),
+            (Audience::Connection(id), _) => Target::Connection(id),
+        };
+        let states: Vec<&[u8]> = changes.iter().map(|change| change.state.as_slice()).collect();
+        self.send(target, &states, deadline).await
+    }
+
+    /// Each group is sent what concerns it, whatever becomes of the others.
+    async fn send_to_groups(&self, changes: &[Change], deadline: Instant) -> Result<(), PublishError> {
+        let watched = self.watched_groups(changes, deadline).await;
+        let mut sends = Vec::with_capacity(watched.len());
+        for (group, states) in &watched {
+            sends.push(self.send_to_group(group, states, deadline));
+        }
+        let results: Vec<_> = stream::iter(sends).buffer_unordered(IN_FLIGHT).collect().await;
+        results.into_iter().collect()
+    }
+
+    async fn send_to_group(
+        &self,
+        group: &Group,
+        states: &[&[u8]],
+        deadline: Instant,
+    ) -> Result<(), PublishError> {
+        self.send(Target::Group(&group.to_string()), states, deadline).await
+    }
+
+    async fn watched_groups<'a>(&self, changes: &'a [Change], deadline: Instant) -> ByGroup<'a> {
+        let mut states = by_area(changes);
+        let buckets: BTreeSet<Group> = changes.iter().map(|change| Group::bucket(&change.device)).collect();
+        let asked = states.keys().cloned().chain(buckets).collect();
+        let watched: BTreeSet<Group> = self.watched.with_members(asked, deadline).await.into_iter().collect();
+        states.retain(|group, _| watched.contains(group));
+
+        let perhaps = changes.iter().filter(|change| watched.contains(&Group::bucket(&change.device)));
+        let mut devices: ByGroup<'a> =
+            perhaps.map(|change| (Group::Device(change.device.clone()), vec![&*change.state])).collect();
+        for group in self.watched.with_members(devices.keys().cloned().collect(), deadline).await {
+            states.extend(devices.remove_entry(&group));
+        }
+        states
     }
 
     async fn send(
         &self,
-        audience: Audience<'_>,
-        states: &[Vec<u8>],
-        patience: Duration,
+        target: Target<'_>,
+        states: &[&[u8]],
+        deadline: Instant,
     ) -> Result<(), PublishError> {
-        let deadline = Instant::now() + patience;
-        let target = match audience {
-            Audience::Everyone => Target::All,
-            Audience::Connection(id) => Target::Connection(id),
-        };
         let failed = |error: &dyn std::error::Error| PublishError(error.to_string());
         for frame in Message::frames(TARGET, states, BODY_LIMIT).map_err(|error| failed(&error))? {
             let frame = frame.map_err(|error| failed(&error))?;
@@ -44,13 +113,27 @@ impl SignalRPublisher {
     }
 }
 
+/// States for those who follow everything, and for those who follow an area: also the one that a device has left. Areas
+/// that nobody can follow have no group.
+fn by_area(changes: &[Change]) -> ByGroup<'_> {
+    let mut groups = ByGroup::new();
+    for change in changes {
+        let areas = [&change.area, &change.left].into_iter().flatten();
+        let areas = areas.filter_map(|area| Group::area(area).ok());
+        for group in std::iter::once(Group::All).chain(areas) {
+            groups.entry(group).or_default().push(&change.state);
+        }
+    }
+    groups
+}
+
 impl Publisher for SignalRPublisher {
     fn publish<'a>(
         &'a self,
         audience: Audience<'a>,
-        states: &'a [Vec<u8>],
+        changes: &'a [Change],
         patience: Duration,
     ) -> Reply<'a, Result<(), PublishError>> {
-        Box::pin(self.send(audience, states, patience))
+        Box::pin(self.announce(audience, changes, patience))
     }
 }

@@ -35,6 +35,7 @@ fn defaults_are_those_of_the_predecessor() {
     assert_eq!(settings.shards, Shards::new("Sydney", 1));
     assert_eq!(settings.hub.as_str(), "enviromon");
     assert_eq!(settings.callers, Callers::Anonymous);
+    assert_eq!(settings.publish_mode, PublishMode::Broadcast);
     assert_eq!(settings.calibration_age, Duration::from_secs(30));
     assert!(matches!(settings.storage, Storage::Tables(_)));
 }
@@ -74,6 +75,7 @@ fn a_wrong_setting_says_what_is_expected_and_not_what_it_is() {
         ("PartitionShards", "many!"),
         ("AzureSignalRConnectionString", "Endpoint=verysecret"),
         ("SignalRHub", "1 hub"),
+        ("PublishMode", "sometimes"),
         ("CalibrationSeconds", "-1"),
     ] {
         let text = problem(name, value);

@@ -11,7 +11,9 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use self::database::Database;
-use super::{CommitError, Loaded, Moment, Page, Reply, Revision, StateStore, StoreError, Write};
+use super::{
+    CommitError, Loaded, Moment, Page, RefusalQuery, Reply, Revision, StateStore, StoreError, Write,
+};
 use crate::calibration::{Calibration, Calibrations};
 use crate::catalogue::Catalogue;
 use crate::ids::DeviceId;
@@ -109,6 +111,19 @@ impl StateStore for EmbeddedStore {
     fn refuse<'a>(&'a self, refusals: &'a [Refusal], deadline: Instant) -> Reply<'a, Result<(), StoreError>> {
         let refusals = refusals.to_vec();
         Box::pin(self.with(deadline, StoreError::Unavailable, move |database| database.refuse(&refusals)))
+    }
+
+    fn refusing_partitions(&self, deadline: Instant) -> Reply<'_, Result<Vec<String>, StoreError>> {
+        Box::pin(self.with(deadline, StoreError::Unavailable, Database::refusing_partitions))
+    }
+
+    fn refused<'a>(
+        &'a self,
+        query: &'a RefusalQuery,
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Refusal>, StoreError>> {
+        let query = query.clone();
+        Box::pin(self.with(deadline, StoreError::Unavailable, move |database| database.refused(&query)))
     }
 }
 

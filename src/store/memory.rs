@@ -1,12 +1,13 @@
 //! The state store in memory: real in everything but durability. For tests and for trying things out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
 use super::{
-    CommitError, Expect, Loaded, Moment, Page, Reply, Revision, StateStore, StoreError, Stored, Write,
+    CommitError, Expect, Loaded, Moment, Page, RefusalQuery, Reply, Revision, StateStore, StoreError, Stored,
+    Write,
 };
 use crate::calibration::{Calibration, Calibrations};
 use crate::ids::DeviceId;
@@ -137,6 +138,26 @@ impl StateStore for MemoryStore {
                 world.refusals.entry(key).or_insert_with(|| refusal.clone());
             }
             Ok(())
+        })
+    }
+
+    fn refusing_partitions(&self, _deadline: Instant) -> Reply<'_, Result<Vec<String>, StoreError>> {
+        Box::pin(async move {
+            let partitions: BTreeSet<String> =
+                self.world().refusals.keys().map(|(partition, _)| partition.clone()).collect();
+            Ok(partitions.into_iter().collect())
+        })
+    }
+
+    fn refused<'a>(
+        &'a self,
+        query: &'a RefusalQuery,
+        _deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Refusal>, StoreError>> {
+        Box::pin(async move {
+            let world = self.world();
+            let wanted = world.refusals.values().filter(|refusal| query.takes(refusal));
+            Ok(wanted.take(query.limit).map(Refusal::as_kept).collect())
         })
     }
 }

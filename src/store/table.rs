@@ -23,7 +23,8 @@ use tokio::time::Instant;
 use self::columns::{row_of, state_of};
 use self::steady::{Digest, Held, Steady};
 use super::{
-    CommitError, Expect, Loaded, Moment, Page, Reply, Revision, StateStore, StoreError, Stored, Write,
+    CommitError, Expect, Loaded, Moment, Page, RefusalQuery, Reply, Revision, StateStore, StoreError, Stored,
+    Write,
 };
 use crate::calibration::{Calibration, Calibrations};
 use crate::catalogue::Catalogue;
@@ -184,11 +185,8 @@ fn token_of(next: &Continuation) -> String {
 }
 
 fn continuation_of(token: &str) -> Result<Continuation, StoreError> {
-    let (partition, row) = serde_json::from_str(token).map_err(|_| {
-        StoreError::Misconfigured(
-            "the place where a scan should go on is not one that was given out".to_owned(),
-        )
-    })?;
+    let (partition, row) =
+        serde_json::from_str(token).map_err(|_| StoreError::NoSuchPlace("it cannot be read".to_owned()))?;
     Ok(Continuation { partition, row })
 }
 
@@ -198,6 +196,16 @@ fn store_error(error: Error) -> StoreError {
             StoreError::Unavailable(error.to_string())
         }
         _ => StoreError::Misconfigured(error.to_string()),
+    }
+}
+
+/// A service that refuses a query is set up wrongly, or does not know the place where it was to go on.
+fn scan_error(error: Error, has_place: bool) -> StoreError {
+    match error {
+        Error::Invalid { .. } | Error::Refused { status: 400, .. } if has_place => {
+            StoreError::NoSuchPlace(error.to_string())
+        }
+        error => store_error(error),
     }
 }
 
@@ -260,7 +268,7 @@ impl StateStore for TableStore {
                 .states
                 .query(&query, start.as_ref(), Deadline::at(deadline))
                 .await
-                .map_err(store_error)?;
+                .map_err(|error| scan_error(error, start.is_some()))?;
             let read = |row: &StoredEntity| {
                 state_of(DeviceId::parse(&row.entity.row).ok()?, row, &row_of(row), &self.catalogue).ok()
             };
@@ -280,6 +288,24 @@ impl StateStore for TableStore {
         Box::pin(async move {
             let tables = self.tables(deadline).await?;
             refusals::keep(&tables.refusals, refusals, Deadline::at(deadline)).await
+        })
+    }
+
+    fn refusing_partitions(&self, deadline: Instant) -> Reply<'_, Result<Vec<String>, StoreError>> {
+        Box::pin(async move {
+            let tables = self.tables(deadline).await?;
+            refusals::partitions(&tables.refusals, Deadline::at(deadline)).await
+        })
+    }
+
+    fn refused<'a>(
+        &'a self,
+        query: &'a RefusalQuery,
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Refusal>, StoreError>> {
+        Box::pin(async move {
+            let tables = self.tables(deadline).await?;
+            refusals::read(&tables.refusals, query, Deadline::at(deadline)).await
         })
     }
 }

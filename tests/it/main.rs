@@ -15,4 +15,5 @@ mod proxy;
 mod reshard;
 mod start;
 mod store_contract;
+mod targeting;
 mod tidy;

@@ -276,16 +276,19 @@ fn stage(trigger: &[(&str, &str)]) -> TempDir {
     let app = tempfile::tempdir().unwrap();
     std::fs::copy(root.join("host.json"), app.path().join("host.json")).unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fieldcast"), app.path().join("fieldcast")).unwrap();
-    for function in ["EnvironmentEventTrigger", "negotiate", "getdevicestate"] {
-        let mut text = std::fs::read_to_string(root.join(function).join("function.json")).unwrap();
+    for folder in root.read_dir().unwrap() {
+        let function = folder.unwrap().file_name();
+        let Ok(mut text) = std::fs::read_to_string(root.join(&function).join("function.json")) else {
+            continue;
+        };
         if function == "EnvironmentEventTrigger" {
             for (from, to) in trigger {
                 assert!(text.contains(from), "function.json has no {from}");
                 text = text.replace(from, to);
             }
         }
-        std::fs::create_dir(app.path().join(function)).unwrap();
-        std::fs::write(app.path().join(function).join("function.json"), text).unwrap();
+        std::fs::create_dir(app.path().join(&function)).unwrap();
+        std::fs::write(app.path().join(&function).join("function.json"), text).unwrap();
     }
     app
 }

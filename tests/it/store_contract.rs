@@ -11,8 +11,8 @@ use fieldcast::refusal::{Fault, Reason, Refusal};
 use fieldcast::shard::{Shard, Shards};
 use fieldcast::state::{DeviceState, Latest, Mark, Stamp};
 use fieldcast::store::{
-    CommitError, EmbeddedStore, Expect, Loaded, MOST_WRITES, MemoryStore, Moment, Revision, StateStore,
-    Stored, Write,
+    CommitError, EmbeddedStore, Expect, Loaded, MOST_WRITES, MemoryStore, Moment, RefusalQuery, Revision,
+    StateStore, Stored, Write,
 };
 use tokio::time::Instant;
 
@@ -192,6 +192,45 @@ async fn refusals_may_be_kept_again(store: &dyn StateStore) {
     store.refuse(&overlapping, soon()).await.unwrap();
 }
 
+async fn refused(store: &dyn StateStore, query: RefusalQuery) -> Vec<Refusal> {
+    store.refused(&query, soon()).await.unwrap()
+}
+
+async fn refusals_are_found_newest_first(store: &dyn StateStore) {
+    let small = |partition: &str, sequence: Option<i64>, device: Option<&str>| Refusal {
+        fault: Fault {
+            device: device.map(str::to_owned),
+            ..Fault::new(Reason::OutOfRange, "'quoted' & <odd>")
+        },
+        body: b"\xff\0 {}".to_vec(),
+        body_length: 70_000,
+        position: Position { partition: Partition::new("found", partition), sequence },
+        enqueued_at: None,
+        ..refusal(0, 3)
+    };
+    let kept: Vec<Refusal> = (0..12).map(|n| small("7", Some(n), (n % 2 == 0).then_some("it's"))).collect();
+    store.refuse(&kept, soon()).await.unwrap();
+    store.refuse(&[small("31", None, None)], soon()).await.unwrap();
+
+    let partitions = store.refusing_partitions(soon()).await.unwrap();
+    let found: Vec<_> = partitions.iter().filter(|key| key.starts_with("found")).collect();
+    assert_eq!(found, ["found-31", "found-7"], "each once, in key order, of {partitions:?}");
+
+    let query = RefusalQuery { partition: "found-7".to_owned(), device: None, after: None, limit: 5 };
+    let newest: Vec<Refusal> = kept.iter().rev().cloned().collect();
+    assert_eq!(refused(store, query.clone()).await, newest[..5]);
+    let after = Some(newest[4].row_key());
+    assert_eq!(refused(store, RefusalQuery { after, limit: 50, ..query.clone() }).await, newest[5..]);
+    let of_device = refused(store, RefusalQuery { device: Some("it's".to_owned()), ..query.clone() }).await;
+    assert_eq!(
+        of_device.iter().map(|one| one.position.sequence).collect::<Vec<_>>(),
+        [10, 8, 6, 4, 2].map(Some)
+    );
+    let other = RefusalQuery { partition: "found-31".to_owned(), ..query.clone() };
+    assert_eq!(refused(store, other).await, [small("31", None, None)]);
+    assert!(refused(store, RefusalQuery { partition: "found-3".to_owned(), ..query }).await.is_empty());
+}
+
 /// Four tasks, each adding one to the same two rows until it has done so 25 times: the counters must end at 100, and
 /// whoever is told "conflict" must not have changed anything.
 async fn racing_counters_lose_nothing(store: Arc<dyn StateStore>) {
@@ -229,6 +268,7 @@ async fn run_contract(store: Arc<dyn StateStore>) {
     scans_find_every_row_of_the_shard_and_no_other(&*store).await;
     a_scan_since_a_moment_finds_what_was_written_after_it(&*store).await;
     refusals_may_be_kept_again(&*store).await;
+    refusals_are_found_newest_first(&*store).await;
     racing_counters_lose_nothing(store).await;
 }
 
@@ -240,7 +280,7 @@ fn shards() -> Shards {
 async fn memory_keeps_the_contract() {
     let store = Arc::new(MemoryStore::new());
     run_contract(Arc::clone(&store) as Arc<dyn StateStore>).await;
-    assert_eq!(store.refusals().len(), 261);
+    assert_eq!(store.refusals().len(), 261 + 13);
 }
 
 #[tokio::test(flavor = "multi_thread")]

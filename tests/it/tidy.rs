@@ -78,6 +78,7 @@ fn the_pure_modules_do_no_io_and_read_no_clock() {
         "catalogue",
         "envelope",
         "fold",
+        "groups",
         "ids",
         "instant",
         "refusal",

@@ -21,6 +21,7 @@ const MOST_COMPARISONS: usize = 15;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
     partition: Option<String>,
+    behind: Option<String>,
     rows: (Bound<String>, Bound<String>),
     conditions: Vec<(String, Comparison, Value)>,
     columns: Vec<String>,
@@ -70,6 +71,7 @@ impl Query {
     pub fn everything() -> Query {
         Query {
             partition: None,
+            behind: None,
             rows: (Bound::Unbounded, Bound::Unbounded),
             conditions: Vec::new(),
             columns: Vec::new(),
@@ -81,6 +83,13 @@ impl Query {
     #[must_use]
     pub fn partition(key: impl Into<String>) -> Query {
         Query { partition: Some(key.into()), ..Query::everything() }
+    }
+
+    /// Only rows of partitions whose keys come after this one.
+    #[must_use]
+    pub fn behind_partition(mut self, key: impl Into<String>) -> Query {
+        self.behind = Some(key.into());
+        self
     }
 
     /// Only rows with a key in this range, for example `.rows("a".."b")`. Keys are ordered by their UTF-16
@@ -155,6 +164,7 @@ impl Query {
         let key = |name: &str, operator: &str, key: &str| format!("{name} {operator} {}", quoted(key));
         let mut terms = Vec::new();
         terms.extend(self.partition.as_ref().map(|partition| key("PartitionKey", "eq", partition)));
+        terms.extend(self.behind.as_ref().map(|partition| key("PartitionKey", "gt", partition)));
         match &self.rows.0 {
             Bound::Included(row) => terms.push(key("RowKey", "ge", row)),
             Bound::Excluded(row) => terms.push(key("RowKey", "gt", row)),

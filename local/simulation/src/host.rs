@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use self::pump::Pump;
 use crate::instance::{Gone, Instance, PollMoment};
 use crate::plan::Moment;
-use crate::screens::Screens;
+use crate::screens::{Screens, Snapshot};
 use crate::workload::Message;
 use crate::world::World;
 
@@ -194,18 +194,21 @@ impl Host {
         }
     }
 
-    /// The devices of a snapshot, from some instance; nothing when there is none to be had now.
-    pub(crate) async fn snapshot(self: &Arc<Host>, turn: usize) -> Option<Vec<Value>> {
-        let request = Request::get("/api/getdevicestate").body(Body::empty());
+    /// A snapshot from some instance; nothing when there is none to be had now.
+    pub(crate) async fn snapshot(self: &Arc<Host>, turn: usize, query: &str) -> Option<Snapshot> {
+        let request = Request::get(format!("/api/getdevicestate?{query}")).body(Body::empty());
         let instance = turn % self.instances.len();
         let (status, body) = self.call(instance, request.expect("the request is well formed")).await.ok()?;
         if status != StatusCode::OK {
             return None;
         }
-        match serde_json::from_slice::<Value>(&body).ok()?.get_mut("devices")?.take() {
-            Value::Array(devices) => Some(devices),
-            _ => None,
-        }
+        let reply: Value = serde_json::from_slice(&body).ok()?;
+        let list = |name: &str| reply.get(name).and_then(Value::as_array).cloned();
+        Some(Snapshot {
+            devices: list("devices")?,
+            elsewhere: list("elsewhere").unwrap_or_default(),
+            cursor: reply.get("cursor")?.as_str()?.to_owned(),
+        })
     }
 
     /// Calls a handler that may be killed at every poll.

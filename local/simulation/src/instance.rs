@@ -15,6 +15,7 @@ use fieldcast::calibration::CalibrationCache;
 use fieldcast::https::{Peers, client};
 use fieldcast::ingest::{Ingest, Invocation, Known};
 use fieldcast::instant::Millis;
+use fieldcast::publish::Watched;
 use fieldcast::settings::Callers;
 use fieldcast::shard::Shards;
 use fieldcast::store::StateStore;
@@ -24,7 +25,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tower::ServiceExt;
 
 use crate::plan::Moment;
-use crate::protection::{Protection, Weakened};
+use crate::protection::Weakened;
 use crate::publisher::SimulatedPublisher;
 use crate::screens::Screens;
 use crate::store::{SimulatedStore, Writes};
@@ -84,14 +85,16 @@ impl Instance {
     /// Starts a handler that remembers nothing.
     pub(crate) fn start(&self) {
         let writes = Arc::new(Writes::default());
+        let hub = HubClient::new(
+            HTTP.clone(),
+            Endpoint::parse(SIGNALR).expect("the endpoint is well formed"),
+            HubName::new("enviromon").expect("the name is well formed"),
+        );
         let app = App {
             ingest: self.ingest(&writes),
             invocations: self.invocations(),
-            hub: HubClient::new(
-                HTTP.clone(),
-                Endpoint::parse(SIGNALR).expect("the endpoint is well formed"),
-                HubName::new("enviromon").expect("the name is well formed"),
-            ),
+            watched: Arc::new(Watched::new(hub.clone())),
+            hub,
             callers: Callers::Anonymous,
         };
         let running = Running { router: router(Arc::new(app)), ended: watch::Sender::new(false), writes };
@@ -101,7 +104,7 @@ impl Instance {
     fn ingest(&self, writes: &Arc<Writes>) -> Ingest {
         let store = SimulatedStore { world: Arc::clone(&self.world), writes: Arc::clone(writes) };
         let store: Arc<dyn StateStore> = match self.world.without {
-            Some(without) if without != Protection::ScreenVersion => {
+            Some(without) if !without.is_of_screens() => {
                 Arc::new(Weakened { store: Arc::new(store), without })
             }
             _ => Arc::new(store),

@@ -7,7 +7,9 @@ use fieldcast::calibration::Calibrations;
 use fieldcast::ids::DeviceId;
 use fieldcast::refusal::Refusal;
 use fieldcast::shard::Shard;
-use fieldcast::store::{CommitError, Loaded, Moment, Page, Reply, Revision, StateStore, StoreError, Write};
+use fieldcast::store::{
+    CommitError, Loaded, Moment, Page, RefusalQuery, Reply, Revision, StateStore, StoreError, Write,
+};
 use tokio::time::Instant;
 
 use crate::store::SimulatedStore;
@@ -27,18 +29,32 @@ pub enum Protection {
     Verdict,
     /// A screen shows no state that is older than the one it shows.
     ScreenVersion,
+    /// A screen that may have missed something asks what changed meanwhile.
+    CatchUp,
+    /// A cursor is a moment before everything that was not read.
+    CursorOverlap,
+    /// Who follows an area is told which devices have left it.
+    Elsewhere,
 }
 
 impl Protection {
     /// All of them.
-    pub const ALL: [Protection; 6] = [
+    pub const ALL: [Protection; 9] = [
         Protection::Watermark,
         Protection::WriteId,
         Protection::Etag,
         Protection::RejectionKey,
         Protection::Verdict,
         Protection::ScreenVersion,
+        Protection::CatchUp,
+        Protection::CursorOverlap,
+        Protection::Elsewhere,
     ];
+
+    /// Whether it is a protection of the screens themselves.
+    pub(crate) fn is_of_screens(self) -> bool {
+        matches!(self, Protection::ScreenVersion | Protection::CatchUp | Protection::Elsewhere)
+    }
 }
 
 /// The store with one protection taken away.
@@ -54,10 +70,16 @@ impl Weakened {
             Protection::Watermark => stored.state.marks.clear(),
             Protection::WriteId => stored.state.write_id.clear(),
             Protection::Verdict => stored.state.verdicts = Default::default(),
-            Protection::Etag | Protection::RejectionKey | Protection::ScreenVersion => {}
+            _ => {}
         }
         Loaded::Found(stored)
     }
+}
+
+/// A moment by a clock that is ahead of the one by which writes are dated.
+fn later(moment: &Moment) -> Moment {
+    let writes: u64 = moment.0.parse().unwrap_or_default();
+    Moment((writes + 2).to_string())
 }
 
 impl StateStore for Weakened {
@@ -90,7 +112,13 @@ impl StateStore for Weakened {
         after: Option<String>,
         deadline: Instant,
     ) -> Reply<'a, Result<Page, StoreError>> {
-        self.store.scan(shard, since, after, deadline)
+        Box::pin(async move {
+            let mut page = self.store.scan(shard, since, after, deadline).await?;
+            if self.without == Protection::CursorOverlap {
+                page.read_at = later(&page.read_at);
+            }
+            Ok(page)
+        })
     }
 
     fn calibrations(&self, deadline: Instant) -> Reply<'_, Result<Calibrations, StoreError>> {
@@ -100,5 +128,17 @@ impl StateStore for Weakened {
     fn refuse<'a>(&'a self, refusals: &'a [Refusal], deadline: Instant) -> Reply<'a, Result<(), StoreError>> {
         let by_key = self.without != Protection::RejectionKey;
         Box::pin(self.store.keep(refusals, by_key, deadline))
+    }
+
+    fn refusing_partitions(&self, deadline: Instant) -> Reply<'_, Result<Vec<String>, StoreError>> {
+        self.store.refusing_partitions(deadline)
+    }
+
+    fn refused<'a>(
+        &'a self,
+        query: &'a RefusalQuery,
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Refusal>, StoreError>> {
+        self.store.refused(query, deadline)
     }
 }

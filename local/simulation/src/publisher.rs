@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fieldcast::publish::{Audience, PublishError, Publisher};
+use fieldcast::publish::{Audience, Change, PublishError, Publisher};
 use fieldcast::store::Reply;
 use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::plan::{Fault, PushTrouble};
+use crate::protection::Protection;
 use crate::screens::Screens;
 use crate::world::World;
 
@@ -20,11 +21,9 @@ pub(crate) struct SimulatedPublisher {
 }
 
 impl SimulatedPublisher {
-    async fn announce(&self, states: &[Vec<u8>], patience: Duration) -> Result<(), PublishError> {
+    async fn announce(&self, changes: &[Change], patience: Duration) -> Result<(), PublishError> {
         let (call, trouble) = self.world.faults.push();
         let mut dice = self.world.dice("push", call);
-        let read = |state: &Vec<u8>| serde_json::from_slice(state).expect("an announced state is JSON");
-        let states: Arc<Vec<Value>> = Arc::new(states.iter().map(read).collect());
         let outage = self.world.faults.push_outage(self.world.now());
         if let Some(trouble) = trouble {
             self.world.injected(Fault::Push { call, trouble }.kind());
@@ -38,9 +37,9 @@ impl SimulatedPublisher {
                 Some(PushTrouble::Late(delay)) => delay,
                 _ => 0,
             };
-            self.send(&states, call, late);
+            self.send(changes, call, late);
             if let Some(PushTrouble::Doubled(delay)) = trouble {
-                self.send(&states, call, delay);
+                self.send(changes, call, delay);
             }
         }
         let answered = Duration::from_millis(dice.between(1, 30)).min(patience);
@@ -51,12 +50,13 @@ impl SimulatedPublisher {
         }
     }
 
-    /// Each screen hears it at a moment of its own.
-    fn send(&self, states: &Arc<Vec<Value>>, call: u64, late: u64) {
+    /// Each screen hears what concerns it at a moment of its own.
+    fn send(&self, changes: &[Change], call: u64, late: u64) {
         for screen in 0..self.screens.count() {
+            let states = self.states_for(screen, changes);
             let mut dice = self.world.dice("push to a screen", call * 16 + screen as u64);
             let delay = Duration::from_millis(late + dice.between(1, 60));
-            let (screens, states) = (Arc::clone(&self.screens), Arc::clone(states));
+            let screens = Arc::clone(&self.screens);
             let under_way = self.world.begin();
             tokio::spawn(async move {
                 sleep(delay).await;
@@ -65,15 +65,29 @@ impl SimulatedPublisher {
             });
         }
     }
+
+    /// Who follows an area hears of the devices in it, and of those that leave it.
+    fn states_for(&self, screen: usize, changes: &[Change]) -> Vec<Value> {
+        let area = self.screens.area(screen);
+        let left_counts = self.world.without != Some(Protection::Elsewhere);
+        let concerned = |change: &&Change| {
+            area.is_none()
+                || change.area.as_deref() == area
+                || (left_counts && change.left.as_deref() == area)
+        };
+        let read =
+            |change: &Change| serde_json::from_slice(&change.state).expect("an announced state is JSON");
+        changes.iter().filter(concerned).map(read).collect()
+    }
 }
 
 impl Publisher for SimulatedPublisher {
     fn publish<'a>(
         &'a self,
         _audience: Audience<'a>,
-        states: &'a [Vec<u8>],
+        changes: &'a [Change],
         patience: Duration,
     ) -> Reply<'a, Result<(), PublishError>> {
-        Box::pin(self.announce(states, patience))
+        Box::pin(self.announce(changes, patience))
     }
 }

@@ -1,5 +1,8 @@
-//! Screens as the page is: subscribe, hold live messages back, load the snapshot, apply by version, load again now and
-//! then, connect again when the connection breaks. One more screen only ever hears announcements.
+//! Screens as the page is: subscribe, hold live messages back, ask the store, apply by version, connect again when the
+//! connection breaks, and then, and now and again, ask by cursor for what changed. One of them follows an area. One more
+//! screen only ever hears announcements.
+
+mod shown;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,15 +12,20 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use self::shown::Shown;
+pub(crate) use self::shown::Snapshot;
 use crate::host::Host;
 use crate::plan::Moment;
 use crate::protection::Protection;
 use crate::world::World;
 
-/// Screens that load snapshots.
-pub(crate) const WATCHING: usize = 2;
+/// Screens that ask the store.
+pub(crate) const WATCHING: usize = 3;
 
-/// How often the page loads a snapshot although nothing seems to be wrong.
+/// The areas of the screens; the last screen, which only hears, follows everything as well.
+const AREAS: [Option<&str>; WATCHING + 1] = [None, None, Some("north"), None];
+
+/// How often the page asks although nothing seems to be wrong.
 const RELOAD_EVERY: Duration = Duration::from_secs(300);
 
 /// All screens.
@@ -32,26 +40,14 @@ struct Screen {
     broken: watch::Sender<Moment>,
 }
 
-/// What one screen shows.
-#[derive(Default)]
-struct Shown {
-    listening: bool,
-    /// Live messages that wait for a snapshot.
-    held: Option<Vec<Value>>,
-    devices: BTreeMap<String, Value>,
-    /// When the snapshot was asked for that was loaded last.
-    loaded: Option<Moment>,
-}
-
 impl Screens {
     pub(crate) fn new(world: &Arc<World>) -> Screens {
-        let mut screens: Vec<Screen> = (0..=WATCHING)
-            .map(|_| Screen { shown: Mutex::default(), broken: watch::Sender::new(0) })
-            .collect();
-        if let Some(hearing) = screens.last_mut() {
-            hearing.shown.get_mut().unwrap_or_else(PoisonError::into_inner).listening = true;
-        }
-        Screens { world: Arc::clone(world), screens }
+        let screen = |(screen, area)| {
+            let mut shown = Shown::new(screen, area);
+            shown.listening = screen == WATCHING;
+            Screen { shown: Mutex::new(shown), broken: watch::Sender::new(0) }
+        };
+        Screens { world: Arc::clone(world), screens: AREAS.into_iter().enumerate().map(screen).collect() }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -67,21 +63,17 @@ impl Screens {
 
     /// An announcement reaches a screen.
     pub(crate) fn hear(&self, screen: usize, states: &[Value]) {
-        let mut shown = self.shown(screen);
-        if !shown.listening {
-            return;
-        }
-        match &mut shown.held {
-            Some(held) => held.extend_from_slice(states),
-            None => self.show(screen, &mut shown, states),
-        }
+        self.shown(screen).hear(&self.world, states);
+    }
+
+    /// The area that a screen follows.
+    pub(crate) fn area(&self, screen: usize) -> Option<&'static str> {
+        self.shown(screen).area
     }
 
     /// What a screen shows of devices that have been counted.
     pub(crate) fn devices(&self, screen: usize) -> BTreeMap<String, Value> {
-        let shown = self.shown(screen);
-        let counted = shown.devices.iter().filter(|(_, state)| whole(state, "count") > 0);
-        counted.map(|(device, state)| (device.clone(), state.clone())).collect()
+        self.shown(screen).devices()
     }
 
     /// Whether every watching screen has loaded a snapshot that was asked for since.
@@ -110,14 +102,23 @@ impl Screens {
         }
     }
 
-    /// Loads snapshots for as long as the connection lasts.
+    /// Asks the store for as long as the connection lasts: for everything at first, from then on for what changed.
     async fn keep_loading(&self, screen: usize, host: &Arc<Host>) {
         for turn in 0.. {
-            self.shown(screen).held.get_or_insert_default();
             let asked = self.world.now();
-            match host.snapshot(screen + turn).await {
-                Some(devices) => {
-                    self.take_snapshot(screen, asked, &devices);
+            if self.goes_on_blindly(screen, asked) {
+                sleep(RELOAD_EVERY).await;
+                continue;
+            }
+            let query = {
+                let mut shown = self.shown(screen);
+                shown.held.get_or_insert_default();
+                query(&shown)
+            };
+            match host.snapshot(screen + turn, &query).await {
+                Some(snapshot) => {
+                    self.shown(screen).take_snapshot(&self.world, asked, &snapshot);
+                    self.world.count("snapshots");
                     sleep(RELOAD_EVERY).await;
                 }
                 None => sleep(Duration::from_secs(1)).await,
@@ -125,38 +126,14 @@ impl Screens {
         }
     }
 
-    /// Shows a snapshot and what was held back meanwhile.
-    fn take_snapshot(&self, screen: usize, asked: Moment, devices: &[Value]) {
+    /// Without catching up: a screen that has had a snapshot relies on what it hears.
+    fn goes_on_blindly(&self, screen: usize, now: Moment) -> bool {
         let mut shown = self.shown(screen);
-        self.show(screen, &mut shown, devices);
-        let held = shown.held.take().unwrap_or_default();
-        self.show(screen, &mut shown, &held);
-        shown.loaded = Some(asked);
-        self.world.count("snapshots");
-    }
-
-    fn show(&self, screen: usize, shown: &mut Shown, states: &[Value]) {
-        for state in states {
-            let device = state["deviceId"].as_str().unwrap_or_default().to_owned();
-            let version = whole(state, "version");
-            let Some(before) = shown.devices.get(&device) else {
-                shown.devices.insert(device, state.clone());
-                continue;
-            };
-            let shows = whole(before, "version");
-            let older = version < shows;
-            if version == shows && before != state {
-                let detail = format!("screen {screen}, {device}: {before} and {state}");
-                self.world.violated("one version is one state", detail);
-            }
-            if older && self.world.without == Some(Protection::ScreenVersion) {
-                let detail = format!("screen {screen}, {device}: version {version} after {shows}");
-                self.world.violated("no screen shows older after newer", detail);
-            }
-            if version > shows || self.world.without == Some(Protection::ScreenVersion) {
-                shown.devices.insert(device, state.clone());
-            }
+        let blindly = self.world.without == Some(Protection::CatchUp) && shown.cursor.is_some();
+        if blindly {
+            (shown.held, shown.loaded) = (None, Some(now));
         }
+        blindly
     }
 
     fn shown(&self, screen: usize) -> MutexGuard<'_, Shown> {
@@ -164,6 +141,9 @@ impl Screens {
     }
 }
 
-fn whole(state: &Value, field: &str) -> i64 {
-    state[field].as_i64().unwrap_or_default()
+fn query(shown: &Shown) -> String {
+    let area = shown.area.map(|area| format!("geo={area}"));
+    let since = shown.cursor.as_ref().map(|cursor| format!("since={cursor}"));
+    let parts: Vec<String> = area.into_iter().chain(since).collect();
+    parts.join("&")
 }

@@ -1,6 +1,7 @@
 //! The store behind the handler's seam. An operation is a message: it is sent, it is done later or never, and it is
 //! answered later or never, whether or not the one who sent it still lives.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,7 +10,9 @@ use fieldcast::calibration::Calibrations;
 use fieldcast::ids::DeviceId;
 use fieldcast::refusal::Refusal;
 use fieldcast::shard::Shard;
-use fieldcast::store::{CommitError, Loaded, Moment, Page, Reply, Revision, StateStore, StoreError, Write};
+use fieldcast::store::{
+    CommitError, Loaded, Moment, Page, RefusalQuery, Reply, Revision, StateStore, StoreError, Write,
+};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -297,5 +300,31 @@ impl StateStore for SimulatedStore {
 
     fn refuse<'a>(&'a self, refusals: &'a [Refusal], deadline: Instant) -> Reply<'a, Result<(), StoreError>> {
         Box::pin(self.keep(refusals, true, deadline))
+    }
+
+    fn refusing_partitions(&self, deadline: Instant) -> Reply<'_, Result<Vec<String>, StoreError>> {
+        Box::pin(async move {
+            let work = |world: &World, _| {
+                let keys: BTreeSet<String> = world.tables().refusals().map(Refusal::partition_key).collect();
+                keys.into_iter().collect()
+            };
+            Ok(self.exchange(Operation::Scan, deadline, work).await?)
+        })
+    }
+
+    fn refused<'a>(
+        &'a self,
+        query: &'a RefusalQuery,
+        deadline: Instant,
+    ) -> Reply<'a, Result<Vec<Refusal>, StoreError>> {
+        Box::pin(async move {
+            let query = query.clone();
+            let work = move |world: &World, _| {
+                let tables = world.tables();
+                let wanted = tables.refusals().filter(|refusal| query.takes(refusal));
+                wanted.take(query.limit).map(Refusal::as_kept).collect()
+            };
+            Ok(self.exchange(Operation::Scan, deadline, work).await?)
+        })
     }
 }

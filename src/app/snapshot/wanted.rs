@@ -3,11 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::app::sealed::{open, seal};
 use crate::ids::DeviceId;
 use crate::stable_hash::stable_hash;
 use crate::state::DeviceState;
@@ -165,6 +163,11 @@ impl Filter {
         is_all || in_area || self.device.contains(state.device.as_str())
     }
 
+    /// Whether a device can leave what is asked for by going to another area.
+    pub(super) fn has_areas(&self) -> bool {
+        !self.geo.is_empty()
+    }
+
     fn hash(&self) -> u64 {
         stable_hash(&serde_json::to_vec(self).expect("texts are JSON"))
     }
@@ -229,21 +232,6 @@ impl Continuation {
         }
         Ok(Place { shard: wire.shard, after: wire.after, cursor: cursor(wire.cursor) })
     }
-}
-
-/// Text that survives an address, with a checksum: a cut or mistyped one is told from a whole one.
-fn seal<T: Serialize>(value: &T) -> String {
-    let mut bytes = serde_json::to_vec(value).expect("texts and numbers are JSON");
-    let checksum = stable_hash(&bytes).to_be_bytes();
-    bytes.extend_from_slice(&checksum);
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn open<T: DeserializeOwned>(text: &str) -> Option<T> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (value, checksum) = bytes.split_last_chunk()?;
-    let is_whole = stable_hash(value) == u64::from_be_bytes(*checksum);
-    is_whole.then(|| serde_json::from_slice(value).ok()).flatten()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The redb file of the embedded store. Synchronous: its caller moves it off the async threads.
 
 mod changes;
+mod refusals;
 mod reshard;
 
 use std::path::Path;
@@ -13,14 +14,12 @@ use self::changes::Changes;
 use crate::catalogue::Catalogue;
 use crate::ids::DeviceId;
 use crate::instant::Millis;
-use crate::refusal::Refusal;
 use crate::row::{Row, from_row, to_row};
 use crate::store::{CommitError, Expect, Loaded, Moment, Page, Revision, StoreError, Stored, Write};
 
 /// Key: shard key and device id.
 type Key = (&'static str, &'static str);
 const STATES: TableDefinition<'_, Key, &[u8]> = TableDefinition::new("DeviceState");
-const REFUSALS: TableDefinition<'_, Key, &[u8]> = TableDefinition::new("RejectedTelemetry");
 const LAYOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("Layout");
 
 /// Rows of one scan page; the same as Table Storage's, so that callers meet the same pages on a laptop.
@@ -39,20 +38,6 @@ struct StoredRow {
     #[serde(default)]
     change: u64,
     columns: Row,
-}
-
-#[derive(Serialize)]
-struct StoredRefusal<'a> {
-    device_id: Option<String>,
-    reason: &'a str,
-    detail: &'a str,
-    body: &'a [u8],
-    body_length: usize,
-    hub_partition: &'a str,
-    sequence_number: Option<i64>,
-    index: usize,
-    enqueued_at: Option<Millis>,
-    refused_at: Millis,
 }
 
 /// Any failure of the file: the invocation fails, and comes back.
@@ -83,7 +68,7 @@ impl Database {
     fn record_layout(&self, shards: u64) -> Result<u64, StoreError> {
         let transaction = self.begin()?;
         transaction.open_table(STATES).map_err(unavailable)?;
-        transaction.open_table(REFUSALS).map_err(unavailable)?;
+        transaction.open_table(refusals::REFUSALS).map_err(unavailable)?;
         transaction.open_table(changes::CHANGES).map_err(unavailable)?;
         let recorded = {
             let mut layout = transaction.open_table(LAYOUT).map_err(unavailable)?;
@@ -180,21 +165,6 @@ impl Database {
         let rows = found.into_iter().filter_map(read).collect();
         Ok(Page { rows, next, read_at: Moment(now.to_string()) })
     }
-
-    pub(super) fn refuse(&self, refusals: &[Refusal]) -> Result<(), StoreError> {
-        let transaction = self.begin()?;
-        {
-            let mut table = transaction.open_table(REFUSALS).map_err(unavailable)?;
-            for refusal in refusals {
-                let (partition, row) = (refusal.partition_key(), refusal.row_key());
-                let key = (partition.as_str(), row.as_str());
-                if table.get(key).map_err(unavailable)?.is_none() {
-                    table.insert(key, encode(&stored_refusal(refusal)).as_slice()).map_err(unavailable)?;
-                }
-            }
-        }
-        transaction.commit().map_err(unavailable)
-    }
 }
 
 /// Readable rows with their devices, and where the next page begins.
@@ -225,21 +195,6 @@ fn next_revision(before: Option<&StoredRow>, expect: &Expect) -> Option<u64> {
         (None, Expect::Absent) => Some(1),
         (Some(revision), Expect::At(expected)) if expected.0 == revision.to_string() => Some(revision + 1),
         _ => None,
-    }
-}
-
-fn stored_refusal(refusal: &Refusal) -> StoredRefusal<'_> {
-    StoredRefusal {
-        device_id: refusal.claimed_device(),
-        reason: refusal.fault.reason.code(),
-        detail: &refusal.fault.detail,
-        body: &refusal.body,
-        body_length: refusal.body_length,
-        hub_partition: refusal.position.partition.as_str(),
-        sequence_number: refusal.position.sequence,
-        index: refusal.index,
-        enqueued_at: refusal.enqueued_at,
-        refused_at: refusal.refused_at,
     }
 }
 

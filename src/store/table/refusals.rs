@@ -1,16 +1,23 @@
-//! Rows of `RejectedTelemetry`: inserted once, in transactions; a second delivery finds them and leaves them.
+//! Rows of `RejectedTelemetry`: inserted once, in transactions; a second delivery finds them and leaves them. And how people
+//! get to see them.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
 
-use fieldcast_tables::{Deadline, Entity, Error, Operation, Query, Table};
+use fieldcast_tables::{Comparison, Deadline, Entity, Error, Operation, Query, Stored, Table, Value};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::store_error;
-use crate::refusal::Refusal;
-use crate::store::{MOST_WRITES, StoreError};
+use crate::ids::{Partition, Position};
+use crate::instant::Millis;
+use crate::refusal::{Fault, Reason, Refusal};
+use crate::store::{MOST_WRITES, RefusalQuery, StoreError};
 
 /// Transactions in flight at once: a body with thousands of refused readings must not take longer than an invocation has.
 const IN_FLIGHT: usize = 8;
+
+/// The service's largest page.
+const MOST_ROWS: u16 = 1_000;
 
 /// Rows by key. Two refusals of one batch with the same key are deliveries of the same reading.
 type Rows = BTreeMap<String, Entity>;
@@ -59,8 +66,84 @@ async fn present(table: &Table, rows: &[&Entity], deadline: Deadline) -> Result<
     Ok(found.into_iter().map(|row| row.entity.row).collect())
 }
 
+/// The partitions that hold refusals: from each the first row behind it, which is of the next. There are as many as the hub
+/// has.
+pub(super) async fn partitions(table: &Table, deadline: Deadline) -> Result<Vec<String>, StoreError> {
+    let mut partitions: Vec<String> = Vec::new();
+    loop {
+        let query = Query::everything().select(["Reason"]).top(1);
+        let query = match partitions.last() {
+            Some(last) => query.behind_partition(last),
+            None => query,
+        };
+        match first(table, &query, deadline).await? {
+            Some(row) => partitions.push(row.entity.partition),
+            None => return Ok(partitions),
+        }
+    }
+}
+
+/// The first row of a query. A page may be empty although others follow.
+async fn first(table: &Table, query: &Query, deadline: Deadline) -> Result<Option<Stored>, StoreError> {
+    let mut from = None;
+    loop {
+        let page = table.query(query, from.as_ref(), deadline).await.map_err(store_error)?;
+        match (page.rows.into_iter().next(), page.next) {
+            (Some(row), _) => return Ok(Some(row)),
+            (None, Some(next)) => from = Some(next),
+            (None, None) => return Ok(None),
+        }
+    }
+}
+
+/// Refusals of one partition, in key order. Rows that somebody has made unreadable are passed over.
+pub(super) async fn read(
+    table: &Table,
+    wanted: &RefusalQuery,
+    deadline: Deadline,
+) -> Result<Vec<Refusal>, StoreError> {
+    let behind = wanted.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    let page_size = u16::try_from(wanted.limit).unwrap_or(MOST_ROWS).clamp(1, MOST_ROWS);
+    let mut query =
+        Query::partition(&wanted.partition).rows((behind, Bound::<&str>::Unbounded)).top(page_size);
+    if let Some(device) = &wanted.device {
+        query = query.filter("DeviceId", Comparison::Equal, device.as_str());
+    }
+    let (mut refusals, mut from) = (Vec::new(), None);
+    loop {
+        let page = table.query(&query, from.as_ref(), deadline).await.map_err(store_error)?;
+        refusals.extend(page.rows.iter().filter_map(|row| refusal_of(&row.entity)));
+        from = page.next;
+        if from.is_none() || refusals.len() >= wanted.limit {
+            refusals.truncate(wanted.limit);
+            return Ok(refusals);
+        }
+    }
+}
+
+fn refusal_of(entity: &Entity) -> Option<Refusal> {
+    let text = |name: &str| entity.get(name).and_then(Value::as_str);
+    let whole = |name: &str| entity.get(name).and_then(Value::as_i64);
+    let time = |name: &str| text(name).and_then(Millis::parse);
+    Some(Refusal {
+        fault: Fault {
+            reason: Reason::of_code(text("Reason")?)?,
+            detail: text("Detail")?.to_owned(),
+            device: text("DeviceId").map(str::to_owned),
+        },
+        body: entity.get("Body")?.as_bytes()?.to_vec(),
+        body_length: whole("BodyLength")?.try_into().ok()?,
+        position: Position {
+            partition: Partition::from_stored(text("HubPartition")?),
+            sequence: whole("SequenceNumber"),
+        },
+        index: whole("ReadingIndex")?.try_into().ok()?,
+        enqueued_at: time("EnqueuedAt"),
+        refused_at: time("RefusedAt")?,
+    })
+}
+
 fn entity_of(refusal: &Refusal) -> Entity {
-    use fieldcast_tables::Value;
     let mut entity = Entity::new(refusal.partition_key(), refusal.row_key())
         .with("Reason", refusal.fault.reason.code())
         .with("Detail", refusal.fault.detail.as_str())

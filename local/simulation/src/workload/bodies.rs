@@ -59,6 +59,9 @@ fn reading(dice: &mut Dice, device: usize, message_id: &str, stamped: bool) -> (
     let humidity = dice.percent(40).then(|| 10.0 + dice.pick(&[0.0, 0.5, 1.0, 1.5]));
     let spelling = dice.pick(&["temperature", "Temperature", "Celsius"]);
     let mut value = json!({ "messageId": message_id, spelling: temperature });
+    if let Some(area) = dice.pick(&[None, None, Some("north"), Some("south")]) {
+        value["geo"] = area.into();
+    }
     if let Some(humidity) = humidity {
         value["humidity"] = humidity.into();
     }

@@ -38,6 +38,23 @@ fn without_verdicts_a_refusal_is_lost() {
     is_missed(Protection::Verdict, 200, &[COUNTED_ONCE, STANDS_ONCE]);
 }
 
+const SCREENS_EQUAL: &str = "every screen equals the store after quiet";
+
+#[test]
+fn without_catching_up_a_screen_that_was_cut_off_stays_behind() {
+    is_missed(Protection::CatchUp, 100, &[SCREENS_EQUAL]);
+}
+
+#[test]
+fn without_overlap_a_cursor_passes_over_changes() {
+    is_missed(Protection::CursorOverlap, 100, &[SCREENS_EQUAL]);
+}
+
+#[test]
+fn without_telling_what_left_an_area_it_stays_on_the_screen() {
+    is_missed(Protection::Elsewhere, 50, &[SCREENS_EQUAL]);
+}
+
 #[test]
 fn without_versions_a_screen_goes_back() {
     is_missed(Protection::ScreenVersion, 50, &["no screen shows older after newer"]);

@@ -1,5 +1,7 @@
 //! Queries as callers write them, and forged ones.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 
 use super::*;

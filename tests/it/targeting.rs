@@ -1,0 +1,178 @@
+//! Who is told what: `PublishMode=groups` and `subscriptions`, with the handler process, the SignalR stand-in and npm
+//! clients.
+
+use std::time::Duration;
+
+use fieldcast::groups::Group;
+use fieldcast::publish::{SETTLES_AFTER, Watched};
+use fieldcast_signalr::{Endpoint, HubClient, HubName};
+use fieldcast_signalr_service::{Service, ServiceConfig};
+use fieldcast_test_clients::{ClientEvent, NodeClient};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::stack::{Options, PATIENCE, Stack, http};
+
+/// A connected npm client, and how it subscribes.
+struct Client {
+    client: NodeClient,
+    id: String,
+}
+
+impl Client {
+    async fn connect(stack: &Stack) -> Client {
+        let mut client = NodeClient::spawn(&stack.url("/api")).unwrap();
+        match client.next(PATIENCE).await.unwrap() {
+            ClientEvent::Connected { connection_id: id } => Client { client, id },
+            other => panic!("not connected: {other:?}"),
+        }
+    }
+
+    async fn following(stack: &Stack, group: &str) -> Client {
+        let client = Client::connect(stack).await;
+        let (status, reply) = subscription(stack, reqwest::Method::PUT, group, &client.id).await;
+        assert_eq!(status, 200, "{reply}");
+        client
+    }
+
+    /// The device states of the next message, as `device@area`.
+    async fn hears(&mut self) -> Vec<String> {
+        match self.client.next(PATIENCE).await.unwrap() {
+            ClientEvent::Message { arguments, .. } => {
+                let word = |state: &Value, name: &str| state[name].as_str().unwrap_or("?").to_owned();
+                let states = arguments[0].as_array().unwrap().iter();
+                states.map(|state| format!("{}@{}", word(state, "deviceId"), word(state, "geo"))).collect()
+            }
+            other => panic!("no message: {other:?}"),
+        }
+    }
+
+    /// Asks for the snapshot and insists that nothing else comes before it.
+    async fn hears_nothing_but_what_it_asks_for(&mut self, stack: &Stack, snapshot: &[&str]) {
+        let (status, reply) =
+            stack.post("/api/getdevicestate", &json!({ "connectionId": self.id }).to_string()).await;
+        assert_eq!(status, 200, "{reply}");
+        assert_eq!(self.hears().await, snapshot);
+    }
+}
+
+async fn subscription(stack: &Stack, method: reqwest::Method, group: &str, connection: &str) -> (u16, Value) {
+    let url = stack.url(&format!("/api/subscriptions/{group}?connectionId={connection}"));
+    let reply = http().request(method, url).send().await.unwrap();
+    (reply.status().as_u16(), serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap())
+}
+
+async fn start(storage: &std::path::Path) -> Stack {
+    let settings = vec![("PublishMode", "groups".to_owned())];
+    let options = Options { settings, ..Options::default() };
+    Stack::start(&format!("Embedded={}", storage.display()), options).await
+}
+
+async fn send(stack: &Stack, device: &str, area: &str) {
+    stack.send(device, json!({ "temperature": 20, "geo": area }).to_string()).await;
+    stack.drained().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_client_hears_what_it_follows_and_nothing_else() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = start(data.path()).await;
+    let mut everything = Client::following(&stack, "all").await;
+    let mut sydney = Client::following(&stack, "geo:Sydney").await;
+    let mut odd = Client::following(&stack, "geo%3AHay%2C%20%22WA%22%2F%C3%BC").await;
+    let mut device = Client::following(&stack, "device:d2").await;
+    let mut nothing = Client::connect(&stack).await;
+
+    for (id, area) in [("d1", "Sydney"), ("d2", "Perth"), ("d3", "Hay, \"WA\"/ü"), ("d1", "Perth")] {
+        send(&stack, id, area).await;
+    }
+    for expected in ["d1@Sydney", "d2@Perth", "d3@Hay, \"WA\"/ü", "d1@Perth"] {
+        assert_eq!(everything.hears().await, [expected]);
+    }
+    assert_eq!(sydney.hears().await, ["d1@Sydney"]);
+    assert_eq!(sydney.hears().await, ["d1@Perth"], "it left");
+    assert_eq!(odd.hears().await, ["d3@Hay, \"WA\"/ü"]);
+    assert_eq!(device.hears().await, ["d2@Perth"]);
+
+    let (status, reply) = subscription(&stack, reqwest::Method::DELETE, "geo:Sydney", &sydney.id).await;
+    assert_eq!((status, reply), (200, json!({ "group": "geo:Sydney" })));
+    send(&stack, "d4", "Sydney").await;
+    let snapshot = ["d1@Perth", "d2@Perth", "d3@Hay, \"WA\"/ü", "d4@Sydney"];
+    for client in [&mut sydney, &mut odd, &mut device, &mut nothing] {
+        client.hears_nothing_but_what_it_asks_for(&stack, &snapshot).await;
+    }
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nobody_watches_nothing_is_sent() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = start(data.path()).await;
+    send(&stack, "d1", "Sydney").await;
+    assert_eq!(stack.signalr.counts().sends_accepted, 0);
+    // This process has just been told that the groups are empty, and yet the client misses nothing.
+    let mut client = Client::following(&stack, "device:d1").await;
+    send(&stack, "d1", "Sydney").await;
+    assert_eq!(client.hears().await, ["d1@Sydney"]);
+    assert_eq!(stack.signalr.counts().sends_accepted, 1, "to one group, not to each that there could be");
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_connection_joins_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = start(data.path()).await;
+    for method in [reqwest::Method::PUT, reqwest::Method::DELETE] {
+        for group in ["all", "geo:Sydney", "device:d1"] {
+            let (status, reply) = subscription(&stack, method.clone(), group, "nobody-has-this-id").await;
+            assert_eq!((status, &reply["code"]), (404, &json!("unknown_connection")), "{method} {group}");
+        }
+    }
+    let (status, reply) = subscription(&stack, reqwest::Method::PUT, "geo:Sydney%2F..%2F..", "c").await;
+    assert_eq!((status, &reply["code"]), (404, &json!("unknown_connection")), "an area may be called so");
+    let (status, reply) = subscription(&stack, reqwest::Method::PUT, "..%2F..%2Fnegotiate", "c").await;
+    assert_eq!((status, &reply["code"]), (400, &json!("bad_group")));
+    stack.stop().await;
+}
+
+async fn service() -> (Service, Watched) {
+    let config = ServiceConfig { listen: "127.0.0.1:0".parse().unwrap(), ..ServiceConfig::default() };
+    let service = Service::start(config).await.unwrap();
+    let endpoint = Endpoint::parse(&service.connection_string()).unwrap();
+    let hub = HubClient::new(http(), endpoint, HubName::new("enviromon").unwrap());
+    (service, Watched::new(hub))
+}
+
+fn soon() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+#[tokio::test]
+async fn the_service_is_asked_once_in_a_few_seconds() {
+    let (service, watched) = service().await;
+    let groups = || vec![Group::All, Group::area("Sydney").unwrap()];
+    for calls in [2, 2] {
+        assert!(watched.with_members(groups(), soon()).await.is_empty());
+        assert_eq!(service.counts().rest_calls, calls);
+    }
+    watched.joined(Group::All);
+    assert_eq!(watched.with_members(groups(), soon()).await, [Group::All]);
+    assert_eq!(service.counts().rest_calls, 2);
+    tokio::time::pause();
+    tokio::time::advance(SETTLES_AFTER).await;
+    tokio::time::resume();
+    assert!(watched.with_members(groups(), soon()).await.is_empty(), "nobody is in it any more");
+    assert_eq!(service.counts().rest_calls, 4);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_says_nothing_may_have_watchers() {
+    let (service, watched) = service().await;
+    service.faults().fail_next(1_000, 500);
+    let answer = watched.with_members(vec![Group::All], Instant::now() + Duration::from_millis(200)).await;
+    assert_eq!(answer, [Group::All]);
+    service.faults().clear();
+    assert!(watched.with_members(vec![Group::All], soon()).await.is_empty(), "and is asked again");
+    service.stop().await;
+}
