@@ -4,9 +4,11 @@
 //! that drives them. Nothing is skipped when a program is missing: starting fails with what to do about it.
 
 mod browser;
+mod crowd;
 mod node;
 mod script;
 
 pub use browser::{Browser, Colors, PageEvent, find_chromium};
+pub use crowd::NodeCrowd;
 pub use node::{ClientEvent, ClientOptions, NodeClient};
 pub use script::ClientError;
