@@ -1,6 +1,6 @@
 //! The replicas, wherever they run: what they follow, what they show, and what was wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fieldcast_test_clients::{Browser, NodeCrowd};
@@ -49,7 +49,7 @@ impl Member {
             snapshot["devices"].as_array().unwrap().iter().filter(|device| self.following.takes(device));
         let wanted: BTreeMap<_, _> = wanted.map(shown).collect();
         let differs = |id: &&String| wanted.get(*id) != self.devices.get(*id);
-        let different: Vec<_> = wanted.keys().chain(self.devices.keys()).filter(differs).collect();
+        let different: BTreeSet<_> = wanted.keys().chain(self.devices.keys()).filter(differs).collect();
         if different.is_empty() && self.status == "live" && !self.deaf {
             return None;
         }
