@@ -10,6 +10,7 @@ use std::pin::Pin;
 
 pub use embedded::EmbeddedStore;
 pub use memory::MemoryStore;
+use serde::{Deserialize, Serialize};
 pub use table::TableStore;
 use tokio::time::Instant;
 
@@ -66,7 +67,7 @@ pub struct Write {
 
 /// A moment in the life of a store, by the store's own clock. Opaque: it is only handed back to the store, which may have
 /// been replaced meanwhile by one that cannot read it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment(pub String);
 
 /// Part of a scan.

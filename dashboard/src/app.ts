@@ -1,5 +1,6 @@
 /** The page: a replica of the store, painted once per animation frame. */
 import { Replica, type ClockRange, type Fleet, type World } from "./convergence";
+import { Areas } from "./core/areas";
 import { clockOffset } from "./core/clock";
 import { columnsOf, type Column } from "./core/columns";
 import { census, type Census } from "./core/freshness";
@@ -9,10 +10,12 @@ import { Rate } from "./core/rate";
 import { firstOf, NOTHING_SELECTED, selectionOf, toggle, type Selection } from "./core/selection";
 import { readView, writeView } from "./view/address";
 import { Announcer } from "./view/announcer";
+import { AreaControl } from "./view/areas";
 import { Arrangement } from "./view/arrangement";
 import { Chart } from "./view/chart";
 import { Controls } from "./view/controls";
 import { byId, setText } from "./view/dom";
+import { Drawer } from "./view/drawer";
 import type { Frame } from "./view/frame";
 import { Header } from "./view/header";
 import { Reading } from "./view/reading";
@@ -27,6 +30,8 @@ const TICK = 1_000;
 interface Pause {
   readonly fleet: Fleet;
   readonly now: number;
+  /** Device states that have come since. */
+  waiting: number;
 }
 
 export class App {
@@ -34,32 +39,45 @@ export class App {
   private readonly rate = new Rate(Date.now());
   private readonly arrangement = new Arrangement();
   private readonly reading = new Reading();
+  private readonly areas = new Areas();
   private readonly replica: Replica;
   private readonly views: readonly { paint(frame: Frame): void }[];
   private readonly chart: Chart;
+  private readonly drawer: Drawer;
+  private readonly table: DeviceTable;
   private readonly theme: ThemeSwitch;
-  private readonly opened = Date.now();
+  private readonly since = Date.now();
   private counted = 0;
   private pause: Pause | null = null;
   private scheduled = false;
-  private columns: readonly Column[] = [];
+  private columns: Pick<Fleet, "traits" | "measurements"> & { readonly list: readonly Column[] } | null = null;
   private censused: { readonly slots: Fleet["slots"]; readonly at: number; readonly census: Census } | null = null;
   private query: Query;
   private measurement: string | null;
   private selection: Selection;
   private chosen: boolean;
+  /** The device in the drawer. */
+  private opened: string | null;
   private span = 300_000;
 
   constructor(world: World, private readonly place: () => Place) {
     const view = readView(location.hash);
     this.query = view.query;
     this.measurement = view.measurement;
+    this.opened = view.device;
     this.chosen = view.selected !== null;
     this.selection = view.selected === null ? NOTHING_SELECTED : selectionOf(view.selected);
-    this.replica = new Replica(world, { stirred: () => this.invalidate(), applied: (fleet) => this.applied(fleet) });
-    this.chart = new Chart({ toggle: (id) => this.toggle(id), moved: () => this.invalidate() });
+    for (const area of view.areas) this.areas.add(area);
+    const watcher = { stirred: () => this.invalidate(), applied: (fleet: Fleet) => this.applied(fleet) };
+    this.replica = new Replica(world, watcher, { areas: view.areas, devices: [] });
+    const moved = (): void => this.invalidate();
+    this.chart = new Chart({ toggle: (id) => this.toggle(id), moved });
+    this.drawer = new Drawer(world, { close: () => this.closeDrawer(), moved });
+    this.table = new DeviceTable({ sort: (key) => this.sortBy(key), toggle: (id) => this.toggle(id), open: (id) => this.open(id), moved });
     this.theme = new ThemeSwitch(() => this.redraw());
-    this.views = this.makeViews();
+    const areas = new AreaControl((chosen) => this.follow(chosen));
+    this.views = [new Header(), areas, this.makeControls(), this.table, this.chart, this.drawer, new Announcer()];
+    this.favour();
     this.listen();
   }
 
@@ -69,19 +87,14 @@ export class App {
     this.invalidate();
   }
 
-  private makeViews(): readonly { paint(frame: Frame): void }[] {
-    const table = new DeviceTable({
-      sort: (key) => this.sortBy(key),
-      toggle: (id) => this.toggle(id),
-      moved: () => this.invalidate(),
-    });
-    const controls = new Controls({
+  private makeControls(): Controls {
+    return new Controls({
       measure: (name) => this.set(() => (this.measurement = name)),
       span: (milliseconds) => this.set(() => (this.span = milliseconds)),
       filter: (text) => this.set(() => (this.query = { ...this.query, text })),
-      fresh: (freshness) => this.set(() => (this.query = { ...this.query, freshness })),
+      show: (show) => this.set(() => (this.query = { ...this.query, show })),
+      everywhere: () => this.follow([]),
     });
-    return [new Header(), controls, table, this.chart, new Announcer()];
   }
 
   private listen(): void {
@@ -100,8 +113,12 @@ export class App {
       if (row !== undefined) this.history.record(row.device);
     }
     this.history.retain(fleet.slots);
-    this.rate.add(fleet.tally.applied - this.counted, Date.now());
+    this.areas.note(fleet);
+    const applied = fleet.tally.applied - this.counted;
     this.counted = fleet.tally.applied;
+    this.rate.add(applied, Date.now());
+    // What a snapshot or a catch-up brings is not in the tally, and waits all the same.
+    if (this.pause !== null) this.pause.waiting += Math.max(applied, fleet.touched.length);
   }
 
   private tick(): void {
@@ -133,26 +150,36 @@ export class App {
     const link = describeLink(replica.link, this.place(), Date.now());
     const judgedAt = link.name === "live" ? now : (replica.heardAt ?? now);
     const order = this.arrangement.listed(fleet, this.query, judgedAt, reading);
-    this.columns = columnsOf(fleet);
+    const columns = this.columnsOf(fleet);
     this.selectFirst(order);
     return {
-      fleet, order, now, judgedAt, link,
+      fleet, order, now, judgedAt, link, columns,
       until: this.pause?.now ?? Infinity,
-      columns: this.columns,
       census: this.census(fleet, judgedAt),
       held: reading,
       query: this.query,
-      chosen: this.columns.find(({ name }) => name === this.measurement) ?? this.columns[0] ?? null,
+      chosen: columns.find(({ name }) => name === this.measurement) ?? columns[0] ?? null,
       span: this.span,
       selection: this.selection,
+      opened: this.opened,
+      following: replica.following,
+      areas: this.areas.known,
       history: this.history,
       perSecond: this.rate.perSecond(Date.now()),
       lastMessage: replica.lastMessage,
       heardAt: replica.heardAt,
-      opened: this.opened + clockOffset(replica.clock),
-      waiting: this.pause === null ? null : replica.fleet.tally.applied - this.pause.fleet.tally.applied,
+      since: this.since + clockOffset(replica.clock),
+      waiting: this.pause?.waiting ?? null,
       palette: this.theme.palette,
     };
+  }
+
+  private columnsOf(fleet: Fleet): readonly Column[] {
+    const { traits, measurements } = fleet;
+    if (this.columns?.traits !== traits || this.columns.measurements !== measurements) {
+      this.columns = { traits, measurements, list: columnsOf(fleet) };
+    }
+    return this.columns.list;
   }
 
   /** Counting ten thousand devices takes a moment, and the figure is read by people: twice a second. */
@@ -168,7 +195,14 @@ export class App {
     if (this.chosen || order.length === 0) return;
     const first = firstOf(order);
     const size = (selection: Selection): number => selection.filter((id) => id !== null).length;
-    if (size(first) > size(this.selection)) this.selection = first;
+    if (size(first) <= size(this.selection)) return;
+    this.selection = first;
+    this.favour();
+  }
+
+  /** Whatever is looked at closely keeps a longer history. */
+  private favour(): void {
+    this.history.favour([...this.selection, this.opened].filter((id) => id !== null));
   }
 
   private toggle(id: string): void {
@@ -184,19 +218,44 @@ export class App {
 
   private togglePause(): void {
     const { replica } = this;
-    this.set(() => (this.pause = this.pause === null ? { fleet: replica.fleet, now: replica.serviceTime() } : null));
+    this.set(() => (this.pause = this.pause === null ? { fleet: replica.fleet, now: replica.serviceTime(), waiting: 0 } : null));
+  }
+
+  private open(id: string): void {
+    this.set(() => (this.opened = id));
+  }
+
+  /** The focus goes back to where it came from. */
+  private closeDrawer(): void {
+    const { opened } = this;
+    this.set(() => (this.opened = null));
+    // Painted at once: a modal dialog that is still open would keep the focus.
+    this.paint();
+    if (opened !== null) this.table.focus(opened);
+  }
+
+  /** None: all. Whoever asks for other devices wants to see them, so a pause ends. */
+  private follow(areas: readonly string[]): void {
+    this.set(() => {
+      this.pause = null;
+      this.replica.follow({ areas, devices: [] });
+    });
   }
 
   private set(change: () => void): void {
     change();
+    this.favour();
     const selected = this.chosen ? this.selection.filter((id) => id !== null) : null;
-    const hash = writeView({ query: this.query, measurement: this.measurement, selected });
+    const hash = writeView({
+      query: this.query, measurement: this.measurement, selected, areas: this.replica.following.areas, device: this.opened,
+    });
     history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);
     this.redraw();
   }
 
   private redraw(): void {
     this.chart.refresh();
+    this.drawer.refresh();
     this.invalidate();
   }
 }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { Areas } from "../src/core/areas";
 import { clockOffset, narrowClock } from "../src/core/clock";
 import { columnsOf } from "../src/core/columns";
 import { EMPTY_FLEET, reduceFleet, type Fleet, type Row } from "../src/core/fleet";
-import { formatAge, formatClock, formatRate, formatValue, formatWhole, MISSING, plural } from "../src/core/format";
-import { census, freshnessOf } from "../src/core/freshness";
-import { arrange, DEFAULT_SORT, hold, rank, type Query, type SortKey } from "../src/core/order";
+import { formatAge, formatClock, formatInterval, formatMoment, formatRate, formatValue, formatWhole, MISSING, plural } from "../src/core/format";
+import { census, conditionOf, freshnessOf } from "../src/core/freshness";
+import { arrange, compareNaturally, DEFAULT_SORT, hold, rank, type Query, type SortKey } from "../src/core/order";
 import { Rate } from "../src/core/rate";
 import { firstOf, NOTHING_SELECTED, PLACES, toggle } from "../src/core/selection";
 import { Store } from "../src/core/store";
@@ -28,6 +29,8 @@ describe("numbers and times", () => {
   it("say rates, clocks and counts as people do", () => {
     expect([0, 0.2, 99.94, 149.6].map(formatRate)).toEqual(["0", "0.2", "99.9", "150"]);
     expect(formatClock(new Date(2026, 10, 21, 4, 5, 6).getTime())).toBe("04:05:06");
+    expect(formatMoment(new Date(2026, 0, 2, 4, 5, 6).getTime())).toBe("2026-01-02 04:05:06");
+    expect([400, 2_000, 2_540, 9_960, 59_700, 300_000].map(formatInterval)).toEqual(["0.4 s", "2 s", "2.5 s", "10 s", "1 min", "5 min"]);
     expect([7, 1234, 1234567].map(formatWhole)).toEqual(["7", "1\u202f234", "1\u202f234\u202f567"]);
     expect([plural(1, "device"), plural(0, "device")]).toEqual(["1 device", "0 devices"]);
   });
@@ -58,17 +61,19 @@ describe("the measurement columns", () => {
 });
 
 describe("freshness", () => {
-  const row = (reportedAt: number | null, interval: number | null): Row => ({ device: device("a", { reportedAt }), interval });
+  const row = (reportedAt: number | null, interval: number | null, changedAt: number | null = null): Row => ({ device: device("a", { reportedAt, changedAt }), interval });
   const SECOND = 1000;
 
   it("decays with the time since the last report, by the device's own rhythm", () => {
     const at = (age: number): string => freshnessOf(row(0, 10 * SECOND), age * SECOND);
-    expect([0, 35, 36, 120, 121].map(at)).toEqual(["live", "live", "late", "late", "silent"]);
+    expect([0, 35, 36, 120, 121, 360, 361].map(at)).toEqual(["live", "live", "late", "late", "stale", "stale", "lost"]);
+    const slow = (minutes: number): string => freshnessOf(row(0, 3_600 * SECOND), minutes * 60 * SECOND);
+    expect([180, 181, 600, 601, 1801, 1802].map(slow)).toEqual(["live", "late", "late", "stale", "stale", "lost"]);
   });
 
   it("is patient with a device whose rhythm is not known", () => {
     const at = (minutes: number): string => freshnessOf(row(0, null), minutes * 60 * SECOND);
-    expect([14, 16, 49, 51].map(at)).toEqual(["live", "late", "late", "silent"]);
+    expect([14, 16, 49, 51, 152].map(at)).toEqual(["live", "late", "late", "stale", "lost"]);
   });
 
   it("raises no alarm for a clock that is a little off, or a report from the future", () => {
@@ -76,8 +81,15 @@ describe("freshness", () => {
     expect(freshnessOf(row(9_000, 1000), 0)).toBe("live");
   });
 
-  it("is counted, unknown ones too", () => {
-    expect(census([row(0, 1000), row(null, null), row(-60_000, 1000)], 0)).toEqual({ live: 1, late: 0, silent: 1, unknown: 1 });
+  it("tells a sensor that stands still from one that is silent", () => {
+    const at = (reported: number, now: number): string => conditionOf(row(reported * SECOND, 10 * SECOND, 0), now * SECOND);
+    expect([at(99, 99), at(100, 100), at(100, 135), at(100, 136), at(100, 221)]).toEqual(["live", "steady", "steady", "late", "stale"]);
+    expect(conditionOf(row(0, SECOND, null), 0)).toBe("live");
+  });
+
+  it("is counted, unknown ones too; the steady ones are live", () => {
+    const rows = [row(0, 1000), row(null, null), row(-40_000, 1000), row(-99_000, 1000), row(0, 1000, -20_000)];
+    expect(census(rows, 0)).toEqual({ live: 2, late: 0, stale: 1, lost: 1, unknown: 1, steady: 1 });
   });
 });
 
@@ -134,12 +146,25 @@ describe("the order", () => {
     device("sensor-2", { area: "Sydney", values: {}, count: 9, reportedAt: 1 }),
     device("Sensor-1", { area: "Perth", values: { t: -5 }, count: null, reportedAt: 2 }),
   ]);
-  const query = (more: Partial<Query> = {}): Query => ({ text: "", freshness: "all", sort: DEFAULT_SORT, ...more });
+  const query = (more: Partial<Query> = {}): Query => ({ text: "", show: "all", sort: DEFAULT_SORT, ...more });
   const listed = (asked: Query): readonly string[] => arrange(fleet, asked, rank(fleet.rows), 10);
   const by = (key: SortKey, direction: "ascending" | "descending"): readonly string[] => listed(query({ sort: { key, direction } }));
 
   it("counts numbers in names as people do", () => {
     expect(listed(query())).toEqual(["Sensor-1", "sensor-2", "sensor-10"]);
+  });
+
+  it("has no doubt about any two names", () => {
+    const names = ["a", "A", "a-2", "a-10", "a-010", "b", "Zürich", "zurich 1", "zz"];
+    expect([...names].reverse().sort(compareNaturally)).toEqual(["A", "a", "a-2", "a-010", "a-10", "b", "Zürich", "zurich 1", "zz"]);
+  });
+
+  it("keeps the places of those that were ranked when others come and go", () => {
+    const more = fleetOf([...fleet.rows.map((row) => row.device).slice(0, 2), device("sensor-3", { area: "Aa" })]);
+    const ranks = rank(more.rows, rank(fleet.rows));
+    expect([...ranks.device]).toEqual([...rank(more.rows).device]);
+    expect([...ranks.area.keys()]).toEqual(["Aa", "Perth", "Sydney"]);
+    expect(rank(more.rows, ranks).device).toBe(ranks.device);
   });
 
   it("puts missing values last in both directions, and zero among the values", () => {
@@ -159,12 +184,25 @@ describe("the order", () => {
   });
 
   it("lists by freshness", () => {
-    expect(arrange(fleet, query({ freshness: "silent" }), rank(fleet.rows), 1e9)).toHaveLength(3);
-    expect(listed(query({ freshness: "silent" }))).toEqual([]);
+    const still = fleetOf([device("still", { reportedAt: 4_000_000, changedAt: 0 }), device("moving", { reportedAt: 4_000_000, changedAt: 4_000_000 })]);
+    const steady = (show: "steady" | "live"): readonly string[] => arrange(still, query({ show }), rank(still.rows), 4_000_000);
+    expect([steady("steady"), steady("live")]).toEqual([["still"], ["moving", "still"]]);
+    expect(arrange(fleet, query({ show: "lost" }), rank(fleet.rows), 1e9)).toHaveLength(3);
+    expect(listed(query({ show: "lost" }))).toEqual([]);
   });
 
   it("keeps its place while somebody reads: new ones come last, gone ones leave", () => {
     expect(hold(["sensor-2", "gone", "Sensor-1"], fleet, query(), 0)).toEqual(["sensor-2", "Sensor-1", "sensor-10"]);
+  });
+});
+
+describe("the areas to follow", () => {
+  it("are those that were seen, and those that were asked for, in people's order", () => {
+    const areas = new Areas();
+    areas.add("Perth");
+    areas.note(fleetOf(["North 10", "North 2", "", "Perth"].map((area, index) => device(`${index}`, { area }))));
+    expect(areas.known).toEqual(["North 2", "North 10", "Perth"]);
+    expect(areas.known).toBe(areas.known);
   });
 });
 

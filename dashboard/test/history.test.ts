@@ -35,6 +35,17 @@ describe("the history of a device", () => {
     expect(valuesOf(history.of("a"))).toEqual(Array.from({ length: LEAST_PER_DEVICE }, (_, index) => MOST_PER_DEVICE + 2 - LEAST_PER_DEVICE + index));
   });
 
+  it("is longer for the few devices that are looked at closely, as long as they are", () => {
+    const history = new History();
+    for (let index = 0; index < 20_000; index += 1) history.record(device(`other-${index}`, 1));
+    history.favour(["other-7"]);
+    for (let time = 2; time <= 1_000; time += 1) history.record(device("other-7", time));
+    expect(history.of("other-7")?.length).toBe(1_000);
+    history.favour([]);
+    history.record(device("other-7", 1_001));
+    expect(history.of("other-7")?.length).toBe(LEAST_PER_DEVICE);
+  });
+
   it("keeps within the total while it is the larger bound", () => {
     const history = new History();
     for (let index = 0; index < 1000; index += 1) history.record(device(`d-${index}`, 1));

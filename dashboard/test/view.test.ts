@@ -5,6 +5,7 @@ import { DEFAULT_SORT, type Query } from "../src/core/order";
 import type { Cause } from "../src/link/cause";
 import { GRACE, IDLE, type Live, type LinkState } from "../src/link/machine";
 import { ANSWER_TIME, OFFLINE_AFTER } from "../src/link/status";
+import sheet from "../src/style.css?raw";
 import { readView, writeView } from "../src/view/address";
 import { summaryOf } from "../src/view/announcer";
 import { Arrangement } from "../src/view/arrangement";
@@ -74,7 +75,7 @@ describe("the words for the link", () => {
   });
 
   it("are summed up for those who listen", () => {
-    expect(summaryOf({ link: describeLink(link({ phase: live }), HERE, 0), fleet: EMPTY_FLEET, census: { live: 0, late: 2, silent: 0, unknown: 0 } })).toBe("Link live, 0 devices, 2 late.");
+    expect(summaryOf({ link: describeLink(link({ phase: live }), HERE, 0), fleet: EMPTY_FLEET, census: { live: 4, late: 2, stale: 0, lost: 1, unknown: 0, steady: 1 } })).toBe("Link live, 0 devices, 2 late, 1 lost.");
   });
 });
 
@@ -107,7 +108,7 @@ describe("the rows in the document", () => {
   const view = { height: 560, rowHeight: 28 };
 
   it("are those in sight and a few more", () => {
-    expect(visibleSlice(10_000, { ...view, scrollTop: 0 })).toEqual({ from: 0, to: 28 });
+    expect(visibleSlice(10_000, { ...view, scrollTop: 0 })).toEqual({ from: 0, to: 26 });
     const { from, to } = visibleSlice(10_000, { ...view, scrollTop: 28_000 });
     expect([from <= 1000, to >= 1020, to - from < 50]).toEqual([true, true, true]);
   });
@@ -160,7 +161,7 @@ describe("the order of the table", () => {
     kind: "messages", malformed: 0, at: 0,
     devices: pairs.map(([id, t], index) => ({ id, area: "", values: { t }, count: 1, version: index + 1, reportedAt: 0, changedAt: null })),
   });
-  const byValue: Query = { text: "", freshness: "all", sort: { key: "value:t", direction: "ascending" } };
+  const byValue: Query = { text: "", show: "all", sort: { key: "value:t", direction: "ascending" } };
   const before = fleet(["a", 1], ["b", 2]);
   const after: Fleet = { ...fleet(["a", 9], ["b", 2]), slots: before.slots };
 
@@ -178,26 +179,67 @@ describe("the order of the table", () => {
     expect(arrangement.listed(after, byValue, 2_000, false)).toEqual(["b", "a"]);
   });
 
+  it("takes new devices in a few times a second, not with every frame", () => {
+    const arrangement = new Arrangement();
+    arrangement.listed(fleet(["a", 1]), byValue, 0, false);
+    const more = fleet(["a", 1], ["b", 2]);
+    expect([100, 249, 250].map((now) => arrangement.listed(more, byValue, now, false).length)).toEqual([1, 1, 2]);
+    const most = fleet(["a", 1], ["b", 2], ["0", 0]);
+    expect([499, 500].map((now) => arrangement.listed(most, byValue, now, true))).toEqual([["a", "b"], ["a", "b", "0"]]);
+  });
+
   it("changes at once when somebody asks for another one, and takes in new devices", () => {
     const arrangement = new Arrangement();
     arrangement.listed(before, byValue, 0, true);
     expect(arrangement.listed(before, { ...byValue, sort: { key: "value:t", direction: "descending" } }, 1, true)).toEqual(["b", "a"]);
-    expect(arrangement.listed(fleet(["a", 1], ["b", 2], ["c", 9]), byValue, 2, false)).toEqual(["a", "b", "c"]);
+    expect(arrangement.listed(fleet(["a", 1], ["b", 2], ["c", 9]), byValue, 1_000, false)).toEqual(["a", "b", "c"]);
   });
 });
 
 describe("the view in the page's address", () => {
   it("comes back as it was written", () => {
     const view = {
-      query: { text: "north & south", freshness: "late", sort: { key: "value:temperature", direction: "descending" } },
-      measurement: "pressure", selected: ["a,b", "c d"],
+      query: { text: "north & south", show: "steady", sort: { key: "value:temperature", direction: "descending" } },
+      measurement: "pressure", selected: ["a,b", "c d"], areas: ["North, East", "Perth"], device: "a&b",
     } as const;
     expect(readView(writeView(view))).toEqual(view);
   });
 
   it("is nothing when nothing was chosen, and survives nonsense", () => {
-    const plain = { query: { text: "", freshness: "all", sort: DEFAULT_SORT }, measurement: null, selected: null } as const;
+    const plain = { query: { text: "", show: "all", sort: DEFAULT_SORT }, measurement: null, selected: null, areas: [], device: null } as const;
     expect(writeView(plain)).toBe("");
-    expect(readView("#sort=-sideways&show=everything&%%%")).toEqual(plain);
+    expect(readView("#sort=-sideways&show=everything&area=&device=&%%%")).toEqual(plain);
+  });
+});
+
+describe("the colours", () => {
+  function colorsOf(name: string): readonly string[] {
+    return new RegExp(`--${name}: light-dark\\((#\\w{6}), (#\\w{6})\\)`).exec(sheet)?.slice(1) ?? [];
+  }
+
+  /** As WCAG 2 defines it. */
+  function luminance(color: string): number {
+    const [red, green, blue] = [1, 3, 5].map((start) => {
+      const part = parseInt(color.slice(start, start + 2), 16) / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * (red ?? NaN) + 0.7152 * (green ?? NaN) + 0.0722 * (blue ?? NaN);
+  }
+
+  function contrast(name: string, ground: string): readonly number[] {
+    const grounds = colorsOf(ground).map(luminance);
+    return colorsOf(name).map(luminance).map((shade, scheme) => {
+      const [dark, light] = [shade, grounds[scheme] ?? NaN].sort((one, other) => one - other);
+      return ((light ?? NaN) + 0.05) / ((dark ?? NaN) + 0.05);
+    });
+  }
+
+  // A test in the browser sees only the states that its devices are in.
+  it.each(["ink", "muted", "faint", "accent", "amber", "red"])("can be read where they are text: %s", (name) => {
+    for (const ratio of ["paper", "raised", "hover"].flatMap((ground) => contrast(name, ground))) expect(ratio).toBeGreaterThanOrEqual(4.5);
+  });
+
+  it.each(["control", "series-0", "series-1", "series-2", "series-3", "series-4", "series-5"])("can be seen where they are shapes: %s", (name) => {
+    for (const ratio of ["paper", "raised"].flatMap((ground) => contrast(name, ground))) expect(ratio).toBeGreaterThanOrEqual(3);
   });
 });

@@ -76,7 +76,8 @@ async fn read(app: &App, call: &Call) -> Answer {
         Err(error) => return Answer::error(StatusCode::BAD_REQUEST, error.code(), &error.to_string()),
     };
     match part(app, &wanted).await {
-        Ok(part) => {
+        Ok(mut part) => {
+            sort(&mut part.states);
             let body = render(&part, &app.ingest.catalogue);
             Answer::json(StatusCode::OK, body).unless_known(call.known.as_deref())
         }
@@ -88,7 +89,7 @@ async fn read(app: &App, call: &Call) -> Answer {
     }
 }
 
-/// Part of a snapshot, in the order of the ids.
+/// Part of a snapshot, in the order of the store.
 struct Part {
     states: Vec<DeviceState>,
     /// Those that changed and are not in the areas asked for.
@@ -122,16 +123,15 @@ async fn part(app: &App, wanted: &Wanted) -> Result<Part, StoreError> {
         if states.len() + elsewhere.len() >= wanted.limit && shard < shards {
             let next = Continuation::new(wanted, Place { shard, after, cursor: Some(cursor.clone()) });
             let cursor = cursor.clone();
-            return Ok(Part { states: sorted(states), elsewhere, cursor, next: Some(next) });
+            return Ok(Part { states, elsewhere, cursor, next: Some(next) });
         }
     }
     let cursor = cursor.unwrap_or_else(Cursor::beginning);
-    Ok(Part { states: sorted(states), elsewhere, cursor, next: None })
+    Ok(Part { states, elsewhere, cursor, next: None })
 }
 
-fn sorted(mut states: Vec<DeviceState>) -> Vec<DeviceState> {
+fn sort(states: &mut [DeviceState]) {
     states.sort_by(|one, other| one.device.cmp(&other.device));
-    states
 }
 
 /// All states in the order of their ids.
@@ -143,7 +143,10 @@ async fn states(app: &App) -> Result<Vec<DeviceState>, StoreError> {
         states.extend(part.states);
         match part.next {
             Some(next) => wanted.place = next.place,
-            None => return Ok(sorted(states)),
+            None => {
+                sort(&mut states);
+                return Ok(states);
+            }
         }
     }
 }

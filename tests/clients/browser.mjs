@@ -8,14 +8,18 @@
 //   {"event":"console","level":"log|warning|error|…","text":"…"}
 //   {"event":"error","text":"…"}                            an exception that the page did not catch
 //   {"event":"report","value":…}                            the page called window.report(value)
-//   {"event":"result","id":…,"result":…?,"error":"…"?}      the end of an evaluate command
+//   {"event":"result","id":…,"result":…?,"error":"…"?}      the end of a command that has an id
 //
 // It takes one JSON object per line from stdin:
 //   {"do":"evaluate","id":…,"expression":"…"}               awaited if it is a promise
 //   {"do":"screenshot","id":…,"path":"…","colors":"light|dark"}   of the visible part, as a PNG file
+//   {"do":"press","id":…,"key":"Tab|Enter|…"}               as from the keyboard, to whatever has the focus
+//   {"do":"emulate","id":…,"colors":"light|dark","motion":"reduce|no-preference","width":…}   the user's settings
+//   {"do":"violations","id":…}                              of WCAG 2.2 A and AA that axe finds: [{"rule","help","nodes"}]
 //   {"do":"stop"}
 // The end of stdin ends the browser and the process.
 
+import axe from "axe-core";
 import { chromium } from "playwright-core";
 import { emit, listen, text } from "./lines.mjs";
 
@@ -59,22 +63,36 @@ async function open() {
 
 const opened = open();
 
-async function perform(command) {
-  if (command.do === "stop") {
+/** The rules that a law may ask for. */
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+const commands = {
+  evaluate: (page, { expression }) => page.evaluate(expression),
+  press: (page, { key }) => page.keyboard.press(key),
+  async screenshot(page, { colors, path }) {
+    await page.emulateMedia({ colorScheme: colors });
+    await page.screenshot({ path, animations: "disabled" });
+  },
+  async emulate(page, { colors, motion, width }) {
+    await page.emulateMedia({ colorScheme: colors, reducedMotion: motion });
+    await page.setViewportSize({ ...page.viewportSize(), width });
+  },
+  async violations(page) {
+    await page.evaluate(axe.source);
+    const { violations } = await page.evaluate((values) => window.axe.run(document, { runOnly: { type: "tag", values } }), RULES);
+    return violations.map(({ id, help, nodes }) => ({ rule: id, help, nodes: nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`) }));
+  },
+};
+
+async function perform({ do: name, id, ...options }) {
+  if (name === "stop") {
     await leave();
     return;
   }
   try {
-    const page = await opened;
-    if (command.do === "screenshot") {
-      await page.emulateMedia({ colorScheme: command.colors });
-      await page.screenshot({ path: command.path, animations: "disabled" });
-      emit("result", { id: command.id });
-      return;
-    }
-    emit("result", { id: command.id, result: await page.evaluate(command.expression) });
+    emit("result", { id, result: await commands[name](await opened, options) });
   } catch (error) {
-    emit("result", { id: command.id, error: text(error) });
+    emit("result", { id, error: text(error) });
   }
 }
 

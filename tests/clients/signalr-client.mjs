@@ -6,6 +6,7 @@
 //                 "/negotiate" may be left out: the client adds it.
 // options         reconnectDelays  milliseconds before each automatic reconnection; absent: no reconnection
 //                 targets          client methods to report; absent: ["newMessage"]
+//                 answers          what calls that want an answer get: {"<method>": {"result":…} or {"error":"…"}}
 //                 transport        "WebSockets", "ServerSentEvents" or "LongPolling"; absent: all of them
 //                 protocol         "json" or "messagepack"; absent: "json"
 //
@@ -46,6 +47,13 @@ function build() {
 const connection = build();
 for (const target of options.targets ?? ["newMessage"]) {
   connection.on(target, (...values) => emit("message", { target, arguments: values }));
+}
+for (const [target, answer] of Object.entries(options.answers ?? {})) {
+  connection.on(target, (...values) => {
+    emit("message", { target, arguments: values });
+    if (answer.error !== undefined) throw new Error(answer.error);
+    return answer.result;
+  });
 }
 connection.onreconnecting((error) => emit("reconnecting", { error: text(error) }));
 connection.onreconnected((connectionId) => emit("reconnected", { connectionId }));

@@ -1,8 +1,8 @@
 //! The dashboard in Chromium: what is on the page, that it converges, and that the console is clean.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use fieldcast_test_clients::{Browser, Colors, PageEvent};
+use fieldcast_test_clients::{Browser, Colors, PageEvent, User};
 use serde_json::{Value, json};
 
 use crate::stack::{Options, PATIENCE, Stack};
@@ -123,6 +123,162 @@ async fn the_page_shows_every_device_live_and_its_console_is_clean() {
     .await;
     await_page(&mut page, r#"document.querySelector('[data-testid="link-state"]').dataset.state === "live""#)
         .await;
+    page.stop().await.unwrap();
+    stack.stop().await;
+}
+
+/// A page with three devices in two areas, one of which has sent a reading that was refused.
+async fn page_with_devices(pages: &Path, data: &Path) -> (Stack, Browser) {
+    let options = Options { pages: Some(pages), ..Options::default() };
+    let stack = Stack::start(&format!("Embedded={}", data.display()), options).await;
+    for (device, area) in [("alpha", "Manly"), ("bravo", "Bondi"), ("charlie", "Manly")] {
+        let body = json!({ "temperature": 20, "humidity": 50, "geo": area });
+        stack.send(device, body.to_string()).await;
+    }
+    stack.send("bravo", r#"{"temperature":900,"note":"<b>bold</b>"}"#).await;
+    stack.drained().await;
+    let mut page = Browser::open(&stack.url("/")).unwrap();
+    await_page(&mut page, "document.querySelectorAll('tr[data-device]').length === 3").await;
+    (stack, page)
+}
+
+async fn press(page: &mut Browser, key: &str) {
+    page.press(key, PATIENCE).await.unwrap().unwrap();
+}
+
+/// The element that has the focus, as `tag`, `tag#id` or, within a row, `tag@device`.
+async fn focused(page: &mut Browser) -> String {
+    let expression = "(() => { const at = document.activeElement; const row = at.closest('tr[data-device]'); \
+         const tag = at.localName; \
+         return row ? `${tag}@${row.dataset.device}` : at.id ? `${tag}#${at.id}` : tag; })()";
+    page.evaluate(expression, PATIENCE).await.unwrap().unwrap().as_str().unwrap().to_owned()
+}
+
+/// Goes on with the Tab key until an element has the focus.
+async fn tab_to(page: &mut Browser, wanted: &str) {
+    let mut passed = Vec::new();
+    for _ in 0..60 {
+        press(page, "Tab").await;
+        let at = focused(page).await;
+        if at == wanted {
+            return;
+        }
+        passed.push(at);
+    }
+    panic!("the Tab key does not lead to {wanted}, but to {passed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn axe_finds_nothing_in_either_colour_scheme_with_the_drawer_open_or_closed() {
+    let data = tempfile::tempdir().unwrap();
+    let (stack, mut page) = page_with_devices(&built_dashboard(), data.path()).await;
+    let user = |colors, reduced_motion, width| User { colors, reduced_motion, width };
+    let users = [
+        user(Colors::Light, false, 1280),
+        user(Colors::Dark, false, 1280),
+        user(Colors::Light, true, 1280),
+        user(Colors::Dark, true, 400),
+    ];
+    let states = [
+        ("closed", "document.querySelector('#drawer[open]') === null", "0"),
+        (
+            "drawer open",
+            "document.querySelectorAll('#drawer[open] [data-measure]').length === 2 \
+             && !document.querySelector('#refused-status').textContent.includes('Asking')",
+            "document.querySelector('tr[data-device=\"bravo\"] .device-name').click()",
+        ),
+        (
+            "menu open",
+            "document.querySelectorAll('#areas-menu:popover-open #areas-list input').length === 2",
+            "document.querySelector('#areas').click()",
+        ),
+    ];
+    for user in users {
+        page.emulate(user, PATIENCE).await.unwrap().unwrap();
+        for (state, reached, open) in states {
+            page.evaluate(open, PATIENCE).await.unwrap().unwrap();
+            await_page(&mut page, reached).await;
+            let violations = page.violations(PATIENCE).await.unwrap().unwrap();
+            assert_eq!(violations, json!([]), "{state}, {user:?}: {violations:#}");
+        }
+        // The menu goes first, as the topmost.
+        page.evaluate("document.querySelector('#areas-menu').hidePopover()", PATIENCE)
+            .await
+            .unwrap()
+            .unwrap();
+        page.evaluate("document.querySelector('#drawer-close').click()", PATIENCE).await.unwrap().unwrap();
+    }
+    page.stop().await.unwrap();
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_can_be_reached_with_the_keyboard_and_the_focus_comes_back() {
+    let data = tempfile::tempdir().unwrap();
+    let (stack, mut page) = page_with_devices(&built_dashboard(), data.path()).await;
+
+    tab_to(&mut page, "div#scroller").await;
+    press(&mut page, "ArrowDown").await;
+    press(&mut page, "ArrowDown").await;
+    assert_eq!(focused(&mut page).await, "button@bravo");
+    press(&mut page, "Enter").await;
+    await_page(&mut page, "document.activeElement.id === 'drawer-title'").await;
+    assert_eq!(text(&mut page, "#drawer-title").await, "bravo");
+    assert_eq!(text(&mut page, "#drawer [data-fact='area']").await, "Bondi");
+    assert_eq!(text(&mut page, "[data-measure='temperature'] .measure-range").await, "valid −40 to 80 °C");
+    await_page(&mut page, "document.querySelectorAll('#refused-list li').length === 1").await;
+    assert_eq!(text(&mut page, "#refused-list strong").await, "Out of range");
+    let sent = r#"{"temperature":900,"note":"<b>bold</b>"}"#;
+    assert_eq!(text(&mut page, "#refused-list pre").await, sent, "text, not markup");
+    tab_to(&mut page, "button#drawer-close").await;
+    tab_to(&mut page, "button#refused-refresh").await;
+    press(&mut page, "Escape").await;
+    await_page(&mut page, "document.querySelector('#drawer[open]') === null").await;
+    assert_eq!(focused(&mut page).await, "button@bravo");
+
+    press(&mut page, "Shift+Tab").await;
+    assert_eq!(focused(&mut page).await, "input@bravo");
+    press(&mut page, "ArrowDown").await;
+    assert_eq!(focused(&mut page).await, "input@charlie");
+    press(&mut page, "Enter").await;
+    await_page(&mut page, "document.querySelector('#drawer-title').textContent === 'charlie'").await;
+    press(&mut page, "Escape").await;
+    await_page(&mut page, "document.querySelector('#drawer[open]') === null").await;
+
+    tab_to(&mut page, "button#areas").await;
+    press(&mut page, "Enter").await;
+    await_page(&mut page, "document.activeElement.id === 'areas-all'").await;
+    press(&mut page, "ArrowDown").await;
+    press(&mut page, "Space").await;
+    await_page(&mut page, "document.querySelectorAll('tr[data-device]').length === 1").await;
+    press(&mut page, "Escape").await;
+    assert_eq!(focused(&mut page).await, "button#areas");
+    assert_eq!(text(&mut page, "#areas").await, "Bondi");
+    page.evaluate("location.reload()", PATIENCE).await.unwrap().unwrap();
+    await_page(&mut page, "document.querySelector('#areas')?.textContent === 'Bondi'").await;
+    await_page(&mut page, "document.querySelectorAll('tr[data-device]').length === 1").await;
+    page.stop().await.unwrap();
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_page_counts_what_waits_and_shows_it_when_it_goes_on() {
+    let data = tempfile::tempdir().unwrap();
+    let (stack, mut page) = page_with_devices(&built_dashboard(), data.path()).await;
+    let count = r#"tr[data-device="alpha"] td[data-field="count"]"#;
+    let live = r#"document.querySelector('[data-testid="link-state"]').dataset.state === "live""#;
+    await_page(&mut page, live).await;
+    page.evaluate("document.querySelector('#pause').click()", PATIENCE).await.unwrap().unwrap();
+    for waiting in 1..=3 {
+        stack.send("alpha", r#"{"temperature":21}"#).await;
+        stack.drained().await;
+        let grown = format!("document.querySelector('#pause').textContent === 'Resume · {waiting} new'");
+        await_page(&mut page, &grown).await;
+        assert_eq!(text(&mut page, count).await, "1", "nothing moves on a paused page");
+    }
+    page.evaluate("document.querySelector('#pause').click()", PATIENCE).await.unwrap().unwrap();
+    await_page(&mut page, &format!("document.querySelector('{count}').textContent === '4'")).await;
+    assert_eq!(text(&mut page, "#pause").await, "Pause");
     page.stop().await.unwrap();
     stack.stop().await;
 }

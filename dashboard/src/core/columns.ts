@@ -9,6 +9,9 @@ export interface Column {
   readonly label: string;
   readonly unit: string;
   readonly decimals: number;
+  /** The valid range, where there is one. */
+  readonly min: number | null;
+  readonly max: number | null;
 }
 
 /** The measurements that any device has: in the catalogue's order, or by name while there is no catalogue. */
@@ -43,8 +46,8 @@ function withoutCatalogue(traits: ReadonlyMap<string, Trait>): readonly Measurem
 }
 
 function column(measurement: Measurement, trait: Trait): Column {
-  const { name, unit } = measurement;
-  return { name, unit, label: label(name), decimals: decimals(measurement, trait) };
+  const { name, unit, min, max } = measurement;
+  return { name, unit, min, max, label: label(name), decimals: decimals(measurement, trait) };
 }
 
 /** `windSpeed` and `wind_speed` are both `Wind speed`. */

@@ -25,6 +25,12 @@ export function formatAge(milliseconds: number | null): string {
   return `${Math.floor(age / DAY)} d`;
 }
 
+/** A usual time between two reports: `0.4 s`, `2.5 s`, `12 s`, `5 min`. */
+export function formatInterval(milliseconds: number): string {
+  if (milliseconds < 9_950) return `${(milliseconds / SECOND).toFixed(1).replace(/\.0$/, "")} s`;
+  return formatAge(Math.round(milliseconds / SECOND) * SECOND);
+}
+
 /** Updates per second: one decimal while it means something. */
 export function formatRate(perSecond: number): string {
   return perSecond >= 100 || perSecond === 0 ? Math.round(perSecond).toString() : perSecond.toFixed(1);
@@ -34,6 +40,12 @@ export function formatRate(perSecond: number): string {
 export function formatClock(milliseconds: number): string {
   const time = new Date(milliseconds);
   return [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":");
+}
+
+/** A moment that may be on another day, `2026-11-26 14:03:07`. */
+export function formatMoment(milliseconds: number): string {
+  const time = new Date(milliseconds);
+  return `${time.getFullYear()}-${twoDigits(time.getMonth() + 1)}-${twoDigits(time.getDate())} ${formatClock(milliseconds)}`;
 }
 
 /** Whole numbers with thin spaces between thousands, for running text. */

@@ -8,22 +8,23 @@ export const MOST_PER_DEVICE = 1800;
 /** Enough for a sparkline. With 10,000 devices each keeps this many. */
 export const LEAST_PER_DEVICE = 60;
 
-/** One sample of one measurement. */
-export interface Sample {
-  readonly time: number;
-  readonly value: number;
-}
-
 /** The samples of all devices. */
 export class History {
   private readonly series = new Map<string, Series>();
+  private favourites: ReadonlySet<string> = new Set();
+
+  /** These few devices are looked at closely and keep `MOST_PER_DEVICE`, whatever their share. */
+  favour(ids: Iterable<string>): void {
+    this.favourites = new Set(ids);
+  }
 
   /** Remembers a state; one without a time, or from before the last sample, is not a sample. */
   record(device: Device): void {
     if (device.reportedAt === null) return;
     let series = this.series.get(device.id);
     if (series === undefined) this.series.set(device.id, (series = new Series()));
-    series.push(device.reportedAt, device.values, this.capacity());
+    const capacity = this.favourites.has(device.id) ? MOST_PER_DEVICE : this.capacity();
+    series.push(device.reportedAt, device.values, capacity);
   }
 
   of(id: string): Series | undefined {

@@ -1,6 +1,6 @@
 /** Which devices are listed, and in which order. Pure. */
 import type { Fleet, Row } from "./fleet";
-import { freshnessOf, type Freshness } from "./freshness";
+import { conditionOf, freshnessOf, type Condition } from "./freshness";
 
 /** What the table can be sorted by; measurements by their name. */
 export type SortKey = "device" | "area" | "count" | "age" | "steady" | `value:${string}`;
@@ -10,35 +10,66 @@ export interface Sort {
   readonly direction: "ascending" | "descending";
 }
 
+/** Which devices are listed by how they report. */
+export type Show = Condition | "all";
+
 export interface Query {
   /** Words that must all occur in the device's id or area. */
   readonly text: string;
-  readonly freshness: Freshness | "all";
+  readonly show: Show;
   readonly sort: Sort;
 }
 
 /** Places of ids and areas in people's order (`sensor-2` before `sensor-10`), worked out once per set of devices. */
 export interface Ranks {
-  readonly device: ReadonlyMap<string, number>;
-  readonly area: ReadonlyMap<string, number>;
+  readonly device: Places;
+  readonly area: Places;
 }
+
+/** A sorted set of texts, and where each one stands in it. */
+type Places = ReadonlyMap<string, number>;
 
 export const DEFAULT_SORT: Sort = { key: "device", direction: "ascending" };
 
-const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+export const NO_RANKS: Ranks = { device: new Map(), area: new Map() };
 
-export function rank(rows: readonly Row[]): Ranks {
-  return { device: places(rows.map((row) => row.device.id)), area: places(rows.map((row) => row.device.area)) };
+/** What was ranked `before` stays sorted, so that one more device among ten thousand costs a pass and no sort. */
+export function rank(rows: readonly Row[], before: Ranks = NO_RANKS): Ranks {
+  return {
+    device: places(new Set(rows.map((row) => row.device.id)), before.device),
+    area: places(new Set(rows.map((row) => row.device.area)), before.area),
+  };
 }
 
-/** Ids of the devices to list, in order. */
-export function arrange(fleet: Fleet, query: Query, ranks: Ranks, now: number): readonly string[] {
-  const listed = fleet.rows.filter(matching(query, now));
-  const keys = new Map(listed.map((row) => [row, sortValue(row, query.sort.key, ranks)]));
-  const sign = query.sort.direction === "ascending" ? 1 : -1;
-  const place = (row: Row): number => ranks.device.get(row.device.id) ?? Infinity;
-  listed.sort((one, other) => byValue(keys.get(one), keys.get(other), sign) || place(one) - place(other));
-  return listed.map((row) => row.device.id);
+/** Ids of the devices to list, in order; those that are not ranked are not listed. */
+export function arrange(fleet: Fleet, { sort, ...query }: Query, ranks: Ranks, now: number): readonly string[] {
+  const listed = byPlace(fleet, ranks).filter(matching(query, now));
+  const sorted = sort.key === "device" ? inDirection(listed, sort.direction) : byValue(listed, sort, ranks);
+  return sorted.map(({ device }) => device.id);
+}
+
+function byPlace({ rows, slots }: Fleet, { device }: Ranks): readonly Row[] {
+  return [...device.keys()].flatMap((id) => rows[slots.get(id) ?? -1] ?? []);
+}
+
+function inDirection(rows: readonly Row[], direction: Sort["direction"]): readonly Row[] {
+  return direction === "ascending" ? rows : rows.toReversed();
+}
+
+/**
+ * Equal ones stay in their places. Missing values come last in both directions: they are never what one sorts for. Numbers
+ * beside the rows, because ten thousand are sorted between two frames.
+ */
+function byValue(rows: readonly Row[], { key, direction }: Sort, ranks: Ranks): readonly Row[] {
+  const sign = direction === "ascending" ? 1 : -1;
+  const values = Float64Array.from(rows, (row) => {
+    const value = sortValue(row, key, ranks);
+    return value === null ? Infinity : sign * value;
+  });
+  const at = (index: number): number => values[index] ?? Infinity;
+  // The difference of two missing ones is NaN, and then the places decide.
+  const order = [...rows.keys()].sort((one, other) => at(one) - at(other) || one - other);
+  return order.flatMap((index) => rows[index] ?? []);
 }
 
 /** Keeps a given order: devices that left are dropped, new ones are appended. For the time somebody reads the table. */
@@ -51,17 +82,28 @@ export function hold(order: readonly string[], fleet: Fleet, query: Query, now: 
 
 /** Whether the order can change without a device coming or going. */
 export function isMoving(query: Query): boolean {
-  return query.freshness !== "all" || (query.sort.key !== "device" && query.sort.key !== "area");
+  return query.show !== "all" || (query.sort.key !== "device" && query.sort.key !== "area");
 }
 
-function matching(query: Query, now: number): (row: Row) => boolean {
-  const words = query.text.toLowerCase().split(/\s+/).filter(Boolean);
+function matching({ text, show }: Omit<Query, "sort">, now: number): (row: Row) => boolean {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   return (row) => {
-    if (query.freshness !== "all" && freshnessOf(row, now) !== query.freshness) return false;
+    if (!shows(show, row, now)) return false;
     if (words.length === 0) return true;
     const text = `${row.device.id} ${row.device.area}`.toLowerCase();
     return words.every((word) => text.includes(word));
   };
+}
+
+function shows(show: Show, row: Row, now: number): boolean {
+  switch (show) {
+    case "all":
+      return true;
+    case "steady":
+      return conditionOf(row, now) === show;
+    default:
+      return freshnessOf(row, now) === show;
+  }
 }
 
 function sortValue(row: Row, key: SortKey, ranks: Ranks): number | null {
@@ -83,14 +125,30 @@ function sortValue(row: Row, key: SortKey, ranks: Ranks): number | null {
   }
 }
 
-/** Missing values come last in both directions: they are never what one sorts for. */
-function byValue(one: number | null | undefined, other: number | null | undefined, sign: number): number {
-  if (one === null || one === undefined) return other === null || other === undefined ? 0 : 1;
-  if (other === null || other === undefined) return -1;
-  return sign * (one - other);
+/** As people order names: `sensor-2` before `sensor-10`, `Zürich` beside `zurich`. */
+export function compareNaturally(one: string, other: string): number {
+  return compare(naturalKey(one), naturalKey(other)) || compare(one, other);
 }
 
-function places(texts: readonly string[]): ReadonlyMap<string, number> {
-  const sorted = [...new Set(texts)].sort((one, other) => collator.compare(one, other) || (one < other ? -1 : 1));
-  return new Map(sorted.map((text, place) => [text, place]));
+function places(texts: ReadonlySet<string>, before: Places): Places {
+  const kept = [...before.keys()].filter((text) => texts.has(text));
+  const added = [...texts].filter((text) => !before.has(text));
+  if (added.length === 0 && kept.length === before.size) return before;
+  // Sorting takes a run that is in order already in one pass.
+  const sorted = [...kept, ...added].map((text) => ({ text, key: naturalKey(text) }));
+  sorted.sort((one, other) => compare(one.key, other.key) || compare(one.text, other.text));
+  return new Map(sorted.map(({ text }, place) => [text, place]));
+}
+
+/** Orders by code units as people do: without case and accents, numbers by their length first. */
+function naturalKey(text: string): string {
+  const letters = text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  return letters.replace(/\d+/g, (digits) => {
+    const number = digits.replace(/^0+(?=\d)/, "");
+    return `${String.fromCharCode("0".charCodeAt(0) + number.length)}${number}`;
+  });
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
 }

@@ -1,5 +1,6 @@
 /** The view's settings in the page's address (`#q=…&sort=-age`), so that a view can be sent to somebody. Pure. */
-import { DEFAULT_SORT, type Query, type SortKey } from "../core/order";
+import { FRESHNESSES } from "../core/freshness";
+import { DEFAULT_SORT, type Query, type Show, type SortKey } from "../core/order";
 
 /** What is worth keeping; absent members are as they are without it. */
 export interface View {
@@ -7,34 +8,43 @@ export interface View {
   readonly measurement: string | null;
   /** `null`: nobody has chosen. */
   readonly selected: readonly string[] | null;
+  /** The areas that are followed; empty: all. */
+  readonly areas: readonly string[];
+  /** The device in the drawer; `null` while it is closed. */
+  readonly device: string | null;
 }
 
 export function readView(hash: string): View {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
-  const freshness = fields.get("show");
   const selected = fields.getAll("in");
   return {
     query: {
       text: fields.get("q") ?? "",
-      freshness: freshness === "live" || freshness === "late" || freshness === "silent" ? freshness : "all",
+      show: SHOWS.find((show) => show === fields.get("show")) ?? "all",
       sort: readSort(fields.get("sort") ?? ""),
     },
     measurement: fields.get("of"),
     selected: selected.length > 0 ? selected : null,
+    areas: [...new Set(fields.getAll("area").filter((area) => area !== ""))],
+    device: fields.get("device") || null,
   };
 }
 
-export function writeView({ query, measurement, selected }: View): string {
+export function writeView({ query, measurement, selected, areas, device }: View): string {
   const fields = new URLSearchParams();
+  for (const area of areas) fields.append("area", area);
   if (query.text !== "") fields.set("q", query.text);
-  if (query.freshness !== "all") fields.set("show", query.freshness);
+  if (query.show !== "all") fields.set("show", query.show);
   const { key, direction } = query.sort;
   if (key !== DEFAULT_SORT.key || direction !== DEFAULT_SORT.direction) fields.set("sort", direction === "descending" ? `-${key}` : key);
   if (measurement !== null) fields.set("of", measurement);
   for (const id of selected ?? []) fields.append("in", id);
+  if (device !== null) fields.set("device", device);
   const text = fields.toString();
   return text === "" ? "" : `#${text}`;
 }
+
+const SHOWS: readonly Show[] = [...FRESHNESSES, "steady"];
 
 const SORT_KEYS: readonly SortKey[] = ["device", "area", "count", "age", "steady"];
 

@@ -28,7 +28,6 @@ export class Announcer {
 export function summaryOf({ link, fleet, census }: Pick<Frame, "link" | "fleet" | "census">): string {
   if (link.name !== "live") return `Link ${link.name}. ${link.problem?.what ?? ""}`.trim();
   const parts = [plural(fleet.rows.length, "device")];
-  if (census.late > 0) parts.push(`${census.late} late`);
-  if (census.silent > 0) parts.push(`${census.silent} silent`);
+  for (const trouble of ["late", "stale", "lost"] as const) if (census[trouble] > 0) parts.push(`${census[trouble]} ${trouble}`);
   return `Link live, ${parts.join(", ")}.`;
 }

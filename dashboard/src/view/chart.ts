@@ -2,15 +2,14 @@
 import { formatClock, formatValue } from "../core/format";
 import { byId, make, prepareCanvas, setAttribute, setText } from "./dom";
 import type { Frame } from "./frame";
-import { linesOf, pointsOf, valueAt, type Line, type Point } from "./lines";
-import { niceAxis, scale, tickDecimals, timeTicks, valueTicks, type Axis, type Range } from "./scale";
+import { linesOf, pointsOf, valueAt, type Line } from "./lines";
+import { Plot, timeRange, valueAxis } from "./plot";
+import { scale, type Range } from "./scale";
 
 /** Four times a second is as often as an eye follows a line. */
 const REPAINT_EVERY = 250;
-/** A page just opened shows at least this much time, so that the first line is not a wall. */
-const SHORTEST_SPAN = 30_000;
 const VALUE_TICKS = 5;
-const MARGIN = { top: 8, right: 10, bottom: 20, left: 46 };
+const MARGIN = { top: 8, right: 10, bottom: 20, left: 62 };
 
 export class Chart {
   private readonly canvas = byId("plot-canvas", HTMLCanvasElement);
@@ -55,10 +54,10 @@ export class Chart {
     const { chosen } = frame;
     if (context === null || chosen === null || width < 80) return;
     const drawn = lines.map((line) => ({ line, points: pointsOf(line, chosen.name, { low: times.low, high: frame.until }) }));
-    const values = valueAxis(drawn.flatMap(({ points }) => points.map(({ value }) => value)));
-    const plot = new Plot(context, frame, times, values, this.size);
+    const values = valueAxis(drawn.flatMap(({ points }) => points), VALUE_TICKS);
+    const plot = new Plot(context, frame.palette, { times, values, size: this.size, margin: MARGIN });
     plot.grid();
-    for (const { line, points } of drawn) plot.line(points, line.place);
+    for (const { line, points } of drawn) plot.line(points, frame.palette.series[line.place] ?? frame.palette.ink);
     if (at !== null) plot.cursor(at);
     setAttribute(this.canvas, "aria-label", summary(lines, frame));
   }
@@ -128,109 +127,6 @@ class Entry {
     setAttribute(this.element, "data-place", `${place}`);
     setText(this.value, unit === "" ? value : `${value} ${unit}`);
   }
-}
-
-/** One drawing: the scales, and what is drawn with them. */
-class Plot {
-  private readonly x: (time: number) => number;
-  private readonly y: (value: number) => number;
-
-  constructor(
-    private readonly context: CanvasRenderingContext2D,
-    private readonly frame: Frame,
-    private readonly times: Range,
-    private readonly values: Axis,
-    private readonly size: { readonly width: number; readonly height: number },
-  ) {
-    this.x = scale(times, MARGIN.left, size.width - MARGIN.right);
-    this.y = scale(values, size.height - MARGIN.bottom, MARGIN.top);
-    context.font = frame.palette.font;
-    context.lineJoin = "round";
-  }
-
-  grid(): void {
-    this.context.strokeStyle = this.frame.palette.line;
-    this.context.fillStyle = this.frame.palette.muted;
-    this.context.lineWidth = 1;
-    this.valueGrid();
-    this.timeGrid();
-  }
-
-  private valueGrid(): void {
-    const decimals = tickDecimals(this.values.step);
-    this.context.textAlign = "right";
-    this.context.textBaseline = "middle";
-    for (const tick of valueTicks(this.values)) {
-      const y = Math.round(this.y(tick)) + 0.5;
-      this.stroke([[MARGIN.left, y], [this.size.width - MARGIN.right, y]]);
-      this.context.fillText(formatValue(tick, decimals), MARGIN.left - 8, y);
-    }
-  }
-
-  private timeGrid(): void {
-    const bottom = this.size.height - MARGIN.bottom;
-    this.context.textAlign = "center";
-    this.context.textBaseline = "top";
-    for (const tick of timeTicks(this.times, Math.max(2, Math.floor(this.size.width / 110)))) {
-      const x = Math.round(this.x(tick)) + 0.5;
-      this.stroke([[x, bottom], [x, bottom + 4]]);
-      if (x > MARGIN.left + 24 && x < this.size.width - 30) this.context.fillText(formatClock(tick), x, bottom + 7);
-    }
-  }
-
-  line(points: readonly Point[], place: number): void {
-    const { context } = this;
-    const color = this.frame.palette.series[place] ?? this.frame.palette.ink;
-    context.save();
-    context.beginPath();
-    context.rect(MARGIN.left, 0, this.size.width - MARGIN.left - MARGIN.right + 4, this.size.height - MARGIN.bottom);
-    context.clip();
-    context.strokeStyle = color;
-    context.lineWidth = 1.5;
-    context.beginPath();
-    for (const { time, value, apart } of points) {
-      if (apart) context.moveTo(this.x(time), this.y(value));
-      else context.lineTo(this.x(time), this.y(value));
-    }
-    context.stroke();
-    this.end(points.at(-1), color);
-    context.restore();
-  }
-
-  private end(point: Point | undefined, color: string): void {
-    if (point === undefined) return;
-    this.context.fillStyle = color;
-    this.context.beginPath();
-    this.context.arc(this.x(point.time), this.y(point.value), 2.5, 0, 2 * Math.PI);
-    this.context.fill();
-  }
-
-  cursor(time: number): void {
-    const x = Math.round(this.x(time)) + 0.5;
-    this.context.strokeStyle = this.frame.palette.muted;
-    this.stroke([[x, MARGIN.top], [x, this.size.height - MARGIN.bottom]]);
-  }
-
-  private stroke(points: readonly (readonly [number, number])[]): void {
-    this.context.beginPath();
-    for (const [x, y] of points) this.context.lineTo(x, y);
-    this.context.stroke();
-  }
-}
-
-function timeRange({ now, span, opened }: Frame): Range {
-  const since = Math.max(SHORTEST_SPAN, now - opened);
-  return { low: now - Math.min(span, since), high: now };
-}
-
-function valueAxis(values: readonly number[]): Axis {
-  if (values.length === 0) return { low: 0, high: 1, step: 1 };
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of values) {
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-  }
-  return niceAxis(low, high, VALUE_TICKS);
 }
 
 function lastValue({ series }: Line, name: string | undefined, until: number): number | null {

@@ -1,7 +1,6 @@
 /** What a person sets: measurement, window, filter, freshness; and what is said when there is nothing to list. */
 import { formatClock, formatWhole, plural } from "../core/format";
-import type { Freshness } from "../core/freshness";
-import { isMoving, type Query } from "../core/order";
+import { isMoving, type Show } from "../core/order";
 import { byId, make, setAttribute, setText } from "./dom";
 import type { Frame } from "./frame";
 
@@ -9,16 +8,19 @@ export interface ControlEvents {
   measure(name: string): void;
   span(milliseconds: number): void;
   filter(text: string): void;
-  fresh(freshness: Query["freshness"]): void;
+  show(show: Show): void;
+  /** Follow every area. */
+  everywhere(): void;
 }
 
-const CHIPS: readonly Query["freshness"][] = ["all", "live", "late", "silent"];
-
-const MEANING: Readonly<Record<Freshness | "all", string>> = {
+/** In the order of the buttons. */
+const MEANING: Readonly<Record<Show, string>> = {
   all: "Every device",
-  live: "Reported as they usually do",
+  live: "Report as they usually do",
+  steady: "Report as usual, but their values have not changed for ten reports or more",
   late: "Missed about three of their usual reports",
-  silent: "Missed about ten of their usual reports",
+  stale: "Missed about ten of their usual reports",
+  lost: "Missed about thirty of their usual reports",
   unknown: "Never said when they reported",
 };
 
@@ -39,12 +41,15 @@ export class Controls {
     this.measurement.addEventListener("change", () => events.measure(this.measurement.value));
     this.window.addEventListener("change", () => events.span(Number(this.window.value)));
     this.filter.addEventListener("input", () => events.filter(this.filter.value));
-    for (const freshness of CHIPS) this.chips.append(this.chip(freshness));
+    for (const [show, meaning] of Object.entries(MEANING)) this.chips.append(this.chip(show as Show, meaning));
   }
 
   paint(frame: Frame): void {
     const nothing = frame.fleet.rows.length === 0;
-    if (this.plot.hidden !== nothing) this.plot.hidden = this.toolbar.hidden = nothing;
+    if (this.plot.hidden !== nothing) this.plot.hidden = nothing;
+    // What is followed can be changed when it has no device, too.
+    const idle = nothing && frame.following.areas.length === 0;
+    if (this.toolbar.hidden !== idle) this.toolbar.hidden = idle;
     this.paintMeasurements(frame);
     this.paintChips(frame);
     if (this.filter.value.trim() !== frame.query.text.trim()) this.filter.value = frame.query.text;
@@ -64,18 +69,18 @@ export class Controls {
   }
 
   private paintChips({ census, fleet, query }: Frame): void {
-    for (const chip of this.chips.querySelectorAll<HTMLElement>("button")) {
-      const freshness = chip.dataset["freshness"] as Query["freshness"];
-      const count = freshness === "all" ? fleet.rows.length : census[freshness];
-      setText(chip, `${freshness} ${formatWhole(count)}`);
-      setAttribute(chip, "aria-pressed", `${query.freshness === freshness}`);
+    for (const chip of this.chips.children) {
+      const show = (chip as HTMLElement).dataset["show"] as Show;
+      const count = show === "all" ? fleet.rows.length : census[show];
+      setText(chip, `${show} ${formatWhole(count)}`);
+      setAttribute(chip, "aria-pressed", `${query.show === show}`);
       setAttribute(chip, "data-some", `${count > 0}`);
     }
   }
 
-  private chip(freshness: Query["freshness"]): HTMLElement {
-    const chip = make("button", { type: "button", "data-freshness": freshness, title: MEANING[freshness] });
-    chip.addEventListener("click", () => this.events.fresh(freshness));
+  private chip(show: Show, meaning: string): HTMLElement {
+    const chip = make("button", { type: "button", "data-show": show, title: meaning });
+    chip.addEventListener("click", () => this.events.show(show));
     return chip;
   }
 
@@ -104,9 +109,14 @@ export class Controls {
         const clear = make("button", { type: "button" }, "Show every device");
         clear.addEventListener("click", () => {
           this.events.filter("");
-          this.events.fresh("all");
+          this.events.show("all");
         });
         return [make("p", { class: "empty-title" }, "No device matches"), make("p", {}, clear)];
+      }
+      case "elsewhere": {
+        const everywhere = make("button", { type: "button" }, "Follow all areas");
+        everywhere.addEventListener("click", () => this.events.everywhere());
+        return [make("p", { class: "empty-title" }, "No device has reported from the areas that are followed"), make("p", {}, everywhere)];
       }
     }
   }
@@ -115,16 +125,19 @@ export class Controls {
 /** A command that works as it stands. */
 const SEND = `cargo dev send --device sensor-1 '{"temperature":21.5}'`;
 
-type Emptiness = "" | "loading" | "none" | "unmatched";
+type Emptiness = "" | "loading" | "none" | "unmatched" | "elsewhere";
 
-function emptinessOf({ fleet, order, link }: Frame): Emptiness {
-  if (fleet.rows.length === 0) return link.name === "live" ? "none" : "loading";
+function emptinessOf({ fleet, order, link, following }: Frame): Emptiness {
+  if (fleet.rows.length === 0) {
+    if (link.name !== "live") return "loading";
+    return following.areas.length > 0 ? "elsewhere" : "none";
+  }
   return order.length === 0 ? "unmatched" : "";
 }
 
-function plotNote({ chosen, opened }: Frame): string {
+function plotNote({ chosen, since: start }: Frame): string {
   if (chosen === null) return "";
-  const since = `since ${formatClock(opened)}, when this page was opened`;
+  const since = `since ${formatClock(start)}, when this page was opened`;
   return chosen.unit === "" ? since : `in ${chosen.unit}, ${since}`;
 }
 

@@ -2,13 +2,11 @@
 import type { Column } from "../core/columns";
 import { formatAge, formatValue, MISSING } from "../core/format";
 import type { Row } from "../core/fleet";
-import { freshnessOf } from "../core/freshness";
 import type { SortKey } from "../core/order";
 
-/** Ages are counted up to `now`, lateness is judged as of `judgedAt`. */
+/** Ages are counted up to this time. */
 export interface Moment {
   readonly now: number;
-  readonly judgedAt: number;
 }
 
 export interface Field {
@@ -28,8 +26,8 @@ export interface Field {
 /** How fresh a row is comes before what it says. On a narrow screen the numbers come first. */
 export function fieldsOf(columns: readonly Column[], screen: Screen): readonly Field[] {
   const values = columns.map(measured);
-  if (screen === "wide") return [DEVICE, AREA, AGE, ...values, TREND, COUNT, STEADY];
-  return [DEVICE, ...values, AGE, TREND, AREA, COUNT, STEADY].map(narrowed);
+  if (screen === "wide") return [DEVICE, STATE, AGE, AREA, ...values, TREND, COUNT, STEADY];
+  return [DEVICE, STATE, ...values, AGE, TREND, AREA, COUNT, STEADY].map(narrowed);
 }
 
 export type Screen = "wide" | "narrow";
@@ -37,11 +35,14 @@ export type Screen = "wide" | "narrow";
 /** Headings break between name and unit there. */
 function narrowed(field: Field): Field {
   const least = field.unit === "" ? field.width - 4 : field.label.length + 2;
-  return { ...field, width: Math.max(field.field === "device" ? 15 : 9, least) };
+  return { ...field, width: Math.max(field.field === "device" ? 19 : 9, least) };
 }
 
 /** The cell that holds the checkbox and the device's id. */
-export const DEVICE: Field = { field: "device", label: "Device", unit: "", sort: "device", width: 19, align: "start", text: null };
+export const DEVICE: Field = { field: "device", label: "Device", unit: "", sort: "device", width: 20, align: "start", text: null };
+
+/** The cell that says in shape and word how the device reports. */
+export const STATE: Field = { field: "state", label: "State", unit: "", sort: null, width: 10, align: "start", text: null };
 
 /** The cell that holds the sparkline. */
 export const TREND: Field = { field: "trend", label: "Trend", unit: "", sort: null, width: 12, align: "start", text: null };
@@ -57,8 +58,8 @@ const COUNT: Field = {
 };
 
 const AGE: Field = {
-  field: "age", label: "Age", unit: "", sort: "age", width: 14, align: "end",
-  text: ageText,
+  field: "age", label: "Age", unit: "", sort: "age", width: 9, align: "end",
+  text: (row, { now }) => formatAge(row.device.reportedAt === null ? null : now - row.device.reportedAt),
 };
 
 const STEADY: Field = {
@@ -71,12 +72,4 @@ function measured({ name, label, unit, decimals }: Column): Field {
     field: name, label, unit, sort: `value:${name}`, width: Math.max(9, label.length + unit.length + 3), align: "end",
     text: (row) => formatValue(row.device.values[name], decimals),
   };
-}
-
-/** Lateness is said in words, so that it does not hang on a colour. */
-function ageText(row: Row, { now, judgedAt }: Moment): string {
-  const { reportedAt } = row.device;
-  const age = formatAge(reportedAt === null ? null : now - reportedAt);
-  const freshness = freshnessOf(row, judgedAt);
-  return freshness === "late" || freshness === "silent" ? `${freshness} · ${age}` : age;
 }

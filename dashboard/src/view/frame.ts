@@ -1,6 +1,8 @@
 /** Everything that one paint needs. Views read it and draw; they keep nothing but what they drew last. */
 import type { Column } from "../core/columns";
+
 import type { Fleet } from "../core/fleet";
+import type { Following } from "../core/following";
 import type { Census } from "../core/freshness";
 import type { History } from "../core/history";
 import type { Query } from "../core/order";
@@ -21,6 +23,11 @@ export interface Frame {
   /** Milliseconds of history in the chart. */
   readonly span: number;
   readonly selection: Selection;
+  /** The device in the drawer; `null` while it is closed. */
+  readonly opened: string | null;
+  readonly following: Following;
+  /** Areas that a device was seen in, or that are followed; sorted. */
+  readonly areas: readonly string[];
   readonly history: History;
   readonly link: LinkWords;
   readonly perSecond: number;
@@ -28,7 +35,8 @@ export interface Frame {
   readonly lastMessage: number | null;
   /** When the page last knew the service's state, by message or snapshot. */
   readonly heardAt: number | null;
-  readonly opened: number;
+  /** When the page was opened. */
+  readonly since: number;
   readonly now: number;
   /** Samples after this are not drawn: they came in while the page was paused. */
   readonly until: number;
@@ -46,6 +54,7 @@ export interface Palette {
   readonly muted: string;
   readonly line: string;
   readonly accent: string;
+  readonly amber: string;
   readonly series: readonly string[];
   readonly font: string;
 }

@@ -1,5 +1,5 @@
 /** The chart's lines as data: which samples of which device, broken where it was silent. Pure. */
-import type { Fleet } from "../core/fleet";
+import type { Fleet, Row } from "../core/fleet";
 import type { History, Series } from "../core/history";
 import type { Selection } from "../core/selection";
 import type { Range } from "./scale";
@@ -25,12 +25,14 @@ const SHORTEST_PAUSE = 10_000;
 
 export function linesOf(fleet: Fleet, selection: Selection, history: History): readonly Line[] {
   return selection.flatMap((id, place) => {
-    const slot = id === null ? undefined : fleet.slots.get(id);
-    if (id === null || slot === undefined) return [];
-    const interval = fleet.rows[slot]?.interval ?? null;
-    const longestPause = interval === null ? Infinity : Math.max(SHORTEST_PAUSE, PAUSE * interval);
-    return [{ id, place, series: history.of(id), longestPause }];
+    const row = id === null ? undefined : fleet.rows[fleet.slots.get(id) ?? -1];
+    return row === undefined ? [] : [lineOf(row, place, history)];
   });
+}
+
+export function lineOf({ device: { id }, interval }: Row, place: number, history: History): Line {
+  const longestPause = interval === null ? Infinity : Math.max(SHORTEST_PAUSE, PAUSE * interval);
+  return { id, place, series: history.of(id), longestPause };
 }
 
 /** The points within a time range, with one more before it so that the line enters from the edge. */

@@ -1,16 +1,19 @@
 /** One row of the device table: keeps what it drew last and touches only the cells that say something else now. */
 import type { Row } from "../core/fleet";
-import { freshnessOf } from "../core/freshness";
+import { conditionOf, freshnessOf } from "../core/freshness";
 import { placeOf } from "../core/selection";
 import { make, setAttribute, setText } from "./dom";
-import { DEVICE, TREND, type Field } from "./fields";
+import { DEVICE, STATE, TREND, type Field } from "./fields";
 import type { Frame } from "./frame";
+import { Shape } from "./shape";
 import { drawSpark, lastValues, SPARK_HEIGHT, SPARK_WIDTH } from "./spark";
 
 export class RowView {
-  readonly element = make("tr");
+  readonly element = make("tr", { role: "row" });
   readonly checkbox = make("input", { type: "checkbox", tabindex: "-1" });
-  private readonly name = make("span", { class: "device-name" });
+  /** Opens the drawer. */
+  readonly name = make("button", { type: "button", class: "device-name", tabindex: "-1", "aria-haspopup": "dialog" });
+  private readonly state = new Shape();
   private readonly spark = make("canvas", { class: "spark", width: "0", height: "0", "aria-hidden": "true" });
   private readonly cells: { readonly field: Field; readonly cell: HTMLElement }[] = [];
   private device = "";
@@ -28,10 +31,13 @@ export class RowView {
   }
 
   paint(row: Row, index: number, frame: Frame): void {
-    if (row.device.id !== this.device) this.become(row.device.id);
+    const { id } = row.device;
+    if (id !== this.device) this.become(id);
     setAttribute(this.element, "aria-rowindex", `${index + 2}`);
     setAttribute(this.element, "data-freshness", freshnessOf(row, frame.judgedAt));
-    this.paintPlace(placeOf(frame.selection, row.device.id));
+    setAttribute(this.name, "aria-expanded", `${frame.opened === id}`);
+    this.state.paint(conditionOf(row, frame.judgedAt));
+    this.paintPlace(placeOf(frame.selection, id));
     for (const { field, cell } of this.cells) if (field.text !== null) setText(cell, field.text(row, frame));
     this.paintSpark(frame);
   }
@@ -61,10 +67,11 @@ export class RowView {
 
   private cell(field: Field): HTMLElement {
     if (field.field === DEVICE.field) {
-      const label = make("label", {}, this.checkbox, make("span", { class: "mark", "aria-hidden": "true" }), this.name);
-      return make("th", { scope: "row", "data-field": field.field }, label);
+      const mark = make("label", { class: "pick" }, this.checkbox, make("span", { class: "mark", "aria-hidden": "true" }));
+      return make("th", { scope: "row", role: "rowheader", "data-field": field.field }, make("div", { class: "device" }, mark, this.name));
     }
-    const cell = make("td", { "data-field": field.field, class: field.align });
+    const cell = make("td", { role: "cell", "data-field": field.field, class: field.align });
+    if (field.field === STATE.field) cell.append(this.state.element);
     if (field.field === TREND.field) cell.append(this.spark);
     this.cells.push({ field, cell });
     return cell;

@@ -5,8 +5,9 @@
  * - `[data-testid="link-state"]` with `data-state` = `live`, `catching up`, `stale` or `offline`;
  * - `[data-testid="device-count"]`, `[data-testid="update-rate"]`, `[data-testid="last-message"]`, the figures on top;
  * - `[data-testid="notice"]`, the problem in words (`hidden` while there is none); `[data-testid="empty"]`, no devices;
- * - `tr[data-device="sensor-1"]`, one row, with `data-freshness` = `live`, `late`, `silent` or `unknown`;
- * - `td[data-field="temperature"]` (the measurement's name), `td[data-field="area"]`, `td[data-field="count"]`,
+ * - `tr[data-device="sensor-1"]`, one row, with `data-freshness` = `live`, `late`, `stale`, `lost` or `unknown`; its
+ *   `button` opens the drawer, `#drawer`;
+ * - `td[data-field="state"]`, that in a word, or `steady`; `td[data-field="temperature"]` (the measurement's name), `td[data-field="area"]`, `td[data-field="count"]`,
  *   `td[data-field="trend"]`, `td[data-field="age"]`, `td[data-field="steady"]` in it, `th[data-field="device"]` before;
  * - `button[data-sort="device"]` (`area`, `count`, `age`, `steady`, `value:temperature`) in the headings.
  *
@@ -23,6 +24,8 @@ import { visibleSlice, type Slice } from "./window";
 export interface TableEvents {
   sort(key: SortKey): void;
   toggle(id: string): void;
+  /** Shows the device close up. */
+  open(id: string): void;
   /** Something but data changed what is visible. */
   moved(): void;
 }
@@ -54,8 +57,11 @@ export class DeviceTable {
     this.scroller.addEventListener("keydown", (event) => this.onKey(event));
     this.headings.addEventListener("click", (event) => this.onHeading(event));
     this.body.addEventListener("change", (event) => this.onChange(event));
+    this.body.addEventListener("click", (event) => this.onClick(event));
     this.body.addEventListener("focusin", (event) => this.activate(rowOf(event.target)));
-    new ResizeObserver(() => this.measureBox()).observe(this.scroller);
+    const resized = new ResizeObserver(() => this.measureBox());
+    // The table as well: it is as wide as its columns need.
+    for (const element of [this.scroller, this.table]) resized.observe(element);
   }
 
   paint(frame: Frame): void {
@@ -79,8 +85,8 @@ export class DeviceTable {
     this.views.clear();
     this.body.replaceChildren();
     this.headings.replaceChildren(...this.fields.map(heading));
-    byId("columns", HTMLTableColElement).replaceChildren(...this.fields.map(widthOf));
-    for (const space of [this.above, this.below]) space.cell.colSpan = this.fields.length;
+    // At least so wide, and what is left is shared alike.
+    this.table.style.setProperty("--columns", this.fields.map(({ width }) => `minmax(${width}ch, ${width}fr)`).join(" "));
     this.table.style.minWidth = `${this.fields.reduce((sum, field) => sum + field.width, 0)}ch`;
   }
 
@@ -91,7 +97,8 @@ export class DeviceTable {
   }
 
   private paintRows({ from, to }: Slice, frame: Frame): void {
-    const wanted = this.order.slice(from, to);
+    // The order may be a moment older than the fleet.
+    const wanted = this.order.slice(from, to).filter((id) => frame.fleet.slots.has(id));
     const free = this.release(new Set(wanted));
     let place: Element | null = this.body.firstElementChild;
     const views = new Map<string, RowView>();
@@ -118,9 +125,9 @@ export class DeviceTable {
 
   private paintTabStop(): void {
     const reachable = this.views.has(this.active) ? this.active : (this.views.keys().next().value ?? "");
-    for (const [id, { checkbox }] of this.views) {
+    for (const [id, { checkbox, name }] of this.views) {
       const tabIndex = id === reachable ? 0 : -1;
-      if (checkbox.tabIndex !== tabIndex) checkbox.tabIndex = tabIndex;
+      if (checkbox.tabIndex !== tabIndex) checkbox.tabIndex = name.tabIndex = tabIndex;
     }
   }
 
@@ -134,13 +141,22 @@ export class DeviceTable {
     if (id !== "") this.events.toggle(id);
   }
 
+  /** Anywhere in the row but on its checkbox. */
+  private onClick({ target }: Event): void {
+    if (target instanceof Element && target.closest("label") !== null) return;
+    const id = rowOf(target);
+    if (id !== "") this.events.open(id);
+  }
+
   private activate(id: string): void {
     this.active = id;
     this.paintTabStop();
   }
 
   private onKey(event: KeyboardEvent): void {
-    if (event.target instanceof HTMLButtonElement || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target instanceof Element && this.headings.contains(event.target)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter" && event.target instanceof HTMLInputElement) return this.events.open(rowOf(event.target));
     const target = this.keyTarget(event.key);
     if (target === null || this.order.length === 0) return;
     event.preventDefault();
@@ -168,8 +184,16 @@ export class DeviceTable {
     }
   }
 
-  /** Scrolls the row into view, has it painted, and focuses it. */
+  /** Leads the focus to this device, or to the table when it is not listed. */
+  focus(id: string): void {
+    const index = this.order.indexOf(id);
+    if (index < 0) this.scroller.focus({ preventScroll: true });
+    else this.focusRow(index);
+  }
+
+  /** Scrolls the row into view, has it painted, and focuses it: its checkbox, if that is where the focus comes from. */
   private focusRow(index: number): void {
+    const onCheckbox = document.activeElement instanceof HTMLInputElement;
     const { rowHeight, height, scrollTop } = this.viewport;
     const [top, bottom] = [index * rowHeight, (index + 1) * rowHeight];
     if (top < scrollTop) this.scroller.scrollTop = top;
@@ -177,7 +201,8 @@ export class DeviceTable {
     this.active = this.order[index] ?? "";
     this.measureScroll();
     if (this.last !== null) this.paint(this.last);
-    this.views.get(this.active)?.checkbox.focus({ preventScroll: true });
+    const view = this.views.get(this.active);
+    (onCheckbox ? view?.checkbox : view?.name)?.focus({ preventScroll: true });
   }
 
   private measureScroll(): void {
@@ -189,6 +214,7 @@ export class DeviceTable {
     const rowHeight = parseFloat(getComputedStyle(this.scroller).getPropertyValue("--row")) || this.viewport.rowHeight;
     const height = Math.max(rowHeight, this.scroller.clientHeight - this.headings.offsetHeight);
     this.viewport = { ...this.viewport, rowHeight, height };
+    setAttribute(this.scroller, "data-sideways", `${this.scroller.scrollWidth > this.scroller.clientWidth}`);
     this.events.moved();
   }
 }
@@ -221,13 +247,8 @@ function heading({ field, label, unit, sort, align }: Field): HTMLElement {
   const text = make("span", { class: "heading" }, label);
   if (unit !== "") text.append(" ", make("span", { class: "unit" }, unit));
   const content = sort === null ? text : make("button", { type: "button", "data-sort": sort }, text);
-  return make("th", { scope: "col", class: align, "data-field": field }, content);
-}
-
-function widthOf({ width }: Field): HTMLElement {
-  const column = make("col");
-  column.style.width = `${width}ch`;
-  return column;
+  // Roles are said, because the rows are no table to the style sheet.
+  return make("th", { scope: "col", role: "columnheader", class: align, "data-field": field }, content);
 }
 
 function paintSort(headings: HTMLElement, sort: Sort): void {

@@ -49,6 +49,7 @@ function readPalette(): Palette {
     muted: color("--muted"),
     line: color("--hairline"),
     accent: color("--accent"),
+    amber: color("--amber"),
     series: Array.from({ length: PLACES }, (_, place) => color(`--series-${place}`)),
     font: `11px ${style.fontFamily}`,
   };

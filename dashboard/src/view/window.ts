@@ -13,7 +13,7 @@ export interface Viewport {
 }
 
 /** Rows kept ready above and below, so that scrolling by a notch shows no gap. */
-const SPARE = 8;
+const SPARE = 6;
 
 export function visibleSlice(length: number, { scrollTop, height, rowHeight }: Viewport): Slice {
   const first = Math.floor(Math.max(0, scrollTop) / rowHeight);

@@ -6,8 +6,8 @@ use crate::names::{ConnectionId, ConnectionToken, HubName, UserId};
 use crate::outbox::Outbox;
 use crate::rest::{bearer, read_body, text, unauthorized};
 use crate::service::{Shared, now};
-use crate::token::TokenError;
 use crate::token::audience::check_client;
+use crate::token::{Claims, TokenError};
 use crate::transport::polling::{self, Ask};
 use crate::transport::{Door, Transport, events, pump};
 use crate::wire::hub_protocol::Records;
@@ -45,21 +45,21 @@ pub(crate) async fn negotiate(
     }
     let wanted = admitted.query.all("negotiateVersion").next();
     let body = match Version::for_client(wanted) {
-        Some(version) => negotiated(&shared, admitted.hub, version),
+        Some(version) => negotiated(&shared, admitted, version),
         None => negotiation::refusal("The client requested an invalid protocol version."),
     };
     ([(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-fn negotiated(shared: &Shared, hub: HubName, version: Version) -> serde_json::Value {
+fn negotiated(shared: &Shared, admitted: Admitted, version: Version) -> serde_json::Value {
     let id = ConnectionId(random_id().into());
     let token = ConnectionToken(match version {
         Version::Zero => id.0.to_string(),
         Version::One => random_id(),
     });
-    let reply = negotiation::reply(version, &id, &token);
+    let reply = negotiation::reply(version, &id, &token, admitted.claims.transports);
     let now = now();
-    shared.world().negotiated(hub, token, id, now, now + shared.timings.connect);
+    shared.world().negotiated(admitted.hub, token, id, now, now + shared.timings.connect);
     reply
 }
 
@@ -100,8 +100,10 @@ async fn answer(
 /// A client whose token is good.
 struct Admitted {
     hub: HubName,
-    user: Option<UserId>,
+    claims: Claims,
     query: Query,
+    /// The query as the client wrote it.
+    asked: String,
 }
 
 impl Admitted {
@@ -122,8 +124,8 @@ fn admit(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Admitted, No
     let query = query.map_err(|_| NotAdmitted::Query("The query is not text"))?;
     let hub = query.one("hub").ok().flatten().and_then(HubName::of_client);
     let hub = hub.ok_or(NotAdmitted::Query("The query must name one valid hub"))?;
-    let user = authorize(shared, headers, &query, &hub).map_err(NotAdmitted::Token)?;
-    Ok(Admitted { hub, user, query })
+    let claims = authorize(shared, headers, &query, &hub).map_err(NotAdmitted::Token)?;
+    Ok(Admitted { hub, claims, query, asked: uri.query().unwrap_or_default().to_owned() })
 }
 
 fn turn_away(shared: &Shared, reason: NotAdmitted) -> Response {
@@ -138,12 +140,12 @@ fn authorize(
     headers: &HeaderMap,
     query: &Query,
     hub: &HubName,
-) -> Result<Option<UserId>, TokenError> {
+) -> Result<Claims, TokenError> {
     // Browsers cannot set headers on WebSockets and event streams, so they put the token into the query.
     let token = bearer(headers).or_else(|| query.all("access_token").next()).ok_or(TokenError::Missing)?;
     let claims = shared.keys.verify(token, SystemTime::now())?;
     check_client(&claims, text(headers, HOST), hub)?;
-    Ok(claims.user.map(UserId))
+    Ok(claims)
 }
 
 fn by_web_socket(
@@ -172,7 +174,7 @@ async fn by_poll(shared: &Arc<Shared>, admitted: Admitted, scissors: Scissors) -
     if let Some(Door::LongPolling { asks, .. }) = known {
         return polling::poll(&asks, scissors).await.ok_or(NO_CONNECTION);
     }
-    let (polls, door) = polling::open(shared.timings.poll);
+    let (polls, door) = polling::open(admitted.claims.poll.unwrap_or(shared.timings.poll));
     let connection = arrive(shared, admitted, Some(token), door)?;
     tokio::spawn(pump::run(polls, connection));
     Ok(polling::opened())
@@ -188,8 +190,12 @@ fn arrive(
     if let Some(status) = shared.faults.refused_clients() {
         return Err(refused_client(status));
     }
-    let Admitted { hub, user, .. } = admitted;
-    let (outbox, transport) = (Arc::new(Outbox::default()), door.transport());
+    let transport = door.transport();
+    if !admitted.claims.transports.allow(transport) {
+        return Err(Refusal(StatusCode::NOT_FOUND, "The token does not allow this transport"));
+    }
+    let Admitted { hub, claims, asked, .. } = admitted;
+    let outbox = Arc::new(Outbox::default());
     let line = Line { outbox: outbox.clone(), door };
     let mut world = shared.world();
     let (token, id) = match token {
@@ -204,7 +210,9 @@ fn arrive(
         }
     };
     drop(world);
-    Ok(Connection::new(shared.clone(), Identity { hub, token, id, user }, transport, outbox))
+    let Claims { user, told, .. } = claims;
+    let identity = Identity { hub, token, id, user: user.map(UserId), claims: told, query: asked };
+    Ok(Connection::new(shared.clone(), identity, transport, outbox))
 }
 
 fn not_claimed(refusal: ClaimRefusal, transport: Transport) -> Refusal {

@@ -5,11 +5,13 @@ use crate::names::{ConnectionId, ConnectionToken, HubName, UserId};
 use crate::outbox::{Outbox, Recipient};
 use crate::service::{Shared, Timings, now};
 use crate::transport::Transport;
+use crate::upstream::{Call, Feed};
 use crate::wire::hub_protocol::{
     ClientMessage, Framing, HandshakeRefusal, Protocol, Records, ServerMessage, check_handshake,
     handshake_reply,
 };
 use crate::world::Opening;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// Who a connection is.
@@ -18,16 +20,24 @@ pub(crate) struct Identity {
     pub(crate) token: ConnectionToken,
     pub(crate) id: ConnectionId,
     pub(crate) user: Option<UserId>,
+    /// What its token says of the client.
+    pub(crate) claims: Vec<(String, String)>,
+    /// The query it came with.
+    pub(crate) query: String,
 }
 
 /// A connection that the world knows; it is forgotten there when this is dropped.
 pub(crate) struct Connection {
     shared: Arc<Shared>,
-    identity: Identity,
+    identity: Arc<Identity>,
     transport: Transport,
     recipient: Recipient,
     records: Records,
     phase: Phase,
+    /// There once the handshake is done, if there are upstreams at all.
+    feed: Option<Feed>,
+    /// Why it ended, if it failed.
+    failure: Option<String>,
 }
 
 /// Where a connection is in its life.
@@ -48,8 +58,16 @@ impl Connection {
     ) -> Connection {
         // Until the handshake names the protocol, everything is JSON.
         let recipient = Recipient { outbox, protocol: Protocol::Json };
-        let (records, phase) = (Records::default(), Phase::Handshake);
-        Connection { shared, identity, transport, recipient, records, phase }
+        Connection {
+            shared,
+            identity: Arc::new(identity),
+            transport,
+            recipient,
+            records: Records::default(),
+            phase: Phase::Handshake,
+            feed: None,
+            failure: None,
+        }
     }
 
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
@@ -81,7 +99,7 @@ impl Connection {
                 Ok(Some(record)) if self.phase == Phase::Handshake => {
                     self.shake_hands(check_handshake(&record, self.transport.carries_binary()));
                 }
-                Ok(Some(record)) => self.react(&record),
+                Ok(Some(record)) => self.react(record),
                 Err(_) => self.end_with_error(),
             }
         }
@@ -108,24 +126,49 @@ impl Connection {
             return;
         };
         self.recipient.protocol = protocol;
-        let Identity { hub, id, user, .. } = &self.identity;
+        let Identity { hub, id, user, .. } = &*self.identity;
         let recipient = self.recipient.clone();
         let opening = Opening { hub: hub.clone(), id: id.clone(), user: user.clone(), recipient };
         self.shared.world().open(opening, now());
+        self.feed = Feed::open(&self.shared, &self.identity, &self.recipient);
         self.phase = Phase::Open;
     }
 
-    fn react(&mut self, record: &[u8]) {
-        match self.recipient.protocol.read(record) {
-            Ok(ClientMessage::Call { id, method }) => {
-                let error =
-                    format!("No upstream is configured, so nothing can answer the call of '{method}'.");
-                self.recipient.tell(&ServerMessage::FailedCompletion { id, error }.into());
+    fn react(&mut self, record: Bytes) {
+        match self.recipient.protocol.read(&record) {
+            Ok(ClientMessage::Call { id, method }) => self.pass_on(id, method, record),
+            Ok(ClientMessage::StreamCall { id, method }) => {
+                self.refuse(id, format!("Nothing can stream an answer to the call of '{method}'."));
+            }
+            Ok(ClientMessage::Completion { id: call, outcome }) => {
+                let Identity { hub, id, .. } = &*self.identity;
+                self.shared.world().answered(hub, id, &call, outcome);
             }
             Ok(ClientMessage::Close) => self.end(None),
             Ok(ClientMessage::Other) => {}
             Err(_) => self.end_with_error(),
         }
+    }
+
+    fn pass_on(&mut self, id: Option<String>, method: String, record: Bytes) {
+        let url = self.shared.upstreams.url_of_call(&self.identity.hub, &method);
+        match (url, &self.feed, id) {
+            (Some(url), Some(feed), id) => {
+                if feed.take(Call { url, id, method, record }).is_err() {
+                    self.end(Some("The upstream has too many calls of this client to answer."));
+                }
+            }
+            (_, _, Some(id)) => {
+                let error =
+                    format!("No upstream is configured, so nothing can answer the call of '{method}'.");
+                self.refuse(id, error);
+            }
+            (_, _, None) => {}
+        }
+    }
+
+    fn refuse(&self, id: String, error: String) {
+        self.recipient.tell(&ServerMessage::Completion { id, error: Some(error) }.into());
     }
 
     /// ASP.NET Core's words for a client that broke the protocol.
@@ -134,9 +177,10 @@ impl Connection {
     }
 
     fn end(&mut self, error: Option<&str>) {
+        self.failure = error.map(str::to_owned);
         match error {
             Some(_) => {
-                self.recipient.end_with(&ServerMessage::Close { error: error.map(str::to_owned) }.into())
+                self.recipient.end_with(&ServerMessage::Close { error: self.failure.clone() }.into());
             }
             None => self.outbox().close(),
         }
@@ -146,7 +190,10 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let Identity { hub, token, id, .. } = &self.identity;
+        let Identity { hub, token, id, .. } = &*self.identity;
         self.shared.world().gone(hub, token, id);
+        if let Some(feed) = self.feed.take() {
+            feed.end(self.failure.take());
+        }
     }
 }

@@ -14,6 +14,8 @@ pub struct Counts {
     pub sends_accepted: u64,
     /// Accepted sends that are held now, see [`Faults::hold_sends`](crate::Faults::hold_sends).
     pub sends_held: u64,
+    /// Accepted sends that were lost, see [`Faults::lose_next_sends`](crate::Faults::lose_next_sends).
+    pub sends_lost: u64,
     /// Messages queued to clients: one per client that a send reached.
     pub messages_delivered: u64,
     /// Clients that are connected now, with the hub handshake done.

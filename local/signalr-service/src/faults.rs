@@ -17,8 +17,15 @@ pub struct Faults {
 #[derive(Default)]
 struct Plan {
     rest: VecDeque<RestFault>,
+    now_and_then: Option<NowAndThen>,
     delay: Duration,
     refused_clients: Option<StatusCode>,
+}
+
+struct NowAndThen {
+    nth: usize,
+    calls: usize,
+    status: StatusCode,
 }
 
 /// What happens to one REST call.
@@ -52,6 +59,22 @@ impl Faults {
     pub fn fail_next_with_retry_after(&self, count: usize, status: u16, retry_after: Duration) {
         let status = http_status(status);
         self.script(count, RestFault::Fail { status, retry_after: Some(retry_after) });
+    }
+
+    /// Every `nth` REST call from now on is answered with `status` and has no effect. Calls with a scripted fault
+    /// are not counted.
+    ///
+    /// # Panics
+    /// `nth` is zero, or `status` is no HTTP status.
+    pub fn fail_every(&self, nth: usize, status: u16) {
+        assert!(nth > 0, "every call is every first one");
+        let status = http_status(status);
+        self.plan().now_and_then = Some(NowAndThen { nth, calls: 0, status });
+    }
+
+    /// The next `count` sends are accepted and answered, but reach nobody.
+    pub fn lose_next_sends(&self, count: usize) {
+        self.world().lose_sends(count);
     }
 
     /// The next `count` REST calls have no effect; their sockets close without an answer.
@@ -109,10 +132,12 @@ impl Faults {
     /// Ends every fault that has not happened yet. Held sends stay held.
     pub fn clear(&self) {
         *self.plan() = Plan::default();
+        self.world().lose_sends(0);
     }
 
     pub(crate) fn next_rest(&self) -> Option<RestFault> {
-        self.plan().rest.pop_front()
+        let mut plan = self.plan();
+        plan.rest.pop_front().or_else(|| plan.now_and_then.as_mut()?.next())
     }
 
     pub(crate) fn delay(&self) -> Duration {
@@ -133,6 +158,14 @@ impl Faults {
 
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().expect("nothing panics while it holds the world")
+    }
+}
+
+impl NowAndThen {
+    fn next(&mut self) -> Option<RestFault> {
+        self.calls += 1;
+        let is_hit = self.calls.is_multiple_of(self.nth);
+        is_hit.then_some(RestFault::Fail { status: self.status, retry_after: None })
     }
 }
 

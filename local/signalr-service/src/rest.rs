@@ -2,13 +2,14 @@
 
 use crate::faults::RestFault;
 use crate::listener::Scissors;
+use crate::names::{ConnectionId, GroupName, HubName};
 use crate::service::{Shared, now};
-use crate::token::audience::{Requested, check_rest};
+use crate::token::audience::{Requested, check_rest, client_audience};
 use crate::token::{Claims, TokenError};
-use crate::wire::hub_protocol::ServerMessage;
+use crate::wire::hub_protocol::{Broadcast, Invocation, Outcome, ServerMessage};
 use crate::wire::options::{self, Options};
 use crate::wire::route::{self, Operation, Route, RouteRefusal};
-use crate::wire::{reply, send_body};
+use crate::wire::{frames_body, listing, reply, send_body};
 use crate::world::{Send, Target};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -17,9 +18,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::time::timeout;
 
 /// The largest body of a send that the service documents.
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -59,15 +62,31 @@ async fn answer(shared: &Shared, request: Request) -> Result<Response, Response>
     authorize(shared, &parts).map_err(|error| unauthorized(shared, &error))?;
     let query = parts.uri.query().unwrap_or_default();
     let options = options::read(&call, query).map_err(|error| reply::bad_request(&error.to_string()))?;
-    let done = match &call.operation {
+    let found = match &call.operation {
+        Operation::Invoke(id) => {
+            let invocation = read_invocation(&parts.headers, body).await?;
+            return Ok(invoke(shared, &options.hub, id, invocation).await);
+        }
+        Operation::GenerateToken => return Ok(client_token(shared, &options, text(&parts.headers, HOST))),
+        Operation::List(group) => return Ok(list(shared, &options, group, &parts)),
         Operation::Send(target) => {
             let message = read_message(&parts.headers, body).await?;
             send(shared, options, target.clone(), message);
             true
         }
-        operation => apply(shared, options, operation.clone()),
+        Operation::Close(whom) => close(shared, options, whom),
+        Operation::Exists(subject) => shared.world().exists(&options.hub, subject, now()),
+        Operation::Join(member, group) => {
+            let (member, group) = (member.clone(), group.clone());
+            shared.world().join(&options.hub, member, group, options.stay, now())
+        }
+        Operation::Leave(member, group) => shared.world().leave(&options.hub, member, group),
+        Operation::LeaveAll(member) => {
+            shared.world().leave_all(&options.hub, member);
+            true
+        }
     };
-    Ok(if done { reply::done(call.api, &call.operation) } else { reply::missing(&call.operation) })
+    Ok(if found { reply::done(call.api, &call.operation) } else { reply::missing(&call.operation) })
 }
 
 fn refused_route(refusal: RouteRefusal) -> Response {
@@ -108,15 +127,28 @@ pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-async fn read_message(headers: &HeaderMap, body: Body) -> Result<ServerMessage, Response> {
-    let media_type = text(headers, CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
+/// A message as JSON, or in frames for its clients' protocols.
+async fn read_message(headers: &HeaderMap, body: Body) -> Result<Broadcast, Response> {
+    match media_type(headers).as_str() {
+        "application/octet-stream" | "application/x-msgpack" => {
+            let bytes = read_body(body).await?;
+            frames_body::parse(&bytes).map_err(|error| reply::bad_request(&error.to_string()))
+        }
+        _ => Ok(ServerMessage::Invocation(read_invocation(headers, body).await?).into()),
+    }
+}
+
+async fn read_invocation(headers: &HeaderMap, body: Body) -> Result<Invocation, Response> {
+    if media_type(headers) != "application/json" {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(reply::refused(status, "UnsupportedMediaType", "the body must be application/json"));
     }
     let bytes = read_body(body).await?;
-    let message = send_body::parse(&bytes).map_err(|error| reply::bad_request(&error.to_string()))?;
-    Ok(ServerMessage::Invocation { target: message.target, arguments: message.arguments })
+    send_body::parse(&bytes).map_err(|error| reply::bad_request(&error.to_string()))
+}
+
+fn media_type(headers: &HeaderMap) -> String {
+    text(headers, CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// The whole body, if it is not over the limit of the service, which is the same for sends by clients.
@@ -139,35 +171,49 @@ pub(crate) async fn read_body(body: Body) -> Result<Vec<u8>, Response> {
     Ok(bytes)
 }
 
-fn send(shared: &Shared, options: Options, to: Target, message: ServerMessage) {
+fn send(shared: &Shared, options: Options, to: Target, message: Broadcast) {
     let Options { hub, excluded, .. } = options;
     let excluded = match to {
         Target::All | Target::Group(_) => excluded,
         Target::User(_) | Target::Connection(_) => HashSet::new(),
     };
-    shared.world().send(Send { hub, to, excluded, message: message.into() }, now());
+    shared.world().send(Send { hub, to, excluded, message }, now());
 }
 
-/// Carries out what needs no body. `false` when what it is about does not exist.
-fn apply(shared: &Shared, options: Options, operation: Operation) -> bool {
-    let mut world = shared.world();
-    let Options { hub, excluded, reason, stay } = options;
-    match operation {
-        Operation::Send(_) => unreachable!("sends have a body and are carried out by `send`"),
-        Operation::Close(whom) => {
-            let farewell = ServerMessage::Close { error: reason }.into();
-            let one = matches!(whom, Target::Connection(_));
-            let excluded = if one { HashSet::new() } else { excluded };
-            let closed = world.close(&hub, &whom, &excluded, &farewell, now());
-            !one || closed > 0
-        }
-        Operation::Exists(subject) => world.exists(&hub, &subject, now()),
-        Operation::Join(member, group) => world.join(&hub, member, group, stay, now()),
-        Operation::Leave(member, group) => world.leave(&hub, &member, &group),
-        Operation::LeaveAll(member) => {
-            world.leave_all(&hub, &member);
-            true
-        }
+/// `false` when it is about one connection that does not exist.
+fn close(shared: &Shared, options: Options, whom: &Target) -> bool {
+    let Options { hub, excluded, reason, .. } = options;
+    let one = matches!(whom, Target::Connection(_));
+    let excluded = if one { HashSet::new() } else { excluded };
+    let farewell = ServerMessage::Close { error: reason }.into();
+    let closed = shared.world().close(&hub, whom, &excluded, &farewell, now());
+    !one || closed > 0
+}
+
+/// A token by which a client may connect to the hub at `host`.
+fn client_token(shared: &Shared, options: &Options, host: &str) -> Response {
+    let audience = client_audience(host, &options.hub);
+    let expires = SystemTime::now() + options.lifetime;
+    let token = shared.keys.client_token(&audience, options.user.as_deref(), expires);
+    reply::json_text(json!({ "token": token }).to_string())
+}
+
+fn list(shared: &Shared, options: &Options, group: &GroupName, parts: &Parts) -> Response {
+    let members = shared.world().members(&options.hub, group, now());
+    let url = format!("http://{}{}", text(&parts.headers, HOST), parts.uri.path());
+    let query = parts.uri.query().unwrap_or_default();
+    reply::json_text(listing::reply(&members, &options.page, &url, query).to_string())
+}
+
+async fn invoke(shared: &Shared, hub: &HubName, id: &ConnectionId, invocation: Invocation) -> Response {
+    let Some(outcome) = shared.world().invoke(hub, id, invocation) else {
+        return reply::missing(&Operation::Invoke(id.clone()));
+    };
+    match timeout(shared.timings.client_result, outcome).await {
+        Ok(Ok(Outcome::Result(json))) => reply::client_result(&json),
+        Ok(Ok(Outcome::Error(error))) => reply::no_client_result("ClientError", &error),
+        Ok(Err(_)) => reply::no_client_result("ConnectionEnded", "the connection ended without an answer"),
+        Err(_) => reply::no_client_result("Timeout", "the client did not answer in time"),
     }
 }
 

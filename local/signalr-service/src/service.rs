@@ -4,6 +4,7 @@ use crate::counts::{Counts, Tally};
 use crate::faults::Faults;
 use crate::listener::{Listener, Scissors};
 use crate::token::Keys;
+use crate::upstream::{Upstream, Upstreams};
 use crate::world::World;
 use crate::{client, origin, rest};
 use axum::Router;
@@ -35,6 +36,8 @@ pub struct ServiceConfig {
     pub access_keys: Vec<String>,
     /// Periods of the client protocol.
     pub timings: Timings,
+    /// Where clients' calls and the news of their connections go: the first that fits. Default: nowhere.
+    pub upstreams: Vec<Upstream>,
 }
 
 /// Periods of the client protocol. The defaults are those of the service and of ASP.NET Core.
@@ -49,7 +52,12 @@ pub struct Timings {
     /// Time from negotiation to connection. 15 s; the service is reported to allow 5 s, too little for a
     /// page that is paused in a debugger.
     pub connect: Duration,
-    /// How long a long poll waits for something to say; less than the client timeout. 5 s.
+    /// How long a call by `:invoke` waits for the client's answer. 30 s; the service's is not documented.
+    pub client_result: Duration,
+    /// How long a client's call waits for the upstream's reply. 100 s, as .NET's HTTP client; the service's is not
+    /// documented.
+    pub upstream: Duration,
+    /// How long a long poll waits for something to say, unless its token says how long. 5 s.
     pub poll: Duration,
 }
 
@@ -60,6 +68,8 @@ impl Default for Timings {
             client_timeout: Duration::from_secs(30),
             handshake: Duration::from_secs(15),
             connect: Duration::from_secs(15),
+            client_result: Duration::from_secs(30),
+            upstream: Duration::from_secs(100),
             poll: Duration::from_secs(5),
         }
     }
@@ -71,6 +81,7 @@ impl Default for ServiceConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
             access_keys: vec![DEVELOPMENT_KEY.to_owned()],
             timings: Timings::default(),
+            upstreams: Vec::new(),
         }
     }
 }
@@ -82,6 +93,7 @@ impl fmt::Debug for ServiceConfig {
             .field("listen", &self.listen)
             .field("access_keys", &self.access_keys.len())
             .field("timings", &self.timings)
+            .field("upstreams", &self.upstreams.len())
             .finish()
     }
 }
@@ -95,6 +107,9 @@ pub enum ServiceError {
     /// No access key, or an empty one.
     #[error("the SignalR stand-in needs at least one access key, and none may be empty")]
     NoKey,
+    /// A webhook that cannot be called.
+    #[error("an upstream of the SignalR stand-in needs an http:// URL, not {0}")]
+    Upstream(String),
     /// The port is taken, or the address does not exist.
     #[error("the SignalR stand-in cannot listen on {address}")]
     Listen {
@@ -118,7 +133,7 @@ impl Service {
     /// Starts to listen; when this returns, clients and callers are served.
     ///
     /// # Errors
-    /// The address is not loopback or cannot be bound, or there is no key.
+    /// The address is not loopback or cannot be bound, there is no key, or an upstream has no usable URL.
     pub async fn start(config: ServiceConfig) -> Result<Service, ServiceError> {
         if !config.listen.ip().is_loopback() {
             return Err(ServiceError::NotLoopback(config.listen));
@@ -126,13 +141,16 @@ impl Service {
         if config.access_keys.is_empty() || config.access_keys.iter().any(String::is_empty) {
             return Err(ServiceError::NoKey);
         }
+        if let Some(upstream) = config.upstreams.iter().find(|upstream| !upstream.is_usable()) {
+            return Err(ServiceError::Upstream(upstream.url_template.clone()));
+        }
         let bound = TcpListener::bind(config.listen).await;
         let listen = |source| ServiceError::Listen { address: config.listen, source };
         let tcp = bound.map_err(listen)?;
         let address = tcp.local_addr().map_err(listen)?;
         let (stop, stopping) = watch::channel(false);
         let (alive, all_gone) = mpsc::channel(1);
-        let shared = Arc::new(Shared::new(config, alive));
+        let shared = Arc::new(Shared::new(config, stopping.clone(), alive));
         let server = tokio::spawn(serve(Listener::new(tcp, stopping.clone()), shared.clone(), stopping));
         Ok(Service { address, shared, stop, server, all_gone })
     }
@@ -195,11 +213,16 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) keys: Keys,
     pub(crate) timings: Timings,
+    pub(crate) upstreams: Upstreams,
     _alive: mpsc::Sender<Infallible>,
 }
 
 impl Shared {
-    fn new(config: ServiceConfig, alive: mpsc::Sender<Infallible>) -> Shared {
+    fn new(
+        config: ServiceConfig,
+        stopping: watch::Receiver<bool>,
+        alive: mpsc::Sender<Infallible>,
+    ) -> Shared {
         let tally = Tally::new();
         let world = Arc::new(Mutex::new(World::new(tally.clone())));
         Shared {
@@ -208,6 +231,7 @@ impl Shared {
             tally,
             keys: Keys::new(config.access_keys),
             timings: config.timings,
+            upstreams: Upstreams::new(config.upstreams, config.timings.upstream, stopping),
             _alive: alive,
         }
     }

@@ -3,13 +3,15 @@
 
 pub(crate) mod audience;
 
+use crate::transport::Transports;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use sha2::{Sha256, Sha512};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::ops::RangeInclusive;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The keys a token may be signed with. The text of a key is used as it is, although it looks like base64.
 /// No `Debug`: keys are never printed.
@@ -35,10 +37,15 @@ pub(crate) enum TokenError {
 }
 
 /// What a valid token says. The caller has to check the audience.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Claims {
     pub(crate) audiences: Vec<String>,
     pub(crate) user: Option<String>,
+    pub(crate) transports: Transports,
+    /// How long a poll may wait.
+    pub(crate) poll: Option<Duration>,
+    /// What the application is told of the client: names and values.
+    pub(crate) told: Vec<(String, String)>,
 }
 
 impl Keys {
@@ -48,6 +55,27 @@ impl Keys {
 
     pub(crate) fn first(&self) -> &str {
         self.0.first().expect("a service starts with at least one key")
+    }
+
+    /// A token for a client, signed with the first key.
+    pub(crate) fn client_token(&self, audience: &str, user: Option<&str>, expires: SystemTime) -> String {
+        let expires = expires.duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs());
+        let mut payload = json!({ "aud": audience, "exp": expires });
+        if let Some(user) = user {
+            payload["asrs.s.uid"] = user.into();
+        }
+        let parts = [json!({ "alg": "HS256", "typ": "JWT" }), payload];
+        let signed = parts.map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+        let signature = hmac::<Hmac<Sha256>>(self.first(), &signed).finalize().into_bytes();
+        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// What an upstream is shown to prove who calls: for each key, `text` signed with it, in hexadecimal digits.
+    pub(crate) fn signatures(&self, text: &str) -> impl Iterator<Item = String> {
+        self.0.iter().map(move |key| {
+            let signature = hmac::<Hmac<Sha256>>(key, text).finalize().into_bytes();
+            signature.iter().map(|byte| format!("{byte:02x}")).collect()
+        })
     }
 
     /// Checks algorithm, signature and expiry. Not-before and issuer are not checked, as in the service;
@@ -80,10 +108,8 @@ struct Header {
 struct Payload {
     aud: Option<Value>,
     exp: Option<f64>,
-    #[serde(rename = "asrs.s.uid")]
-    uid: Option<Value>,
-    nameid: Option<Value>,
-    sub: Option<Value>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 impl Payload {
@@ -93,17 +119,52 @@ impl Payload {
         if expires <= now {
             return Err(TokenError::Expired);
         }
-        let user =
-            [self.uid, self.nameid, self.sub].into_iter().find_map(|claim| texts(claim).into_iter().next());
-        Ok(Claims { audiences: texts(self.aud), user: user.filter(|user| !user.is_empty()) })
+        let told = self.told();
+        let user = ["asrs.s.uid", "nameid", "sub"].into_iter().find_map(|name| self.first(name));
+        Ok(Claims {
+            audiences: self.aud.as_ref().map(texts).unwrap_or_default(),
+            user: user.filter(|user| !user.is_empty()),
+            transports: self.number("asrs.s.htt").map(Transports::of_mask).unwrap_or_default(),
+            poll: self.number("asrs.s.ttl").filter(|ttl| POLL_SECONDS.contains(ttl)).map(Duration::from_secs),
+            told,
+        })
+    }
+
+    /// All but the claims of the token itself and of the service. An application's claim with such a name has a
+    /// prefix in the token.
+    fn told(&self) -> Vec<(String, String)> {
+        let others = self
+            .others
+            .iter()
+            .filter(|(name, _)| !OF_THE_TOKEN.contains(&name.as_str()) && !name.starts_with("asrs.s."));
+        let values = others.flat_map(|(name, claim)| {
+            let name = name.strip_prefix("asrs.u.").unwrap_or(name);
+            texts(claim).into_iter().map(|value| (name.to_owned(), value))
+        });
+        values.collect()
+    }
+
+    fn first(&self, name: &str) -> Option<String> {
+        texts(self.others.get(name)?).into_iter().next()
+    }
+
+    /// A number as the service's own claims hold it: in a text.
+    fn number(&self, name: &str) -> Option<u64> {
+        self.first(name)?.parse().ok()
     }
 }
 
+/// What the service documents for the longest wait of a poll; other numbers change nothing.
+const POLL_SECONDS: RangeInclusive<u64> = 1..=300;
+
+/// Claims that say nothing of the client, beside `aud` and `exp`.
+const OF_THE_TOKEN: [&str; 9] = ["iat", "nbf", "iss", "actort", "acr", "azp", "c_hash", "jti", "nonce"];
+
 /// A claim's values: a claim that occurs more often is an array.
-fn texts(claim: Option<Value>) -> Vec<String> {
+fn texts(claim: &Value) -> Vec<String> {
     match claim {
-        Some(Value::String(text)) => vec![text],
-        Some(Value::Array(values)) => values.into_iter().flat_map(|value| texts(Some(value))).collect(),
+        Value::String(text) => vec![text.clone()],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
         _ => Vec::new(),
     }
 }
@@ -114,8 +175,12 @@ fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
 }
 
 fn is_signed<M: Mac + KeyInit>(key: &str, signed: &str, signature: &[u8]) -> bool {
+    hmac::<M>(key, signed).verify_slice(signature).is_ok()
+}
+
+fn hmac<M: Mac + KeyInit>(key: &str, text: &str) -> M {
     let mac = <M as KeyInit>::new_from_slice(key.as_bytes()).expect("an HMAC key has any length");
-    mac.chain_update(signed).verify_slice(signature).is_ok()
+    mac.chain_update(text)
 }
 
 #[cfg(test)]

@@ -32,10 +32,41 @@ impl Transport {
     }
 }
 
+/// Which transports a client may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Transports(u64);
+
+impl Transports {
+    /// The sum of 1 for WebSockets, 2 for server-sent events and 4 for long polling.
+    pub(crate) fn of_mask(mask: u64) -> Transports {
+        Transports(mask)
+    }
+
+    pub(crate) fn allow(self, transport: Transport) -> bool {
+        let bit = match transport {
+            Transport::WebSockets => 1,
+            Transport::ServerSentEvents => 2,
+            Transport::LongPolling => 4,
+        };
+        self.0 & bit != 0
+    }
+}
+
+impl Default for Transports {
+    fn default() -> Transports {
+        Transports(1 | 2 | 4)
+    }
+}
+
 /// One client at the other end of a transport.
 pub(crate) trait Link: Send {
     /// Whether an idle link needs pings to show that both ends are there.
     const PINGED: bool = true;
+
+    /// Whether the client is there although it says nothing.
+    fn waits(&self) -> bool {
+        false
+    }
 
     /// The next sign of the client. Cancel safe.
     fn receive(&mut self) -> impl Future<Output = Heard> + Send;

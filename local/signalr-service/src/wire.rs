@@ -1,6 +1,8 @@
 //! The bytes: what REST callers and SignalR clients write and read. Pure rendering and parsing, no state.
 
+pub(crate) mod frames_body;
 pub(crate) mod hub_protocol;
+pub(crate) mod listing;
 pub(crate) mod negotiation;
 pub(crate) mod options;
 pub(crate) mod query;

@@ -2,6 +2,7 @@
 //! and does no I/O; frames leave it through the clients' outboxes.
 
 mod arrivals;
+mod calls;
 mod hub;
 mod remembered;
 
@@ -11,11 +12,12 @@ use crate::counts::{Counts, Tally};
 use crate::names::{ConnectionId, ConnectionToken, GroupName, HubName, UserId};
 use crate::outbox::Recipient;
 use crate::transport::Door;
-use crate::wire::hub_protocol::Broadcast;
+use crate::wire::hub_protocol::{Broadcast, Invocation, Outcome};
 use arrivals::Arrivals;
 use hub::{Hub, Reached};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// Who a send or a close is for. Nobody being there is no error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +76,14 @@ pub(crate) struct World {
     arrivals: Arrivals,
     /// `Some` while sends are held, oldest first.
     held: Option<VecDeque<Send>>,
+    /// How many of the next sends reach nobody.
+    losses: usize,
     tally: Tally,
 }
 
 impl World {
     pub(crate) fn new(tally: Tally) -> World {
-        World { hubs: HashMap::new(), arrivals: Arrivals::default(), held: None, tally }
+        World { hubs: HashMap::new(), arrivals: Arrivals::default(), held: None, losses: 0, tally }
     }
 
     /// Notes a negotiated connection, to be claimed before `until`.
@@ -139,9 +143,13 @@ impl World {
         }
     }
 
-    /// Accepts a send: delivers it, or keeps it while sends are held.
+    /// Accepts a send: delivers it, keeps it while sends are held, or loses it.
     pub(crate) fn send(&mut self, send: Send, now: Instant) {
         self.tally.add(|counts| counts.sends_accepted += 1);
+        if let Some(left) = self.losses.checked_sub(1) {
+            self.losses = left;
+            return self.tally.add(|counts| counts.sends_lost += 1);
+        }
         match &mut self.held {
             Some(held) => {
                 held.push_back(send);
@@ -149,6 +157,28 @@ impl World {
             }
             None => self.deliver(&send, now),
         }
+    }
+
+    /// Calls `target` on one client; its outcome arrives later, or never when the connection ends. `None` when the
+    /// connection is unknown. Calls are not held with the sends.
+    pub(crate) fn invoke(
+        &mut self,
+        hub: &HubName,
+        id: &ConnectionId,
+        invocation: Invocation,
+    ) -> Option<oneshot::Receiver<Outcome>> {
+        self.hubs.get_mut(hub)?.invoke(id, invocation)
+    }
+
+    /// A client answered its call `call`.
+    pub(crate) fn answered(&mut self, hub: &HubName, id: &ConnectionId, call: &str, outcome: Outcome) {
+        if let Some(hub) = self.hubs.get_mut(hub) {
+            hub.answered(id, call, outcome);
+        }
+    }
+
+    pub(crate) fn lose_sends(&mut self, count: usize) {
+        self.losses = count;
     }
 
     pub(crate) fn hold_sends(&mut self) {
@@ -201,6 +231,16 @@ impl World {
 
     pub(crate) fn exists(&mut self, hub: &HubName, subject: &Subject, now: Instant) -> bool {
         self.hubs.get_mut(hub).is_some_and(|hub| hub.exists(subject, now))
+    }
+
+    /// The connections in a group and their users, in the order of their ids.
+    pub(crate) fn members(
+        &mut self,
+        hub: &HubName,
+        group: &GroupName,
+        now: Instant,
+    ) -> Vec<(ConnectionId, Option<UserId>)> {
+        self.hubs.get_mut(hub).map(|hub| hub.listed(group, now)).unwrap_or_default()
     }
 
     /// `false` when the connection is unknown. A user need not be connected: the service remembers.

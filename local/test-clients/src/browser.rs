@@ -55,6 +55,26 @@ pub enum Colors {
     Dark,
 }
 
+impl Colors {
+    fn name(self) -> &'static str {
+        match self {
+            Colors::Light => "light",
+            Colors::Dark => "dark",
+        }
+    }
+}
+
+/// Whoever looks at the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// The preferred colour scheme.
+    pub colors: Colors,
+    /// Whether things that move are to be kept still.
+    pub reduced_motion: bool,
+    /// Width of the window in pixels.
+    pub width: u32,
+}
+
 /// A browser with one page. It ends, with its temporary profile, when it is stopped or dropped.
 pub struct Browser {
     script: Script,
@@ -107,13 +127,43 @@ impl Browser {
         colors: Colors,
         deadline: Duration,
     ) -> Result<Result<(), String>, ClientError> {
-        let colors = match colors {
-            Colors::Light => "light",
-            Colors::Dark => "dark",
-        };
-        let outcome =
-            self.ask(json!({ "do": "screenshot", "path": path, "colors": colors }), deadline).await?;
+        let command = json!({ "do": "screenshot", "path": path, "colors": colors.name() });
+        let outcome = self.ask(command, deadline).await?;
         Ok(outcome.map(drop))
+    }
+
+    /// Presses and releases a key, e.g. `Tab` or `Enter`, where the focus is. The inner error is the browser's.
+    ///
+    /// # Errors
+    /// No result came; the deadline is counted anew for each event before it.
+    pub async fn press(&mut self, key: &str, deadline: Duration) -> Result<Result<(), String>, ClientError> {
+        let outcome = self.ask(json!({ "do": "press", "key": key }), deadline).await?;
+        Ok(outcome.map(drop))
+    }
+
+    /// Makes the page believe that its user has these settings. The inner error is the browser's.
+    ///
+    /// # Errors
+    /// No result came; the deadline is counted anew for each event before it.
+    pub async fn emulate(
+        &mut self,
+        user: User,
+        deadline: Duration,
+    ) -> Result<Result<(), String>, ClientError> {
+        let colors = user.colors.name();
+        let motion = if user.reduced_motion { "reduce" } else { "no-preference" };
+        let command = json!({ "do": "emulate", "colors": colors, "motion": motion, "width": user.width });
+        let outcome = self.ask(command, deadline).await?;
+        Ok(outcome.map(drop))
+    }
+
+    /// What axe finds wrong with the page as it is now by WCAG 2.2, levels A and AA: an array of objects with `rule`,
+    /// `help` and `nodes`. The inner error is the browser's.
+    ///
+    /// # Errors
+    /// No result came; the deadline is counted anew for each event before it.
+    pub async fn violations(&mut self, deadline: Duration) -> Result<Result<Value, String>, ClientError> {
+        self.ask(json!({ "do": "violations" }), deadline).await
     }
 
     async fn ask(

@@ -9,7 +9,7 @@ mod crowd;
 mod node;
 mod script;
 
-pub use browser::{Browser, Colors, PageEvent, find_chromium};
+pub use browser::{Browser, Colors, PageEvent, User, find_chromium};
 pub use crowd::NodeCrowd;
 pub use node::{ClientEvent, ClientOptions, NodeClient};
 pub use script::ClientError;

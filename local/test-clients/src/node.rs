@@ -15,6 +15,9 @@ pub struct ClientOptions {
     /// Client methods that are reported; `None`: `newMessage`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub targets: Option<Vec<String>>,
+    /// What calls that want an answer get: `{"<method>": {"result": …}}` or `{"<method>": {"error": "…"}}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Value>,
     /// `WebSockets`, `ServerSentEvents` or `LongPolling`; `None`: the client chooses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,

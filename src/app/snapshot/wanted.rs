@@ -36,11 +36,11 @@ pub(super) struct Filter {
 }
 
 /// The moment up to which a caller knows everything.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Cursor(pub(super) Moment);
 
 /// Where reading goes on.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) shard: u16,
     pub(super) after: Option<String>,
@@ -49,7 +49,7 @@ pub(super) struct Place {
 }
 
 /// A place in the reading of what somebody wanted.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Continuation {
     pub(super) place: Place,
     since: Option<Cursor>,
@@ -173,22 +173,6 @@ impl Filter {
     }
 }
 
-/// The wire form of a cursor.
-#[derive(Serialize, Deserialize)]
-struct WireCursor {
-    moment: String,
-}
-
-/// The wire form of a continuation.
-#[derive(Serialize, Deserialize)]
-struct WireContinuation {
-    shard: u16,
-    after: Option<String>,
-    cursor: Option<String>,
-    since: Option<String>,
-    filter: u64,
-}
-
 impl Cursor {
     /// Before everything.
     pub(super) fn beginning() -> Cursor {
@@ -196,12 +180,11 @@ impl Cursor {
     }
 
     pub(super) fn to_text(&self) -> String {
-        seal(&WireCursor { moment: self.0.0.clone() })
+        seal(self)
     }
 
     fn parse(text: &str) -> Result<Cursor, WantedError> {
-        let WireCursor { moment } = open(text).ok_or(WantedError::Cursor)?;
-        Ok(Cursor(Moment(moment)))
+        open(text).ok_or(WantedError::Cursor)
     }
 }
 
@@ -211,26 +194,16 @@ impl Continuation {
     }
 
     pub(super) fn to_text(&self) -> String {
-        let moment = |cursor: &Option<Cursor>| cursor.as_ref().map(|cursor| cursor.0.0.clone());
-        let Place { shard, after, cursor } = &self.place;
-        seal(&WireContinuation {
-            shard: *shard,
-            after: after.clone(),
-            cursor: moment(cursor),
-            since: moment(&self.since),
-            filter: self.filter,
-        })
+        seal(self)
     }
 
     /// The place, if it is one in the reading of what is wanted.
     fn parse(text: &str, wanted: &Wanted) -> Result<Place, WantedError> {
-        let wire: WireContinuation = open(text).ok_or(WantedError::Continuation)?;
-        let cursor = |moment: Option<String>| moment.map(|moment| Cursor(Moment(moment)));
-        if wire.filter != wanted.filter.hash() || cursor(wire.since) != wanted.since || wire.cursor.is_none()
-        {
-            return Err(WantedError::Continuation);
+        let Continuation { place, since, filter } = open(text).ok_or(WantedError::Continuation)?;
+        match filter == wanted.filter.hash() && since == wanted.since && place.cursor.is_some() {
+            true => Ok(place),
+            false => Err(WantedError::Continuation),
         }
-        Ok(Place { shard: wire.shard, after: wire.after, cursor: cursor(wire.cursor) })
     }
 }
 

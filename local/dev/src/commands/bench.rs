@@ -1,5 +1,5 @@
 //! `cargo dev bench`: what a batch costs in requests, time, processor and memory, beside four other handlers that do the
-//! same work, and how soon the handler answers and how large it is. All budgets are judged.
+//! same work, how soon the handler answers and how large it is, and what screens wait for. All budgets are judged.
 
 mod backend;
 mod budget;
@@ -14,6 +14,7 @@ mod measure;
 mod memory;
 mod proxy;
 mod scratch;
+mod screens;
 mod server;
 mod start;
 mod stub;
@@ -61,7 +62,7 @@ pub(crate) struct Bench {
     /// Also write the tables to this file as Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Only cells whose name contains this, as in `stub/1,000 of 500/warm/fieldcast`, `memory` or `start`; can be repeated
+    /// Only cells whose name contains this, as in `stub/1,000 of 500/warm/fieldcast`, `memory`, `screens` or `start`; can be repeated
     #[arg(long, value_name = "PART OF A NAME")]
     only: Vec<String>,
     /// Measure the slow cells, too: takes about an hour
@@ -129,9 +130,10 @@ async fn measure(plan: &Plan, workspace: &Workspace) -> Result<Report> {
         false => None,
     };
     let memory = memory::of(&candidates, plan, workspace).await?;
+    let screens = screens::of(&program, plan, workspace).await;
     let cells = measure_cells(&candidates, plan).await?;
     let program_bytes = fs::metadata(&program).context("the handler cannot be measured")?.len();
-    Ok(Report { machine: Machine::this().await, starts, program_bytes, memory, cells })
+    Ok(Report { machine: Machine::this().await, starts, program_bytes, memory, screens, cells })
 }
 
 async fn measure_starts(program: &Path, rounds: usize, workspace: &Workspace) -> Result<Starts> {

@@ -35,6 +35,11 @@ pub(crate) fn check_client(claims: &Claims, host: &str, hub: &HubName) -> Result
     })
 }
 
+/// The audience of a client's token, without the port, as the SDK writes it.
+pub(crate) fn client_audience(host: &str, hub: &HubName) -> String {
+    format!("http://{}/client/?hub={}", without_port(host), hub.as_str())
+}
+
 fn names_only(query: &Query, hub: &HubName) -> bool {
     let named = query.one("hub").ok().flatten();
     query.len() == 1 && named.is_some_and(|name| name.eq_ignore_ascii_case(hub.as_str()))
@@ -86,7 +91,7 @@ mod tests {
     use super::*;
 
     fn claims(audience: &str) -> Claims {
-        Claims { audiences: vec!["other".into(), audience.into()], user: None }
+        Claims { audiences: vec!["other".into(), audience.into()], ..Claims::default() }
     }
 
     fn rest(audience: &str) -> bool {
@@ -148,6 +153,8 @@ mod tests {
         ] {
             assert!(client(good), "{good}");
         }
+        let hub = HubName::of_client("app_chat").unwrap();
+        assert_eq!(client_audience("localhost:8888", &hub), "http://localhost/client/?hub=app_chat");
         for bad in [
             "http://localhost/client/?hub=chat",
             "http://localhost/client/",

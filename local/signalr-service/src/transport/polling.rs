@@ -67,6 +67,10 @@ impl Link for Polls {
     /// Clients poll at least as often as they would be pinged.
     const PINGED: bool = false;
 
+    fn waits(&self) -> bool {
+        self.held.is_some()
+    }
+
     async fn receive(&mut self) -> Heard {
         tokio::select! {
             sent = self.sends.recv() => sent.map_or(Heard::Gone, Heard::Data),

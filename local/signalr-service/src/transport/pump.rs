@@ -39,6 +39,7 @@ pub(crate) async fn run<L: Link>(mut link: L, mut connection: Connection) {
             },
             () = sleep_until(due) => match beat {
                 Beat::HandshakeTimeout => connection.handshake_timed_out(),
+                Beat::Silence if link.waits() => pulse.heard = Instant::now(),
                 Beat::Silence => connection.was_silent(),
                 Beat::Ping => {
                     connection.ping();

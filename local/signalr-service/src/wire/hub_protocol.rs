@@ -10,6 +10,7 @@ pub(crate) use handshake::{HandshakeRefusal, check_handshake, handshake_reply};
 pub(crate) use records::{Framing, Records};
 
 use super::Frame;
+use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::sync::OnceLock;
 
@@ -24,15 +25,17 @@ pub(crate) enum Protocol {
 /// What the service says to clients.
 #[derive(Debug)]
 pub(crate) enum ServerMessage {
-    /// A call of `target` on the client. `arguments` is the caller's JSON array.
-    Invocation {
-        target: String,
-        arguments: Box<RawValue>,
-    },
-    /// The failed end of the client's call `id`.
-    FailedCompletion {
+    /// Calls the client and wants no answer.
+    Invocation(Invocation),
+    /// Calls the client, which answers with a completion of this id.
+    Call {
         id: String,
-        error: String,
+        invocation: Invocation,
+    },
+    /// The end of the client's call `id`, without a result.
+    Completion {
+        id: String,
+        error: Option<String>,
     },
     Ping,
     /// The last message on a connection; clients show `error` to the application. It allows a client to
@@ -42,16 +45,42 @@ pub(crate) enum ServerMessage {
     },
 }
 
+/// A client's method with its arguments.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) target: String,
+    /// The caller's JSON array.
+    pub(crate) arguments: Box<RawValue>,
+}
+
+/// How a call ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// JSON; `null` where the method returned nothing.
+    Result(String),
+    Error(String),
+}
+
 /// What a client says after the handshake, as far as the service reacts to it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ClientMessage {
-    /// A call that waits for its completion.
+    /// A call of the application; with an id, it waits for its completion.
     Call {
+        id: Option<String>,
+        method: String,
+    },
+    /// A call that waits for a stream of items.
+    StreamCall {
         id: String,
         method: String,
     },
+    /// The answer to a call of the service.
+    Completion {
+        id: String,
+        outcome: Outcome,
+    },
     Close,
-    /// Pings, calls that want no answer, answers, and every type this version does not know.
+    /// Pings and every type this version does not know.
     Other,
 }
 
@@ -87,6 +116,14 @@ impl Protocol {
         }
     }
 
+    /// The only message in `frame`, if it holds just that.
+    pub(crate) fn unframe(self, frame: &[u8]) -> Option<Bytes> {
+        let mut records = Records::default();
+        records.add(frame);
+        let record = records.next(self.framing()).ok().flatten()?;
+        records.is_empty().then_some(record)
+    }
+
     pub(crate) fn write(self, message: &ServerMessage) -> Result<Frame, Inexpressible> {
         match self {
             Protocol::Json => Ok(json::write(message)),
@@ -95,26 +132,33 @@ impl Protocol {
     }
 }
 
-/// A message for many clients: its frame is made once per protocol, when the first client needs it.
+/// A message for many clients: its frame is made once per protocol, when the first client needs it, or came with it.
 pub(crate) struct Broadcast {
-    message: ServerMessage,
+    /// `None` when its frames were made by the caller.
+    message: Option<ServerMessage>,
     json: OnceLock<Option<Frame>>,
     message_pack: OnceLock<Option<Frame>>,
 }
 
 impl Broadcast {
+    /// A message in frames that its caller made; in the protocols it left out, the message cannot be expressed.
+    pub(crate) fn of_frames(json: Option<Frame>, message_pack: Option<Frame>) -> Broadcast {
+        Broadcast { message: None, json: json.into(), message_pack: message_pack.into() }
+    }
+
     /// `None` when the protocol cannot express the message.
     pub(crate) fn frame(&self, protocol: Protocol) -> Option<Frame> {
         let made = match protocol {
             Protocol::Json => &self.json,
             Protocol::MessagePack => &self.message_pack,
         };
-        made.get_or_init(|| protocol.write(&self.message).ok()).clone()
+        let write = || self.message.as_ref().and_then(|message| protocol.write(message).ok());
+        made.get_or_init(write).clone()
     }
 }
 
 impl From<ServerMessage> for Broadcast {
     fn from(message: ServerMessage) -> Broadcast {
-        Broadcast { message, json: OnceLock::new(), message_pack: OnceLock::new() }
+        Broadcast { message: Some(message), json: OnceLock::new(), message_pack: OnceLock::new() }
     }
 }

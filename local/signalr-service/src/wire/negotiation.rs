@@ -1,7 +1,7 @@
 //! The reply to `POST /client/negotiate`, as ASP.NET Core's transport protocol describes it.
 
 use crate::names::{ConnectionId, ConnectionToken};
-use crate::transport::Transport;
+use crate::transport::{Transport, Transports};
 use serde_json::{Value, json};
 
 /// The two shapes of the reply.
@@ -25,8 +25,14 @@ impl Version {
     }
 }
 
-pub(crate) fn reply(version: Version, id: &ConnectionId, token: &ConnectionToken) -> Value {
-    let transports: Vec<Value> = Transport::OFFERED.into_iter().map(transport).collect();
+pub(crate) fn reply(
+    version: Version,
+    id: &ConnectionId,
+    token: &ConnectionToken,
+    allowed: Transports,
+) -> Value {
+    let offered = Transport::OFFERED.into_iter().filter(|transport| allowed.allow(*transport));
+    let transports: Vec<Value> = offered.map(transport).collect();
     match version {
         Version::Zero => json!({
             "negotiateVersion": 0,

@@ -16,15 +16,27 @@ pub(crate) fn done(api: Api, operation: &Operation) -> Response {
         | (Api::V1, Operation::Close(_))
         | (Api::V1, Operation::Join(Member::User(_), _))
         | (Api::V1, Operation::Leave(Member::User(_), _)) => StatusCode::ACCEPTED,
-        (Api::Dated, Operation::Close(Target::Connection(_))) => StatusCode::OK,
-        (Api::Dated, Operation::Close(_))
+        (Api::Dated, Operation::Close(Target::All | Target::Group(_) | Target::User(_)))
         | (Api::Dated, Operation::Leave(Member::User(_), _))
         | (Api::Dated, Operation::LeaveAll(Member::User(_))) => StatusCode::NO_CONTENT,
-        (_, Operation::Exists(_) | Operation::Join(..) | Operation::Leave(..) | Operation::LeaveAll(_)) => {
-            StatusCode::OK
-        }
+        _ => StatusCode::OK,
     };
     status.into_response()
+}
+
+/// What a client returned. `result` is JSON and passed on as it is.
+pub(crate) fn client_result(result: &str) -> Response {
+    json_text(format!(r#"{{"result":{result}}}"#))
+}
+
+pub(crate) fn json_text(text: String) -> Response {
+    ([(CONTENT_TYPE, "application/json; charset=utf-8")], text).into_response()
+}
+
+/// A client that was called and returned nothing. The status is the service's own for a timeout, and the one after
+/// which the SDK does not call again: the method may have run.
+pub(crate) fn no_client_result(code: &str, message: &str) -> Response {
+    refused(StatusCode::INTERNAL_SERVER_ERROR, code, message)
 }
 
 /// What the operation is about does not exist.
@@ -34,10 +46,7 @@ pub(crate) fn missing(operation: &Operation) -> Response {
         Operation::Exists(Subject::Group(_)) => "Warning.Group.NotExisted",
         Operation::Exists(Subject::UserInGroup(..)) => "Info.User.NotInGroup",
         Operation::Join(..) | Operation::Leave(..) => "Error.Connection.NotExisted",
-        Operation::Exists(Subject::Connection(_))
-        | Operation::Close(_)
-        | Operation::Send(_)
-        | Operation::LeaveAll(_) => "Warning.Connection.NotExisted",
+        _ => "Warning.Connection.NotExisted",
     };
     let mut response = refused(StatusCode::NOT_FOUND, code, "what the call is about does not exist");
     response.headers_mut().insert("x-ms-error-code", HeaderValue::from_static(code));

@@ -1,5 +1,6 @@
 //! Which operation a REST method and path ask for: the tables of the v1 and the 2022-06-01 swagger files.
-//! Later dated versions keep the routes of 2022-06-01; what they add is not emulated.
+//! Later dated versions keep the routes of 2022-06-01; of what they add, tokens, client results and lists of groups
+//! are emulated, filtered commands and streams are not.
 
 use crate::names::{ConnectionId, GroupName, UserId};
 use crate::world::{Member, Subject, Target};
@@ -15,7 +16,7 @@ pub(crate) enum Api {
     Dated,
 }
 
-/// The dated versions whose operations are those below.
+/// The dated versions, oldest first.
 pub(crate) const DATED_VERSIONS: [&str; 4] = ["2022-06-01", "2022-11-01", "2023-07-01", "2024-12-01"];
 
 /// Where a REST call goes.
@@ -37,11 +38,28 @@ pub(crate) struct Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
     Send(Target),
+    /// Calls a method of one client and answers with what it returns.
+    Invoke(ConnectionId),
+    /// Makes a token for a client.
+    GenerateToken,
+    /// Names the connections in a group.
+    List(GroupName),
     Close(Target),
     Exists(Subject),
     Join(Member, GroupName),
     Leave(Member, GroupName),
     LeaveAll(Member),
+}
+
+impl Operation {
+    /// The dated version that brought it.
+    pub(crate) fn since(&self) -> &'static str {
+        match self {
+            Operation::GenerateToken => "2022-11-01",
+            Operation::Invoke(_) | Operation::List(_) => "2024-12-01",
+            _ => "2022-06-01",
+        }
+    }
 }
 
 /// Why a path leads nowhere.
@@ -119,9 +137,10 @@ fn v1(path: &[&str]) -> Operations {
 }
 
 fn dated(path: &[&str]) -> Operations {
-    use Operation::{Close, Exists, Join, Leave, LeaveAll, Send};
+    use Operation::{Close, Exists, GenerateToken, Invoke, Join, Leave, LeaveAll, List, Send};
     Ok(match path {
         [":send"] => vec![(Method::POST, Send(Target::All))],
+        [":generateToken"] => vec![(Method::POST, GenerateToken)],
         [":closeConnections"] => vec![(Method::POST, Close(Target::All))],
         ["users", id] => vec![(Method::HEAD, Exists(Subject::User(user(id)?)))],
         ["users", id, ":send"] => vec![(Method::POST, Send(Target::User(user(id)?)))],
@@ -137,12 +156,14 @@ fn dated(path: &[&str]) -> Operations {
             (Method::DELETE, Close(Target::Connection(connection(id)?))),
         ],
         ["connections", id, ":send"] => vec![(Method::POST, Send(Target::Connection(connection(id)?)))],
+        ["connections", id, ":invoke"] => vec![(Method::POST, Invoke(connection(id)?))],
         ["connections", id, "groups"] => {
             vec![(Method::DELETE, LeaveAll(Member::Connection(connection(id)?)))]
         }
         ["groups", name] => vec![(Method::HEAD, Exists(Subject::Group(group(name)?)))],
         ["groups", name, ":send"] => vec![(Method::POST, Send(Target::Group(group(name)?)))],
         ["groups", name, ":closeConnections"] => vec![(Method::POST, Close(Target::Group(group(name)?)))],
+        ["groups", name, "connections"] => vec![(Method::GET, List(group(name)?))],
         ["groups", name, "connections", id] => vec![
             (Method::PUT, Join(Member::Connection(connection(id)?), group(name)?)),
             (Method::DELETE, Leave(Member::Connection(connection(id)?), group(name)?)),
@@ -261,6 +282,7 @@ mod tests {
     fn paths_of_one_family_are_unknown_to_the_other() {
         for (method, path) in [
             ("POST", "/api/v1/hubs/chat/:send"),
+            ("POST", "/api/v1/hubs/chat/connections/c/:invoke"),
             ("POST", "/api/hubs/chat"),
             ("HEAD", "/api/hubs/chat/groups/g/users/u"),
             ("HEAD", "/api/v1/hubs/chat/users/u/groups/g"),

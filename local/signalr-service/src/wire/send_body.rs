@@ -1,18 +1,11 @@
 //! The body of a send: `{"target":"…","arguments":[…]}` with member names in any case, because the .NET SDK
 //! writes `Target` and `Arguments`. Arguments stay the text they came as: numbers and dates are not touched.
 
+use super::hub_protocol::Invocation;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::fmt;
-
-/// A message for clients.
-#[derive(Debug)]
-pub(crate) struct SendBody {
-    pub(crate) target: String,
-    /// A JSON array.
-    pub(crate) arguments: Box<RawValue>,
-}
 
 /// What is wrong with a body, in words for its author.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +18,7 @@ pub(crate) enum BadBody {
     ArgumentsNoArray,
 }
 
-pub(crate) fn parse(bytes: &[u8]) -> Result<SendBody, BadBody> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Invocation, BadBody> {
     let parts: Parts = serde_json::from_slice(bytes).map_err(|_| BadBody::NotAMessage)?;
     let target = parts.target.filter(|target| !target.is_empty()).ok_or(BadBody::NoTarget)?;
     let arguments = match parts.arguments {
@@ -34,7 +27,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<SendBody, BadBody> {
         Some(arguments) if arguments.get().starts_with('[') => arguments,
         Some(_) => return Err(BadBody::ArgumentsNoArray),
     };
-    Ok(SendBody { target, arguments })
+    Ok(Invocation { target, arguments })
 }
 
 fn none() -> Box<RawValue> {

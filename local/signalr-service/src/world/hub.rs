@@ -3,13 +3,15 @@
 //! Invariants: `users` and `groups` name only connections that are in `connections` and are never empty;
 //! a connection's own set of groups holds every group that lists it.
 
+use super::calls::Calls;
 use super::remembered::Remembered;
 use super::{Stay, Subject, Target};
 use crate::names::{ConnectionId, GroupName, UserId};
 use crate::outbox::{Pushed, Recipient};
-use crate::wire::hub_protocol::Broadcast;
+use crate::wire::hub_protocol::{Broadcast, Invocation, Outcome, ServerMessage};
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
+use tokio::sync::oneshot;
 
 #[derive(Default)]
 pub(crate) struct Hub {
@@ -23,6 +25,7 @@ struct Connection {
     user: Option<UserId>,
     groups: HashSet<GroupName>,
     recipient: Recipient,
+    calls: Calls,
 }
 
 /// When a connection's place in a group ends by itself.
@@ -55,7 +58,8 @@ impl Hub {
             self.users.entry(user.clone()).or_default().insert(id.clone());
         }
         let memberships = user.as_ref().map(|user| self.remembered.of(user, now)).unwrap_or_default();
-        self.connections.insert(id.clone(), Connection { user, groups: HashSet::new(), recipient });
+        let connection = Connection { user, groups: HashSet::new(), recipient, calls: Calls::default() };
+        self.connections.insert(id.clone(), connection);
         for (group, until) in memberships {
             self.enter(&id, group, Until::At(until));
         }
@@ -109,6 +113,23 @@ impl Hub {
         reached
     }
 
+    pub(crate) fn invoke(
+        &mut self,
+        id: &ConnectionId,
+        invocation: Invocation,
+    ) -> Option<oneshot::Receiver<Outcome>> {
+        let connection = self.connections.get_mut(id)?;
+        let (call, outcome) = connection.calls.begin();
+        connection.recipient.tell(&ServerMessage::Call { id: call, invocation }.into());
+        Some(outcome)
+    }
+
+    pub(crate) fn answered(&mut self, id: &ConnectionId, call: &str, outcome: Outcome) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.calls.end(call, outcome);
+        }
+    }
+
     pub(crate) fn exists(&mut self, subject: &Subject, now: Instant) -> bool {
         match subject {
             Subject::Connection(id) => self.connections.contains_key(id),
@@ -120,6 +141,17 @@ impl Hub {
                     || self.remembered.holds(user, group, now)
             }
         }
+    }
+
+    pub(crate) fn listed(&mut self, group: &GroupName, now: Instant) -> Vec<(ConnectionId, Option<UserId>)> {
+        let members = self.members(group, now);
+        let with_user = |id: ConnectionId| {
+            let user = self.connections[&id].user.clone();
+            (id, user)
+        };
+        let mut listed: Vec<_> = members.map(with_user).collect();
+        listed.sort_by(|(one, _), (other, _)| one.0.cmp(&other.0));
+        listed
     }
 
     pub(crate) fn join_connection(&mut self, id: ConnectionId, group: GroupName) -> bool {

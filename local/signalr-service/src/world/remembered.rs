@@ -125,7 +125,9 @@ mod tests {
         remembered.keep_for(&alice(), &group(1), now + 5 * second, 10 * second);
         assert!(remembered.holds(&alice(), &group(1), now + 14 * second));
         assert!(!remembered.holds(&alice(), &group(1), now + 15 * second));
-        assert!(remembered.of(&alice(), now + 15 * second).is_empty());
+        remembered.keep_for(&alice(), &group(1), now + 6 * second, second);
+        assert!(!remembered.holds(&alice(), &group(1), now + 7 * second), "the newest call decides");
+        assert!(remembered.of(&alice(), now + 7 * second).is_empty());
         assert!(remembered.is_empty());
     }
 

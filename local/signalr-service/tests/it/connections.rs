@@ -62,13 +62,12 @@ async fn messages_may_share_a_frame_with_the_handshake_and_each_other() {
     client.say(&format!("{hello}{}{}{{\"type\":6", call(0, 1), call(1, 4))).await;
     client.say("}\u{1e}").await;
     assert_eq!(client.hear().await, "{}");
-    for id in ["0", "1"] {
-        let completion = client.hear_json().await;
-        assert_eq!((&completion["type"], &completion["invocationId"]), (&json!(3), &json!(id)));
-        assert_eq!(
-            completion["error"],
-            "No upstream is configured, so nothing can answer the call of 'save'."
-        );
+    for (id, error) in [
+        ("0", "No upstream is configured, so nothing can answer the call of 'save'."),
+        ("1", "Nothing can stream an answer to the call of 'save'."),
+    ] {
+        let completion = json!({ "type": 3, "invocationId": id, "error": error });
+        assert_eq!(client.hear_json().await, completion);
     }
     stand.service.stop().await;
 }

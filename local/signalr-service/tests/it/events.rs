@@ -90,6 +90,19 @@ async fn other_requests_for_a_stream_are_answered_as_asp_net_core_does() {
 }
 
 #[tokio::test]
+async fn a_close_by_the_service_is_told_before_the_end() {
+    let stand = Stand::start().await;
+    let (_client, mut stream) = open(&stand).await;
+    let close = "/api/hubs/chat/:closeConnections?api-version=2022-06-01&reason=enough";
+    assert_eq!(stand.status("POST", close).await, 204);
+    let farewell = stream.next().await.unwrap();
+    assert!(farewell.contains("\"type\":7") && farewell.contains("\"error\":\"enough\""), "{farewell}");
+    assert_eq!(stream.next().await, None);
+    stand.counts_when(|counts| counts.clients == 0).await;
+    stand.service.stop().await;
+}
+
+#[tokio::test]
 async fn a_cut_drops_the_stream_in_the_middle_of_its_reply() {
     let stand = Stand::start().await;
     let (_client, mut stream) = open(&stand).await;

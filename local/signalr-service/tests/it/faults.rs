@@ -1,5 +1,6 @@
 //! Fault injection and stepped mode, from outside.
 
+use crate::npm::{Client, every_way};
 use crate::raw::{End, RawClient};
 use crate::support::Stand;
 use fieldcast_signalr_service::{Service, ServiceConfig, ServiceError, Timings};
@@ -25,6 +26,46 @@ async fn the_next_calls_fail_without_effect_in_the_scripted_order() {
     assert_eq!(stand.post(HUB, BODY).await.status().as_u16(), 202);
     assert_eq!(stand.service.counts().rest_calls, 5);
     stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn every_nth_call_fails_until_it_is_cleared() {
+    let stand = Stand::start().await;
+    let status = async || stand.post(HUB, BODY).await.status().as_u16();
+    stand.service.faults().fail_every(3, 503);
+    assert_eq!([status().await, status().await, status().await], [202, 202, 503]);
+    stand.service.faults().fail_next(1, 500);
+    assert_eq!([status().await, status().await], [500, 202], "a scripted one comes first and does not count");
+    assert_eq!([status().await, status().await], [202, 503]);
+    assert_eq!(stand.service.counts().sends_accepted, 4);
+    stand.service.faults().clear();
+    assert_eq!([status().await, status().await, status().await], [202; 3]);
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn held_and_lost_sends_do_not_reach_the_npm_client_on_any_transport() {
+    for options in every_way() {
+        let stand = Stand::start().await;
+        let mut client = Client::connected(&stand, None, &options).await;
+        let faults = stand.service.faults();
+        faults.lose_next_sends(1);
+        faults.hold_sends();
+        for text in ["lost", "held", "later"] {
+            stand.send(HUB, &json!([text])).await;
+        }
+        let counts = stand.service.counts();
+        assert_eq!((counts.sends_lost, counts.sends_held, counts.messages_delivered), (1, 2, 0));
+        assert_eq!(faults.release_sends(1), 1);
+        client.expect(&["held"]).await;
+        faults.release_all_sends();
+        client.expect(&["later"]).await;
+        faults.lose_next_sends(9);
+        faults.clear();
+        stand.send(HUB, &json!(["cleared"])).await;
+        client.expect(&["cleared"]).await;
+        stand.service.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,13 @@ pub(crate) const HANDSHAKE: &str = "{\"protocol\":\"json\",\"version\":1}\u{1e}"
 
 impl HttpClient {
     pub(crate) async fn negotiated(stand: &Stand) -> HttpClient {
-        HttpClient { http: stand.http.clone(), negotiated: stand.negotiated("chat", None).await }
+        HttpClient::with_claims(stand, &[]).await
+    }
+
+    /// A client with `claims` in its token.
+    pub(crate) async fn with_claims(stand: &Stand, claims: &[(&str, &str)]) -> HttpClient {
+        let negotiated = stand.negotiated_with(stand.access_with("chat", claims)).await;
+        HttpClient { http: stand.http.clone(), negotiated }
     }
 
     pub(crate) async fn request(&self, method: Method, accept: &str, body: &'static [u8]) -> Response {

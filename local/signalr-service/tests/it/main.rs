@@ -4,13 +4,17 @@
 #![expect(clippy::unwrap_used, reason = "in a test a failed unwrap is the finding")]
 
 mod browser;
+mod client_results;
 mod connections;
 mod delivery;
 mod events;
 mod faults;
+mod frames;
 mod http_client;
 mod membership;
 mod negotiation;
+mod newer_versions;
+mod npm;
 mod npm_client;
 mod pages;
 mod polling;
@@ -19,3 +23,4 @@ mod rest;
 mod support;
 mod tokens;
 mod unauthorized;
+mod upstream;

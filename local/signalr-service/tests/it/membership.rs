@@ -2,7 +2,9 @@
 
 use crate::raw::End;
 use crate::support::Stand;
+use fieldcast_signalr_service::Timings;
 use serde_json::json;
+use std::time::Duration;
 
 const HUB: &str = "/api/v1/hubs/chat";
 
@@ -16,6 +18,37 @@ async fn a_user_is_remembered_before_any_client_came() {
     assert_eq!(stand.status("HEAD", &format!("{HUB}/groups/g")).await, 200);
     stand.send(&format!("{HUB}/groups/g"), &json!(["hello"])).await;
     alice.expect(&["hello"]).await;
+    stand.service.stop().await;
+}
+
+/// Lets time pass for everything in this process at once.
+async fn pass(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_ttl_ends_and_a_repeated_put_refreshes_it() {
+    let never = Duration::from_secs(100_000);
+    let timings = Timings { ping: never, client_timeout: never, ..Timings::default() };
+    let stand = Stand::with(timings).await;
+    let membership = "/api/hubs/chat/users/alice/groups/g?api-version=2022-06-01";
+    let put = format!("{membership}&ttl=60");
+    let mut early = stand.client("chat", Some("alice")).await;
+    assert_eq!(stand.status("PUT", &put).await, 200);
+    pass(50).await;
+    assert_eq!(stand.status("PUT", &put).await, 200);
+    pass(50).await;
+    assert_eq!(stand.status("HEAD", membership).await, 200);
+    let mut late = stand.client("chat", Some("alice")).await;
+    stand.send(&format!("{HUB}/groups/g"), &json!(["in time"])).await;
+    pass(20).await;
+    assert_eq!(stand.status("HEAD", membership).await, 404);
+    stand.send(&format!("{HUB}/groups/g"), &json!(["too late"])).await;
+    stand.send(HUB, &json!(["end"])).await;
+    early.expect(&["in time", "end"]).await;
+    late.expect(&["in time", "end"]).await;
     stand.service.stop().await;
 }
 
@@ -74,7 +107,9 @@ async fn a_close_says_why_and_ends_the_socket_politely() {
 async fn closing_many_spares_the_excluded() {
     let stand = Stand::start().await;
     let close = |whom: &str, excluded: &str| {
-        format!("/api/hubs/chat{whom}/:closeConnections?api-version=2022-06-01&excluded={excluded}")
+        format!(
+            "/api/hubs/chat{whom}/:closeConnections?api-version=2022-06-01&reason=so+long&excluded={excluded}"
+        )
     };
     let mut alice = stand.client("chat", Some("alice")).await;
     let mut spared = stand.client("chat", Some("alice")).await;
@@ -83,7 +118,8 @@ async fn closing_many_spares_the_excluded() {
     stand.status("PUT", &format!("{HUB}/groups/g/connections/{}", bob.id)).await;
     for (whom, closed) in [("/users/alice", &mut alice), ("/groups/g", &mut bob), ("", &mut carol)] {
         assert_eq!(stand.status("POST", &close(whom, &spared.id)).await, 204);
-        assert_eq!(closed.hear_json().await, json!({ "type": 7, "allowReconnect": true }), "{whom}");
+        let farewell = json!({ "type": 7, "error": "so long", "allowReconnect": true });
+        assert_eq!(closed.hear_json().await, farewell, "{whom}");
         assert_eq!(closed.end().await, End::Closed(1000));
     }
     stand.send(HUB, &json!(["still here"])).await;

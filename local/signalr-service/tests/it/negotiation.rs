@@ -1,5 +1,6 @@
 //! `/client/negotiate`, and what a negotiated id is good for.
 
+use crate::http_client::HttpClient;
 use crate::raw::RawClient;
 use crate::support::Stand;
 use fieldcast_signalr_service::Timings;
@@ -31,6 +32,28 @@ async fn version_one_keeps_the_claim_secret() {
         { "transport": "LongPolling", "transferFormats": ["Text", "Binary"] },
     ]);
     assert_eq!(reply["availableTransports"], offered);
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_may_allow_some_transports_only() {
+    let stand = Stand::start().await;
+    for (mask, allowed) in [("1", "WebSockets"), ("2", "ServerSentEvents"), ("4", "LongPolling")] {
+        let claims = [("asrs.s.htt", mask)];
+        let (url, token) = stand.access_with("chat", &claims);
+        let negotiate = url.replace("/client/?", "/client/negotiate?");
+        let reply = stand.http.post(negotiate).bearer_auth(&token).send().await.unwrap();
+        let reply: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+        let offered: Vec<&Value> = reply["availableTransports"].as_array().unwrap().iter().collect();
+        assert!(offered.len() == 1 && offered[0]["transport"] == allowed, "{reply}");
+        let status = |expected: &str| if allowed == expected { 200 } else { 404 };
+        let client = HttpClient::with_claims(&stand, &claims).await;
+        assert_eq!(client.events().await.status().as_u16(), status("ServerSentEvents"), "{mask}");
+        let client = HttpClient::with_claims(&stand, &claims).await;
+        assert_eq!(client.poll().await.0, status("LongPolling"), "{mask}");
+        let opened = RawClient::connect(&url, &token).await.err().unwrap_or(200);
+        assert_eq!(opened, status("WebSockets"), "{mask}");
+    }
     stand.service.stop().await;
 }
 

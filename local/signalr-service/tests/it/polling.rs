@@ -17,11 +17,17 @@ const ENDLESS: Timings = Timings {
     client_timeout: Duration::from_secs(600),
     handshake: Duration::from_secs(600),
     connect: Duration::from_secs(600),
+    client_result: Duration::from_secs(600),
+    upstream: Duration::from_secs(600),
     poll: Duration::from_secs(500),
 };
 
 async fn open(stand: &Stand) -> HttpClient {
-    let client = HttpClient::negotiated(stand).await;
+    open_with(stand, &[]).await
+}
+
+async fn open_with(stand: &Stand, claims: &[(&str, &str)]) -> HttpClient {
+    let client = HttpClient::with_claims(stand, claims).await;
     assert_eq!(client.poll().await, (200, String::new()), "the first poll is answered at once");
     assert_eq!(client.send(HANDSHAKE.as_bytes()).await, 200);
     assert_eq!(client.poll().await, (200, "{}\u{1e}".into()));
@@ -65,6 +71,31 @@ async fn a_poll_without_frames_comes_back_empty() {
     assert_eq!(client.poll().await, (200, String::new()));
     assert_eq!(client.poll().await, (200, String::new()));
     assert_eq!(stand.service.counts().clients, 1);
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_may_say_how_long_polls_wait() {
+    let stand = Stand::with(ENDLESS).await;
+    let client = open_with(&stand, &[("asrs.s.ttl", "1")]).await;
+    assert_eq!(client.poll().await, (200, String::new()));
+    stand.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_poll_that_waits_for_longer_than_the_client_timeout_is_no_silence() {
+    let stand =
+        Stand::with(Timings { client_timeout: Duration::from_millis(100), ..Timings::default() }).await;
+    let client = open_with(&stand, &[("asrs.s.ttl", "300")]).await;
+    let others = async {
+        // Each of them is dropped for its silence, one after the other.
+        for _ in 0..3 {
+            let _silent = stand.client("chat", None).await;
+            stand.counts_when(|counts| counts.clients == 1).await;
+        }
+        send(&stand, "still there").await;
+    };
+    assert_eq!(tokio::join!(client.poll(), others).0, (200, message("still there")));
     stand.service.stop().await;
 }
 

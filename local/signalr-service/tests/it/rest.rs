@@ -152,8 +152,15 @@ async fn a_body_may_have_one_megabyte() {
 #[tokio::test]
 async fn other_media_types_and_methods_are_refused_by_name() {
     let stand = Stand::start().await;
-    let packed = stand.call("POST", "/api/v1/hubs/chat").header("content-type", "application/x-msgpack");
-    assert_eq!(packed.body("x").send().await.unwrap().status().as_u16(), 415);
+    let send = |path: &str, media_type: &str| {
+        stand.call("POST", path).header("content-type", media_type).body("x").send()
+    };
+    assert_eq!(send("/api/v1/hubs/chat", "text/plain").await.unwrap().status().as_u16(), 415);
+    let invoke = "/api/hubs/chat/connections/c/:invoke?api-version=2024-12-01";
+    assert_eq!(send(invoke, "application/x-msgpack").await.unwrap().status().as_u16(), 415);
+    let packed = send("/api/v1/hubs/chat", "application/x-msgpack").await.unwrap();
+    assert_eq!(packed.status().as_u16(), 400);
+    assert!(packed.text().await.unwrap().contains("MessagePack map"));
     let get = stand.call("GET", "/api/hubs/chat/connections/c?api-version=2022-06-01").send().await.unwrap();
     assert_eq!(get.status().as_u16(), 405);
     assert_eq!(get.headers()["allow"], "HEAD, DELETE");

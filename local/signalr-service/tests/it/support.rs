@@ -38,7 +38,12 @@ impl Stand {
             listen: listen.parse().unwrap(),
             access_keys: vec![KEY.into(), SECOND_KEY.into()],
             timings,
+            upstreams: Vec::new(),
         };
+        Stand::of(config).await
+    }
+
+    pub(crate) async fn of(config: ServiceConfig) -> Stand {
         Stand { service: Service::start(config).await.unwrap(), http: http() }
     }
 
@@ -72,17 +77,28 @@ impl Stand {
 
     /// What a client of the hub is given: URL and token.
     pub(crate) fn client_access(&self, hub: &str, user: Option<&str>) -> (String, String) {
-        let audience = format!("http://{}/client/?hub={hub}", self.service.address().ip());
-        let mut claims = json!({ "aud": audience, "exp": tokens::in_seconds(3600) });
-        if let Some(user) = user {
-            claims["asrs.s.uid"] = user.into();
+        match user {
+            Some(user) => self.access_with(hub, &[("asrs.s.uid", user)]),
+            None => self.access_with(hub, &[]),
         }
-        (self.url(&format!("/client/?hub={hub}")), tokens::signed(KEY, &claims))
+    }
+
+    /// As [`Stand::client_access`], with `claims` in the token.
+    pub(crate) fn access_with(&self, hub: &str, claims: &[(&str, &str)]) -> (String, String) {
+        let audience = format!("http://{}/client/?hub={hub}", self.service.address().ip());
+        let mut payload = json!({ "aud": audience, "exp": tokens::in_seconds(3600) });
+        for (name, value) in claims {
+            payload[*name] = (*value).into();
+        }
+        (self.url(&format!("/client/?hub={hub}")), tokens::signed(KEY, &payload))
     }
 
     /// A connection of `hub` that is negotiated and waits for its transport.
     pub(crate) async fn negotiated(&self, hub: &str, user: Option<&str>) -> Negotiated {
-        let (url, token) = self.client_access(hub, user);
+        self.negotiated_with(self.client_access(hub, user)).await
+    }
+
+    pub(crate) async fn negotiated_with(&self, (url, token): (String, String)) -> Negotiated {
         let negotiate = url.replace("/client/?", "/client/negotiate?") + "&negotiateVersion=1";
         let reply = self.http.post(negotiate).bearer_auth(&token).send().await.unwrap();
         let reply: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();

@@ -1,11 +1,12 @@
-//! The budgets of the pipeline, each with what was measured of it.
+//! The budgets, each with what was measured of it.
 
 use serde::Serialize;
 
 use super::{
     super::package::LARGEST_PROGRAM,
     cell::{Environment, MANY, Temperature, USUAL},
-    figures::{Measured, Report},
+    figures::{Measured, Outcome, Report},
+    screens::Screens,
     system::System,
 };
 
@@ -20,6 +21,8 @@ const LEAST_FASTER_THAN_NODE: f64 = 2.0;
 const LONGEST_BATCH_MS: f64 = 30.0;
 const MOST_PROCESSOR_MICROSECONDS: f64 = 10.0;
 const LARGEST_RESIDENT: u64 = 40_000_000;
+const LONGEST_SNAPSHOT_MS: f64 = 250.0;
+const LONGEST_JOURNEY_MS: f64 = 100.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -70,6 +73,27 @@ fn verdict(kept: Option<bool>) -> Verdict {
 
 /// All budgets, measured or not.
 pub(super) fn of(report: &Report) -> Vec<Budget> {
+    of_handler(report).into_iter().chain(of_screens(&report.screens)).collect()
+}
+
+fn of_screens(screens: &Screens) -> Vec<Budget> {
+    vec![
+        at_most(
+            "snapshot of 10,000 devices from the embedded store",
+            screens.snapshots.as_ref().and_then(Outcome::measured).map(|found| found.whole_ms),
+            LONGEST_SNAPSHOT_MS,
+            "ms",
+        ),
+        at_most(
+            "device to browser on one machine, 200 readings a second, p99",
+            screens.journey.as_ref().and_then(Outcome::measured).map(|found| found.p99_ms),
+            LONGEST_JOURNEY_MS,
+            "ms",
+        ),
+    ]
+}
+
+fn of_handler(report: &Report) -> Vec<Budget> {
     let usual = |environment, system| report.measured(environment, USUAL, Temperature::Warm, system);
     let fieldcast = |environment| usual(environment, System::Fieldcast);
     let delayed = Environment::AzuriteDelayed;
@@ -152,7 +176,7 @@ mod tests {
     use super::{
         super::{
             cell::Cell,
-            figures::{Figure, Memory, Outcome, Resident, Samples},
+            figures::{Figure, Memory, Resident, Samples},
             machine::Machine,
             workload::Shape,
         },
@@ -161,7 +185,8 @@ mod tests {
 
     fn report() -> Report {
         let machine = Machine { processor: String::new(), cores: 1, kernel: String::new() };
-        Report { machine, starts: None, program_bytes: 0, memory: Vec::new(), cells: Vec::new() }
+        let (memory, screens, cells) = (Vec::new(), Screens::default(), Vec::new());
+        Report { machine, starts: None, program_bytes: 0, memory, screens, cells }
     }
 
     fn figure(shape: Shape, system: System, milliseconds: u64, resident: Option<u64>) -> Figure {

@@ -119,6 +119,10 @@ pub(super) struct Plan {
     pub(super) known: Shape,
     pub(super) known_rounds: Rounds,
     pub(super) starts: usize,
+    /// How many snapshots are asked for.
+    pub(super) snapshots: usize,
+    /// For how long a page is watched.
+    pub(super) watched: Duration,
 }
 
 /// Rounds go on until there are enough of them or enough time has passed.
@@ -153,6 +157,8 @@ impl Plan {
             known_rounds: Rounds { most: 20, time: Duration::from_secs(3) },
             // Odd, so that the median is a measured value; enough that two slow starts do not move it.
             starts: 15,
+            snapshots: 21,
+            watched: Duration::from_secs(30),
         }
     }
 
@@ -169,6 +175,8 @@ impl Plan {
             known: SHAPES[1],
             known_rounds: Rounds::ONE,
             starts: 1,
+            snapshots: 1,
+            watched: Duration::from_secs(3),
         }
     }
 
@@ -182,6 +190,10 @@ impl Plan {
 
     pub(super) fn wants_starts(&self) -> bool {
         self.wants_named("start")
+    }
+
+    pub(super) fn wants_screens(&self, what: &str) -> bool {
+        self.wants_named(&format!("screens/{what}"))
     }
 
     fn wants_named(&self, name: &str) -> bool {

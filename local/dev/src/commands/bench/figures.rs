@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use super::{
     cell::{Cell, Environment, Temperature},
     machine::Machine,
+    screens::Screens,
     start::Milliseconds,
     system::System,
     workload::Shape,
@@ -87,6 +88,7 @@ pub(super) struct Report {
     pub(super) starts: Option<Starts>,
     pub(super) program_bytes: u64,
     pub(super) memory: Vec<Memory>,
+    pub(super) screens: Screens,
     pub(super) cells: Vec<Figure>,
 }
 
@@ -106,10 +108,19 @@ impl Measured {
     }
 }
 
-fn median<T: Copy + Default + Ord>(values: &[T]) -> T {
+pub(super) fn median<T: Copy + Default + Ord>(values: &[T]) -> T {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+impl<M> Outcome<M> {
+    pub(super) fn measured(&self) -> Option<&M> {
+        match self {
+            Outcome::Measured(measured) => Some(measured),
+            Outcome::LeftOut { .. } | Outcome::Failed { .. } => None,
+        }
+    }
 }
 
 impl Figure {
@@ -118,10 +129,7 @@ impl Figure {
     }
 
     pub(super) fn measured(&self) -> Option<&Measured> {
-        match &self.outcome {
-            Outcome::Measured(measured) => Some(measured),
-            Outcome::LeftOut { .. } | Outcome::Failed { .. } => None,
-        }
+        self.outcome.measured()
     }
 }
 
@@ -129,16 +137,14 @@ impl Report {
     pub(super) fn failed(&self) -> usize {
         let cells = self.cells.iter().filter(|figure| matches!(figure.outcome, Outcome::Failed { .. }));
         let memory = self.memory.iter().filter(|memory| matches!(memory.outcome, Outcome::Failed { .. }));
-        cells.count() + memory.count()
+        cells.count() + memory.count() + self.screens.failed()
     }
 
     /// With so many devices known, after batches of the size that the host sends.
     pub(super) fn resident(&self, system: System, devices: u32) -> Option<u64> {
         let wanted = |memory: &&Memory| memory.system == system && memory.devices == devices;
-        match self.memory.iter().find(wanted)?.outcome {
-            Outcome::Measured(Resident { resident_bytes, .. }) => Some(resident_bytes),
-            Outcome::LeftOut { .. } | Outcome::Failed { .. } => None,
-        }
+        let measured = self.memory.iter().find(wanted)?.outcome.measured()?;
+        Some(measured.resident_bytes)
     }
 
     pub(super) fn outcome(&self, cell: Cell) -> Option<&Outcome<Measured>> {

@@ -16,7 +16,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{http1::Connection, scratch::Scratch, start::free_port, system::Candidate, workload::PARTITION};
+use super::{
+    http1::{Connection, Message},
+    scratch::Scratch,
+    start::free_port,
+    system::Candidate,
+    workload::PARTITION,
+};
 
 /// Slower than this is not slow but broken.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -72,19 +78,34 @@ impl Handler {
         );
         let mut request = head.into_bytes();
         request.extend_from_slice(batch);
+        self.exchange(&request, limit).await.map(|(took, _)| took)
+    }
+
+    async fn exchange(&mut self, request: &[u8], limit: Duration) -> Result<(Duration, Message)> {
         let began = Instant::now();
         let exchange = async {
-            self.connection.send(&request).await?;
+            self.connection.send(request).await?;
             self.connection.next().await
         };
         let reply = timeout(limit, exchange).await;
         let took = began.elapsed();
-        let told = || format!("a batch failed; the handler said: {}", last_words(&self.log));
+        let told = || format!("a call failed; the handler said: {}", last_words(&self.log));
         let reply = reply.with_context(told)?.with_context(told)?.with_context(told)?;
         match reply.status() {
-            Some(200) if !reply.body().is_empty() => Ok(took),
+            Some(200) if !reply.body().is_empty() => Ok((took, reply)),
             status => bail!("{} (status {})", told(), status.unwrap_or_default()),
         }
+    }
+
+    /// Asks for something, with further header lines, and answers how long it took until the whole reply was there.
+    pub(super) async fn get(
+        &mut self,
+        target: &str,
+        headers: &str,
+        limit: Duration,
+    ) -> Result<(Duration, Message)> {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
+        self.exchange(request.as_bytes(), limit).await
     }
 
     /// Processor time of all its threads so far.

@@ -4,6 +4,7 @@ use super::{
     budget::Budget,
     cell::{Cell, Environment, MANY, Plan, Temperature},
     figures::{Measured, Memory, Outcome, Report, Resident},
+    screens::{Page, Screens},
     system::System,
 };
 use crate::text::{megabytes, thousands};
@@ -36,6 +37,7 @@ pub(super) fn render(report: &Report, budgets: &[Budget], plan: &Plan, style: St
         text += &format!("\n{LEGEND}\n");
     }
     let tables = measured.into_iter().chain(of_memory(report)).chain(of_starts(report));
+    let tables = tables.chain(of_screens(&report.screens));
     for table in tables.chain([of_budgets(budgets)]) {
         text += "\n";
         text += &table.render(style);
@@ -126,6 +128,63 @@ fn of_starts(report: &Report) -> Option<Table> {
             row("Node takes longer by", format!("{}x", figure(starts.ratio))),
         ],
     })
+}
+
+fn of_screens(screens: &Screens) -> Option<Table> {
+    let row = |what: String, told: String| vec![what, told];
+    let mut rows = Vec::new();
+    if let Some(found) = screens.snapshots.as_ref().and_then(Outcome::measured) {
+        let [whole, compressed] =
+            [found.whole_bytes, found.compressed_bytes].map(|bytes| megabytes(bytes as u64));
+        let devices = thousands(found.devices.into());
+        rows.push(row(
+            format!("snapshot of {devices} devices, embedded store"),
+            format!(
+                "{} ms for {whole}, {} ms for {compressed} as gzip",
+                figure(found.whole_ms),
+                figure(found.compressed_ms)
+            ),
+        ));
+        rows.push(row(
+            format!("catch-up of {} of them", found.changed),
+            format!("{} ms", figure(found.catch_up_ms)),
+        ));
+    }
+    if let Some(found) = screens.journey.as_ref().and_then(Outcome::measured) {
+        rows.push(row(
+            format!("device to the number on the page, {} readings a second", found.readings_per_second),
+            format!(
+                "p50 {} ms, p99 {} ms, longest {} ms, of {}",
+                figure(found.p50_ms),
+                figure(found.p99_ms),
+                figure(found.longest_ms),
+                found.samples
+            ),
+        ));
+    }
+    rows.extend(screens.page.as_ref().and_then(Outcome::measured).map(of_page));
+    let columns = ["what", "figures"].map(str::to_owned).to_vec();
+    (!rows.is_empty()).then(|| Table { title: "Screens".to_owned(), columns, rows })
+}
+
+fn of_page(page: &Page) -> Vec<String> {
+    let what = format!(
+        "the page with {} devices, {} updates a second",
+        thousands(page.devices),
+        thousands(page.updates_applied)
+    );
+    let told = format!(
+        "scripting per frame {} ms, p99 {} ms; {} frames a second; {} tasks over 50 ms, longest {} ms; {} MB at the start, {} MB after {} s",
+        figure(page.script_ms.median),
+        figure(page.script_ms.p99),
+        figure(page.frames),
+        page.long_tasks.count,
+        figure(page.long_tasks.longest),
+        figure(page.memory_mb.start.heap + page.memory_mb.start.buffers),
+        figure(page.memory_mb.end.heap + page.memory_mb.end.buffers),
+        page.seconds,
+    );
+    vec![what, told]
 }
 
 fn of_budgets(budgets: &[Budget]) -> Table {

@@ -1,9 +1,10 @@
 //! Messages in JSON, each with a separator after it.
 
 use super::records::SEPARATOR;
-use super::{ClientMessage, ServerMessage, Unreadable, kind};
+use super::{ClientMessage, Invocation, Outcome, ServerMessage, Unreadable, kind};
 use crate::wire::Frame;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// Reads one message. Members may come in any order: the npm client writes `type` last.
@@ -14,18 +15,33 @@ pub(super) fn read(record: &[u8]) -> Result<ClientMessage, Unreadable> {
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Invocation {
+    struct Call {
         invocation_id: Option<String>,
         target: String,
     }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Completion {
+        invocation_id: String,
+        result: Option<Box<RawValue>>,
+        error: Option<String>,
+    }
     let Kind { r#type } = serde_json::from_slice(record).map_err(|_| Unreadable)?;
     match r#type {
-        kind::INVOCATION | kind::STREAM_INVOCATION => {
-            let call: Invocation = serde_json::from_slice(record).map_err(|_| Unreadable)?;
-            Ok(match call.invocation_id {
-                Some(id) => ClientMessage::Call { id, method: call.target },
-                None => ClientMessage::Other,
-            })
+        kind::INVOCATION => {
+            let call: Call = serde_json::from_slice(record).map_err(|_| Unreadable)?;
+            Ok(ClientMessage::Call { id: call.invocation_id, method: call.target })
+        }
+        kind::STREAM_INVOCATION => {
+            let call: Call = serde_json::from_slice(record).map_err(|_| Unreadable)?;
+            let id = call.invocation_id.ok_or(Unreadable)?;
+            Ok(ClientMessage::StreamCall { id, method: call.target })
+        }
+        kind::COMPLETION => {
+            let completion: Completion = serde_json::from_slice(record).map_err(|_| Unreadable)?;
+            let result = || completion.result.map_or("null".into(), |result| result.get().to_owned());
+            let outcome = completion.error.map_or_else(|| Outcome::Result(result()), Outcome::Error);
+            Ok(ClientMessage::Completion { id: completion.invocation_id, outcome })
         }
         kind::CLOSE => Ok(ClientMessage::Close),
         _ => Ok(ClientMessage::Other),
@@ -35,22 +51,33 @@ pub(super) fn read(record: &[u8]) -> Result<ClientMessage, Unreadable> {
 /// The arguments of a call are passed on byte for byte.
 pub(super) fn write(message: &ServerMessage) -> Frame {
     frame(match message {
-        ServerMessage::Invocation { target, arguments } => {
-            let target = Value::from(target.as_str());
-            format!(r#"{{"type":{},"target":{target},"arguments":{arguments}}}"#, kind::INVOCATION)
+        ServerMessage::Invocation(invocation) => {
+            format!(r#"{{"type":{},{}}}"#, kind::INVOCATION, members(invocation))
         }
-        ServerMessage::FailedCompletion { id, error } => {
-            json!({ "type": kind::COMPLETION, "invocationId": id, "error": error }).to_string()
+        ServerMessage::Call { id, invocation } => {
+            let id = Value::from(id.as_str());
+            format!(r#"{{"type":{},"invocationId":{id},{}}}"#, kind::INVOCATION, members(invocation))
+        }
+        ServerMessage::Completion { id, error } => {
+            with_error(json!({ "type": kind::COMPLETION, "invocationId": id }), error.as_deref())
         }
         ServerMessage::Ping => json!({ "type": kind::PING }).to_string(),
         ServerMessage::Close { error } => {
-            let mut message = json!({ "type": kind::CLOSE, "allowReconnect": true });
-            if let Some(error) = error {
-                message["error"] = error.as_str().into();
-            }
-            message.to_string()
+            with_error(json!({ "type": kind::CLOSE, "allowReconnect": true }), error.as_deref())
         }
     })
+}
+
+fn with_error(mut message: Value, error: Option<&str>) -> String {
+    if let Some(error) = error {
+        message["error"] = error.into();
+    }
+    message.to_string()
+}
+
+fn members(Invocation { target, arguments }: &Invocation) -> String {
+    let target = Value::from(target.as_str());
+    format!(r#""target":{target},"arguments":{arguments}"#)
 }
 
 pub(super) fn frame(mut message: String) -> Frame {
@@ -61,19 +88,45 @@ pub(super) fn frame(mut message: String) -> Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::value::RawValue;
 
     #[test]
     fn the_type_may_come_last() {
         let call = br#"{"target":"save","arguments":[{"type":7}],"invocationId":"0","type":1}"#;
-        assert_eq!(read(call), Ok(ClientMessage::Call { id: "0".into(), method: "save".into() }));
+        assert_eq!(read(call), Ok(ClientMessage::Call { id: Some("0".into()), method: "save".into() }));
+    }
+
+    #[test]
+    fn only_a_stream_needs_an_id() {
+        let read = |kind: u8| read(format!(r#"{{"type":{kind},"target":"x","arguments":[]}}"#).as_bytes());
+        assert_eq!(read(1), Ok(ClientMessage::Call { id: None, method: "x".into() }));
+        assert_eq!(read(4), Err(Unreadable));
+    }
+
+    #[test]
+    fn a_completion_holds_a_result_or_an_error() {
+        for (message, outcome) in [
+            (r#"{"result":[1.0, "x"],"invocationId":"7","type":3}"#, Outcome::Result(r#"[1.0, "x"]"#.into())),
+            (r#"{"type":3,"invocationId":"7"}"#, Outcome::Result("null".into())),
+            (r#"{"type":3,"invocationId":"7","result":null}"#, Outcome::Result("null".into())),
+            (r#"{"type":3,"invocationId":"7","error":"no"}"#, Outcome::Error("no".into())),
+        ] {
+            let completion = ClientMessage::Completion { id: "7".into(), outcome };
+            assert_eq!(read(message.as_bytes()), Ok(completion), "{message}");
+        }
+        assert_eq!(read(br#"{"type":3,"result":1}"#), Err(Unreadable));
+    }
+
+    #[test]
+    fn a_call_that_wants_an_answer_has_an_id() {
+        let arguments = RawValue::from_string("[1]".into()).unwrap();
+        let invocation = Invocation { target: "ask".into(), arguments };
+        let expected = "{\"type\":1,\"invocationId\":\"7\",\"target\":\"ask\",\"arguments\":[1]}\u{1e}";
+        assert_eq!(write(&ServerMessage::Call { id: "7".into(), invocation }), Frame::Text(expected.into()));
     }
 
     #[test]
     fn unknown_types_are_ignored_whatever_they_hold() {
-        for other in
-            [r#"{"type":99,"target":5}"#, r#"{"type":6}"#, r#"{"type":1,"target":"x","arguments":[]}"#]
-        {
+        for other in [r#"{"type":99,"target":5}"#, r#"{"type":6}"#] {
             assert_eq!(read(other.as_bytes()), Ok(ClientMessage::Other), "{other}");
         }
     }
@@ -88,7 +141,7 @@ mod tests {
 
     fn invocation(target: &str, arguments: &str) -> Frame {
         let arguments = RawValue::from_string(arguments.into()).unwrap();
-        write(&ServerMessage::Invocation { target: target.into(), arguments })
+        write(&ServerMessage::Invocation(Invocation { target: target.into(), arguments }))
     }
 
     #[test]

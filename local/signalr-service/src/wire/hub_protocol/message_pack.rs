@@ -1,12 +1,18 @@
 //! Messages in MessagePack, each with its length before it.
 
-use super::{ClientMessage, Inexpressible, ServerMessage, Unreadable, kind};
+use super::{ClientMessage, Inexpressible, Invocation, Outcome, ServerMessage, Unreadable, kind};
 use crate::wire::Frame;
-use rmpv::Value;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use rmpv::decode::read_value_with_max_depth;
+use rmpv::{Utf8String, Value};
 
-/// Says in a completion that it holds an error.
-const ERROR: i64 = 1;
+/// What a completion holds, as its fourth part says.
+mod holds {
+    pub(super) const ERROR: i64 = 1;
+    pub(super) const NOTHING: i64 = 2;
+    pub(super) const RESULT: i64 = 3;
+}
 
 /// The reader counts two for each level, so that it goes about as deep as the JSON reader does. Its own limit
 /// is more than a thread's stack holds in a build without optimisations.
@@ -17,11 +23,25 @@ pub(super) fn read(mut record: &[u8]) -> Result<ClientMessage, Unreadable> {
     let value = read_value_with_max_depth(&mut record, DEEPEST).map_err(|_| Unreadable)?;
     let parts = value.as_array().filter(|_| record.is_empty()).ok_or(Unreadable)?;
     match parts.first().and_then(Value::as_i64).ok_or(Unreadable)? {
-        kind::INVOCATION | kind::STREAM_INVOCATION => match parts.as_slice() {
-            [_, _headers, Value::Nil, Value::String(_), Value::Array(_), ..] => Ok(ClientMessage::Other),
+        kind::INVOCATION => match parts.as_slice() {
+            [_, _headers, Value::Nil, Value::String(method), Value::Array(_), ..] => {
+                Ok(ClientMessage::Call { id: None, method: text(method)? })
+            }
             [_, _headers, Value::String(id), Value::String(method), Value::Array(_), ..] => {
-                let text = |text: &rmpv::Utf8String| text.as_str().map(str::to_owned).ok_or(Unreadable);
-                Ok(ClientMessage::Call { id: text(id)?, method: text(method)? })
+                Ok(ClientMessage::Call { id: Some(text(id)?), method: text(method)? })
+            }
+            _ => Err(Unreadable),
+        },
+        kind::STREAM_INVOCATION => match parts.as_slice() {
+            [_, _headers, Value::String(id), Value::String(method), Value::Array(_), ..] => {
+                Ok(ClientMessage::StreamCall { id: text(id)?, method: text(method)? })
+            }
+            _ => Err(Unreadable),
+        },
+        kind::COMPLETION => match parts.as_slice() {
+            [_, _headers, Value::String(id), holds, rest @ ..] => {
+                let outcome = outcome(holds.as_i64().ok_or(Unreadable)?, rest.first())?;
+                Ok(ClientMessage::Completion { id: text(id)?, outcome })
             }
             _ => Err(Unreadable),
         },
@@ -30,16 +50,57 @@ pub(super) fn read(mut record: &[u8]) -> Result<ClientMessage, Unreadable> {
     }
 }
 
-pub(super) fn write(message: &ServerMessage) -> Result<Frame, Inexpressible> {
-    let headers = Value::Map(Vec::new());
-    Ok(frame(match message {
-        ServerMessage::Invocation { target, arguments } => {
-            let arguments = serde_json::from_str(arguments.get()).map_err(|_| Inexpressible)?;
-            let streams = Value::Array(Vec::new());
-            vec![kind::INVOCATION.into(), headers, Value::Nil, target.as_str().into(), arguments, streams]
+fn text(text: &Utf8String) -> Result<String, Unreadable> {
+    text.as_str().map(str::to_owned).ok_or(Unreadable)
+}
+
+/// A result that JSON cannot hold is the client's failure, not a broken message.
+fn outcome(holds: i64, value: Option<&Value>) -> Result<Outcome, Unreadable> {
+    match (holds, value) {
+        (holds::ERROR, Some(Value::String(error))) => Ok(Outcome::Error(text(error)?)),
+        (holds::NOTHING, None) => Ok(Outcome::Result("null".into())),
+        (holds::RESULT, Some(value)) => Ok(match as_json(value) {
+            Some(json) => Outcome::Result(json.to_string()),
+            None => Outcome::Error("The client's result cannot be expressed in JSON.".into()),
+        }),
+        _ => Err(Unreadable),
+    }
+}
+
+/// `None` for what JSON has no form for: infinities, keys that are no text, extension types. Bytes become base64,
+/// as .NET writes them.
+fn as_json(value: &Value) -> Option<serde_json::Value> {
+    Some(match value {
+        Value::Nil => serde_json::Value::Null,
+        Value::Boolean(boolean) => (*boolean).into(),
+        Value::Integer(integer) => match integer.as_i64() {
+            Some(signed) => signed.into(),
+            None => integer.as_u64()?.into(),
+        },
+        Value::F32(number) => serde_json::Number::from_f64(f64::from(*number))?.into(),
+        Value::F64(number) => serde_json::Number::from_f64(*number)?.into(),
+        Value::String(text) => text.as_str()?.into(),
+        Value::Binary(bytes) => BASE64_STANDARD.encode(bytes).into(),
+        Value::Array(items) => items.iter().map(as_json).collect::<Option<Vec<_>>>()?.into(),
+        Value::Map(members) => {
+            let member = |(name, value): &(Value, Value)| Some((name.as_str()?.to_owned(), as_json(value)?));
+            members.iter().map(member).collect::<Option<serde_json::Map<_, _>>>()?.into()
         }
-        ServerMessage::FailedCompletion { id, error } => {
-            vec![kind::COMPLETION.into(), headers, id.as_str().into(), ERROR.into(), error.as_str().into()]
+        Value::Ext(..) => return None,
+    })
+}
+
+pub(super) fn write(message: &ServerMessage) -> Result<Frame, Inexpressible> {
+    Ok(frame(match message {
+        ServerMessage::Invocation(call) => invocation(Value::Nil, call)?,
+        ServerMessage::Call { id, invocation: call } => invocation(id.as_str().into(), call)?,
+        ServerMessage::Completion { id, error } => {
+            let mut parts = vec![kind::COMPLETION.into(), no_headers(), id.as_str().into()];
+            match error {
+                Some(error) => parts.extend([holds::ERROR.into(), error.as_str().into()]),
+                None => parts.push(holds::NOTHING.into()),
+            }
+            parts
         }
         ServerMessage::Ping => vec![kind::PING.into()],
         ServerMessage::Close { error } => {
@@ -47,6 +108,16 @@ pub(super) fn write(message: &ServerMessage) -> Result<Frame, Inexpressible> {
             vec![kind::CLOSE.into(), error, true.into()]
         }
     }))
+}
+
+fn invocation(id: Value, Invocation { target, arguments }: &Invocation) -> Result<Vec<Value>, Inexpressible> {
+    let arguments = serde_json::from_str(arguments.get()).map_err(|_| Inexpressible)?;
+    let streams = Value::Array(Vec::new());
+    Ok(vec![kind::INVOCATION.into(), no_headers(), id, target.as_str().into(), arguments, streams])
+}
+
+fn no_headers() -> Value {
+    Value::Map(Vec::new())
 }
 
 fn frame(parts: Vec<Value>) -> Frame {
@@ -88,7 +159,7 @@ mod tests {
 
     fn invocation(target: &str, arguments: &str) -> ServerMessage {
         let arguments = RawValue::from_string(arguments.into()).unwrap();
-        ServerMessage::Invocation { target: target.into(), arguments }
+        ServerMessage::Invocation(Invocation { target: target.into(), arguments })
     }
 
     #[test]
@@ -96,8 +167,11 @@ mod tests {
         assert_eq!(written(&ServerMessage::Ping), hex("02 91 06"));
         let call = "15 96 01 80 c0 aa 6e65774d657373616765 92 a2 6869 01 90";
         assert_eq!(written(&invocation("newMessage", r#"["hi",1]"#)), hex(call));
-        let failed = ServerMessage::FailedCompletion { id: "0".into(), error: "bad".into() };
-        assert_eq!(written(&failed), hex("0a 95 03 80 a1 30 01 a3 626164"));
+        let completion = |error: Option<&str>| {
+            written(&ServerMessage::Completion { id: "0".into(), error: error.map(Into::into) })
+        };
+        assert_eq!(completion(Some("bad")), hex("0a 95 03 80 a1 30 01 a3 626164"));
+        assert_eq!(completion(None), hex("06 94 03 80 a1 30 02"));
         assert_eq!(written(&ServerMessage::Close { error: None }), hex("04 93 07 c0 c3"));
     }
 
@@ -106,11 +180,39 @@ mod tests {
         let read = |frame: &str| read(&hex(frame)[1..]);
         assert_eq!(read("02 91 06"), Ok(ClientMessage::Other));
         assert_eq!(read("03 92 07 c0"), Ok(ClientMessage::Close));
-        assert_eq!(read("0d 95 01 80 c0 a4 66697265 92 a1 78 01"), Ok(ClientMessage::Other));
-        assert_eq!(read("07 95 03 80 a1 30 03 05"), Ok(ClientMessage::Other));
-        let call = Ok(ClientMessage::Call { id: "0".into(), method: "fire".into() });
+        let fire = |id: Option<&str>| ClientMessage::Call { id: id.map(Into::into), method: "fire".into() };
+        assert_eq!(read("0d 95 01 80 c0 a4 66697265 92 a1 78 01"), Ok(fire(None)));
+        let call = Ok(fire(Some("0")));
+        let stream = ClientMessage::StreamCall { id: "0".into(), method: "fire".into() };
+        assert_eq!(read("0b 95 04 80 a1 30 a4 66697265 90"), Ok(stream));
         assert_eq!(read("0b 95 01 80 a1 30 a4 66697265 90"), call);
         assert_eq!(read("0c 96 01 80 a1 30 a4 66697265 90 90"), call);
+    }
+
+    #[test]
+    fn completions_of_the_npm_client_are_read() {
+        let read = |frame: &str| match read(&hex(frame)[1..]) {
+            Ok(ClientMessage::Completion { id, outcome }) if id == "0" => outcome,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read("07 95 03 80 a1 30 03 05"), Outcome::Result("5".into()));
+        assert_eq!(read("06 94 03 80 a1 30 02"), Outcome::Result("null".into()));
+        assert_eq!(read("0a 95 03 80 a1 30 01 a3 626164"), Outcome::Error("bad".into()));
+        let value = "82 a1 61 93 c0 c2 cb3ff8000000000000 a1 62 c4 02 0102";
+        let json = r#"{"a":[null,false,1.5],"b":"AQI="}"#;
+        assert_eq!(read(&format!("00 95 03 80 a1 30 03 {value}")), Outcome::Result(json.into()));
+        for beyond in ["cb7ff0000000000000", "81 01 02", "d4 05 00"] {
+            let outcome = read(&format!("00 95 03 80 a1 30 03 {beyond}"));
+            assert!(matches!(outcome, Outcome::Error(_)), "{beyond}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_wants_an_answer_has_an_id() {
+        let arguments = RawValue::from_string("[1]".into()).unwrap();
+        let invocation = Invocation { target: "ask".into(), arguments };
+        let call = written(&ServerMessage::Call { id: "7".into(), invocation });
+        assert_eq!(call, hex("0c 96 01 80 a1 37 a3 61736b 91 01 90"));
     }
 
     #[test]
@@ -126,6 +228,10 @@ mod tests {
             "93 01 80 c0",
             "95 01 80 c0 01 90",
             "95 01 80 05 a1 78 90",
+            "95 04 80 c0 a1 78 90",
+            "93 03 80 a1 30",
+            "94 03 80 a1 30 03",
+            "95 03 80 a1 30 09 05",
         ] {
             assert_eq!(read(&hex(bad)), Err(Unreadable), "{bad}");
         }

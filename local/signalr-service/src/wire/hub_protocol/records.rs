@@ -34,6 +34,10 @@ impl Records {
         self.buffer.extend_from_slice(data);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// The next whole message without its separator or length.
     pub(crate) fn next(&mut self, framing: Framing) -> Result<Option<Bytes>, Broken> {
         match framing {

@@ -1,0 +1,108 @@
+/** In the drawer: each measurement of the device with its last value, its valid range and its line. */
+import type { Column } from "../core/columns";
+import type { Row } from "../core/fleet";
+import { formatValue } from "../core/format";
+import { byId, make, prepareCanvas, setAttribute, setText } from "./dom";
+import type { Frame } from "./frame";
+import { lineOf, pointsOf, type Point } from "./lines";
+import { Plot, timeRange, valueAxis } from "./plot";
+
+const HEIGHT = 92;
+const MARGIN = { top: 6, right: 6, bottom: 20, left: 62 };
+const VALUE_TICKS = 3;
+
+export class Measures {
+  private readonly list = byId("measures", HTMLUListElement);
+  private readonly blocks = new Map<string, Block>();
+  private width = 0;
+
+  constructor(moved: () => void) {
+    new ResizeObserver(() => {
+      this.width = this.list.clientWidth;
+      moved();
+    }).observe(this.list);
+  }
+
+  /** `refused`: when readings of this device were refused. */
+  paint(row: Row, frame: Frame, refused: readonly number[]): void {
+    const shown = frame.columns.filter(({ name }) => row.device.values[name] !== undefined);
+    const names = new Set(shown.map(({ name }) => name));
+    for (const [name, block] of this.blocks) {
+      if (names.has(name)) continue;
+      block.element.remove();
+      this.blocks.delete(name);
+    }
+    for (const column of shown) this.block(column.name).paint({ row, column, frame, refused, width: this.width });
+  }
+
+  private block(name: string): Block {
+    let block = this.blocks.get(name);
+    if (block === undefined) {
+      block = new Block(name);
+      this.blocks.set(name, block);
+      this.list.append(block.element);
+    }
+    return block;
+  }
+}
+
+interface Drawing {
+  readonly row: Row;
+  readonly column: Column;
+  readonly frame: Frame;
+  readonly refused: readonly number[];
+  readonly width: number;
+}
+
+class Block {
+  readonly element: HTMLElement;
+  private readonly label = make("h3");
+  private readonly value = make("p", { class: "measure-value" });
+  private readonly range = make("p", { class: "measure-range" });
+  private readonly canvas = make("canvas", { role: "img", class: "measure-chart" });
+
+  constructor(name: string) {
+    this.canvas.style.height = `${HEIGHT}px`;
+    this.element = make("li", { "data-measure": name }, this.label, this.value, this.range, this.canvas);
+  }
+
+  paint({ row, column, frame, refused, width }: Drawing): void {
+    setText(this.label, column.label);
+    setText(this.value, withUnit(formatValue(row.device.values[column.name], column.decimals), column));
+    setText(this.range, validRange(column));
+    const times = timeRange(frame);
+    const points = pointsOf(lineOf(row, 0, frame.history), column.name, { low: times.low, high: frame.until });
+    setAttribute(this.canvas, "aria-label", describe(points, column));
+    const context = prepareCanvas(this.canvas, width, HEIGHT);
+    if (context === null || width < 120) return;
+    const size = { width, height: HEIGHT };
+    const plot = new Plot(context, frame.palette, { times, values: valueAxis(points, VALUE_TICKS), size, margin: MARGIN });
+    plot.grid();
+    plot.line(points, frame.palette.accent);
+    plot.moments(refused, frame.palette.amber);
+  }
+}
+
+/** What a valid value is; nothing where every number is. Pure. */
+export function validRange(column: Pick<Column, "min" | "max" | "unit">): string {
+  const { min, max } = column;
+  if (min === null && max === null) return "";
+  if (min === null) return `valid up to ${withUnit(bound(max), column)}`;
+  if (max === null) return `valid from ${withUnit(bound(min), column)}`;
+  return `valid ${bound(min)} to ${withUnit(bound(max), column)}`;
+}
+
+function bound(value: number | null): string {
+  return value === null ? "" : formatValue(value, Number.isInteger(value) ? 0 : 2);
+}
+
+function withUnit(value: string, { unit }: Pick<Column, "unit">): string {
+  return unit === "" ? value : `${value} ${unit}`;
+}
+
+function describe(points: readonly Point[], column: Column): string {
+  const [low, high] = [Math.min, Math.max].map((extreme) => points.reduce((best, { value }) => extreme(best, value), points[0]?.value ?? NaN));
+  if (points.length === 0) return `${column.label}: no report in this window`;
+  const said = (value: number | undefined): string => formatValue(value, column.decimals);
+  return withUnit(`${column.label} between ${said(low)} and ${said(high)}`, column);
+}
