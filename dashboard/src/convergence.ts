@@ -45,7 +45,7 @@ export type { Device, Measurement } from "./core/wire";
 export { LinkError, type Cause } from "./link/cause";
 export type { Connection, Time } from "./link/link";
 export type { LinkState } from "./link/machine";
-export { signalrConnection } from "./link/signalr";
+export { signalrConnection, type ConnectionOptions } from "./link/signalr";
 export type { Status } from "./link/status";
 
 /** The world that a replica lives in. */

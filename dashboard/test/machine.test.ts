@@ -169,6 +169,12 @@ describe("groups that have to settle", () => {
     expect(play([START, connected(1), joined(1, SETTLES), [9_000, loaded(1)]]).effects).toEqual([{ kind: "wake", after: 0 }]);
   });
 
+  it("say nothing about a silence that was none", () => {
+    const { state, effects } = later([SETTLES, WOKE], [5_100, loaded(1, SAME)]);
+    expect(effects).toEqual([{ kind: "wake", after: QUIET }]);
+    expect(state.phase).toMatchObject({ confirmations: 0 });
+  });
+
   it("are asked about again, a little later, when the answer fails", () => {
     const failed = later([SETTLES, WOKE], [5_100, loadFailed(1)]);
     expect(failed.effects).toEqual([{ kind: "release" }, { kind: "wake", after: QUIET }]);
@@ -256,11 +262,13 @@ describe("silence", () => {
 
   it("is believed longer each time the store confirms it, up to the reload interval", () => {
     let state = asking;
+    let now = QUIET;
     const waits: number[] = [];
     for (let answer = 0; answer < 7; answer += 1) {
-      const confirmed = play([loaded(1, SAME)], state);
+      const confirmed = play([[now, loaded(1, SAME)]], state);
       waits.push(...confirmed.effects.flatMap((effect) => (effect.kind === "wake" ? [effect.after] : [])));
-      ({ state } = play([[waits.at(-1) ?? 0, WOKE]], confirmed.state));
+      now += waits.at(-1) ?? 0;
+      ({ state } = play([[now, WOKE]], confirmed.state));
     }
     expect(waits).toEqual([30_000, 60_000, 120_000, 240_000, 300_000, 300_000, 300_000]);
     const talking = play([[QUIET, loaded(1, SAME)], [20_000, heard(1)]], asking);

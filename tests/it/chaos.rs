@@ -41,7 +41,7 @@ const SENSORS: u64 = 40;
 const BATCH: usize = 15;
 
 #[expect(clippy::disallowed_methods, reason = "how hard a test tries is no setting of the handler")]
-fn number(variable: &str) -> Option<u64> {
+pub(crate) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a whole number"))
 }
 

@@ -8,6 +8,7 @@ mod stack;
 mod bad_input;
 mod browser;
 mod chaos;
+mod convergence;
 mod embedded_kill;
 mod end_to_end;
 mod predecessor_defects;

@@ -279,7 +279,8 @@ function judge(state: LinkState, phase: Live, { news }: Answer, around: Surround
   const silence = now - Math.max(phase.knownAt, state.settlesAt ?? -Infinity);
   const known = { ...phase, knownAt: now, loadedAt: now };
   if (news && silence >= QUIET) return [{ ...settled(state), phase: { ...known, doing: "doubting" } }, [{ kind: "wake", after: GRACE }]];
-  const confirmations = news ? 0 : phase.confirmations + 1;
+  // An answer that was asked for with no silence before it, because the groups had settled, confirms no silence.
+  const confirmations = news ? 0 : phase.confirmations + (silence >= QUIET ? 1 : 0);
   return listen({ ...settled(state), cause: null }, { ...known, confirmations, quiet: quietTime(confirmations, chance) }, around);
 }
 

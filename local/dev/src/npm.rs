@@ -89,25 +89,35 @@ fn npm(folder: &Path) -> Command {
 
 /// Builds the dashboard when its sources are newer than its output; answers with the folder to serve.
 pub(crate) async fn dashboard(workspace: &Workspace) -> Result<PathBuf> {
+    build(workspace, "build", "dist/index.html", "the dashboard").await?;
+    Ok(workspace.dashboard().join("dist"))
+}
+
+/// Builds the dashboard's client module for Node, likewise.
+pub(crate) async fn client_module(workspace: &Workspace) -> Result<()> {
+    build(workspace, "build:node", "dist-node/convergence.js", "the client module for Node").await
+}
+
+/// Runs a script of the dashboard when its sources are newer than what it makes.
+async fn build(workspace: &Workspace, script: &str, output: &str, what: &str) -> Result<()> {
     let folder = workspace.dashboard();
-    let output = folder.join("dist");
-    if built(&folder) {
-        return Ok(output);
+    if built(&folder, output) {
+        return Ok(());
     }
     require_node().await?;
     install(&folder).await?;
     let _turn = Turn::take(&folder).await?;
-    if !built(&folder) {
-        say!("building the dashboard");
+    if !built(&folder, output) {
+        say!("building {what}");
         let mut build = npm(&folder);
-        build.args(["run", "--silent", "build"]);
-        process::run(build, Output::OnlyOnFailure, "building the dashboard").await?;
+        build.args(["run", "--silent", script]);
+        process::run(build, Output::OnlyOnFailure, &format!("building {what}")).await?;
     }
-    Ok(output)
+    Ok(())
 }
 
-fn built(dashboard: &Path) -> bool {
-    let Ok(output) = modified(&dashboard.join("dist/index.html")) else {
+fn built(dashboard: &Path, output: &str) -> bool {
+    let Ok(output) = modified(&dashboard.join(output)) else {
         return false;
     };
     newest_source(dashboard).is_some_and(|source| source <= output)
@@ -115,7 +125,7 @@ fn built(dashboard: &Path) -> bool {
 
 /// When the newest file below `folder` changed, its packages and output aside.
 fn newest_source(folder: &Path) -> Option<SystemTime> {
-    const NOT_SOURCES: [&str; 2] = ["node_modules", "dist"];
+    const NOT_SOURCES: [&str; 3] = ["node_modules", "dist", "dist-node"];
     let entries = fs::read_dir(folder).ok()?.flatten();
     let sources = entries.filter(|entry| !NOT_SOURCES.iter().any(|name| entry.file_name() == *name));
     let times = sources.filter_map(|entry| match entry.file_type() {
@@ -156,6 +166,8 @@ mod tests {
         assert!(!new_enough("nonsense"));
     }
 
+    const PAGE: &str = "dist/index.html";
+
     #[test]
     fn a_dashboard_is_built_again_when_a_source_is_newer() -> Result<()> {
         let folder = tempfile::tempdir()?;
@@ -163,13 +175,18 @@ mod tests {
         fs::create_dir_all(dashboard.join("src/deep"))?;
         fs::create_dir_all(dashboard.join("dist"))?;
         fs::write(dashboard.join("src/deep/a.ts"), "")?;
-        assert!(!built(dashboard));
+        assert!(!built(dashboard, PAGE));
 
-        fs::write(dashboard.join("dist/index.html"), "")?;
-        assert!(built(dashboard));
+        fs::write(dashboard.join(PAGE), "")?;
+        assert!(built(dashboard, PAGE));
+        assert!(!built(dashboard, "dist-node/convergence.js"));
+
+        fs::create_dir(dashboard.join("dist-node"))?;
+        touch_later(&written(dashboard.join("dist-node/convergence.js"))?)?;
+        assert!(built(dashboard, PAGE), "what was built is no source");
 
         touch_later(&dashboard.join("src/deep/a.ts"))?;
-        assert!(!built(dashboard));
+        assert!(!built(dashboard, PAGE));
         Ok(())
     }
 
@@ -186,6 +203,11 @@ mod tests {
         touch_later(&folder.path().join("package-lock.json"))?;
         assert!(!installed(folder.path()));
         Ok(())
+    }
+
+    fn written(file: PathBuf) -> Result<PathBuf> {
+        fs::write(&file, "")?;
+        Ok(file)
     }
 
     fn touch_later(file: &Path) -> Result<()> {

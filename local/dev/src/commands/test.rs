@@ -37,7 +37,7 @@ async fn check_dashboard(workspace: &Workspace) -> Result<()> {
         npm::script(&folder, script).await?;
     }
     npm::dashboard(workspace).await?;
-    Ok(())
+    npm::client_module(workspace).await
 }
 
 async fn run_tests(arguments: &[String], workspace: &Workspace) -> Result<ExitCode> {

@@ -1,0 +1,3 @@
+// The browser build of the npm client is a script with one global; the convergence module imports it by name.
+
+export const { DefaultHttpClient, HubConnectionBuilder, LogLevel, NullLogger } = globalThis.signalR;
