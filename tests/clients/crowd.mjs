@@ -32,6 +32,7 @@ class Member {
   looking = false;
   hub = null;
   interest = 0;
+  connections = 0;
 
   /** `parts`: what the module exports, and `links`: the options of `signalrConnection` that members use in turn. */
   constructor(place, { base, seed }, parts) {
@@ -79,9 +80,10 @@ class Member {
     this.replica.follow(INTERESTS[this.interest]);
   }
 
-  /** A real connection, of which some are deaf from the beginning, and whose messages overtake each other. */
+  /** A real connection, of which every sixth is deaf from the beginning, and whose messages overtake each other. */
   troubled(inner) {
-    const hub = { inner, deaf: this.misfortune(0.15) };
+    const hub = { inner, deaf: this.raging && (this.place + this.connections) % 6 === 0 };
+    this.connections += 1;
     if (hub.deaf) this.troubles.deaf += 1;
     this.hub = hub;
     return {
@@ -94,7 +96,7 @@ class Member {
       onMessage: (handler) =>
         inner.onMessage((argument) => {
           if (hub.deaf) return;
-          if (!this.misfortune(0.1)) return handler(argument);
+          if (!this.misfortune(0.3)) return handler(argument);
           this.troubles.late += 1;
           setTimeout(() => hub.deaf || handler(argument), this.chance() * 2_000);
         }),
@@ -102,7 +104,7 @@ class Member {
   }
 
   async fetch(input, init) {
-    if (this.misfortune(0.08)) {
+    if (this.misfortune(0.15)) {
       this.troubles.refused += 1;
       throw new TypeError("refused by the dice");
     }

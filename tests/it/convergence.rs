@@ -117,6 +117,8 @@ async fn chaos(
     fleet.send_all(&stack).await;
 
     let mut crowd = start(&stack);
+    // A browser takes a while to start; the chaos begins when everybody is there.
+    crowd.report().await;
     rage(&stack, &mut fleet, &mut weather, Instant::now() + length).await;
     // What the silent devices said last is not said again: who missed it has to ask.
     crowd.calm().await;
