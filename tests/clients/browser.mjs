@@ -16,6 +16,7 @@
 //   {"do":"press","id":…,"key":"Tab|Enter|…"}               as from the keyboard, to whatever has the focus
 //   {"do":"emulate","id":…,"colors":"light|dark","motion":"reduce|no-preference","width":…}   the user's settings
 //   {"do":"violations","id":…}                              of WCAG 2.2 A and AA that axe finds: [{"rule","help","nodes"}]
+//   {"do":"reload","id":…}                                  the page anew; ends with its load event
 //   {"do":"stop"}
 // The end of stdin ends the browser and the process.
 
@@ -69,6 +70,9 @@ const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 const commands = {
   evaluate: (page, { expression }) => page.evaluate(expression),
   press: (page, { key }) => page.keyboard.press(key),
+  async reload(page) {
+    await page.reload();
+  },
   async screenshot(page, { colors, path }) {
     await page.emulateMedia({ colorScheme: colors });
     await page.screenshot({ path, animations: "disabled" });

@@ -233,7 +233,7 @@ async fn bad_calls_are_answered_with_what_is_expected() {
             "too_large",
             "larger than 65536 bytes",
         ),
-        (&get, "/api/nothing", "", 404, "not_found", "try /api/negotiate or /api/getdevicestate"),
+        (&get, "/api/nothing", "", 404, "not_found", "try /api/negotiate, /api/getdevicestate"),
     ] {
         let (answered, reply) = call(&stack, method.clone(), path, body.to_owned()).await;
         assert_eq!((answered, &reply["code"]), (status, &json!(code)), "{method} {path}: {reply}");

@@ -254,7 +254,7 @@ async fn everything_can_be_reached_with_the_keyboard_and_the_focus_comes_back() 
     press(&mut page, "Escape").await;
     assert_eq!(focused(&mut page).await, "button#areas");
     assert_eq!(text(&mut page, "#areas").await, "Bondi");
-    page.evaluate("location.reload()", PATIENCE).await.unwrap().unwrap();
+    page.reload(PATIENCE).await.unwrap().unwrap();
     await_page(&mut page, "document.querySelector('#areas')?.textContent === 'Bondi'").await;
     await_page(&mut page, "document.querySelectorAll('tr[data-device]').length === 1").await;
     page.stop().await.unwrap();

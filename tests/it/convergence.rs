@@ -6,6 +6,7 @@ mod crowd;
 mod fleet;
 mod weather;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -20,7 +21,7 @@ use crate::stack::{Options, PATIENCE, Stack};
 
 /// How long everything goes wrong in Node and in Chromium; `FIELDCAST_CHAOS_SEED` throws the same dice as a run that
 /// failed (when they are thrown is up to the machine).
-const NODE_CHAOS: Duration = Duration::from_secs(45);
+const NODE_CHAOS: Duration = Duration::from_secs(60);
 const PAGE_CHAOS: Duration = Duration::from_secs(20);
 
 /// Replicas. A page has fewer: all of them share its six HTTP connections to the API.
@@ -35,16 +36,21 @@ const ROUND: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(1);
 const LOOKS: usize = 5;
 
+/// One seed for both tests, which decides differently for each of them.
+static SEED: LazyLock<u32> = LazyLock::new(|| {
+    let given = number("FIELDCAST_CHAOS_SEED").map(|seed| u32::try_from(seed).expect("at most 32 bits"));
+    given.unwrap_or_else(rand::random)
+});
+
 /// Says which dice were thrown when the test fails.
 struct Dice(u32);
 
 impl Dice {
     fn new() -> Dice {
-        let given = number("FIELDCAST_CHAOS_SEED").map(|seed| u32::try_from(seed).expect("at most 32 bits"));
-        Dice(given.unwrap_or_else(rand::random))
+        Dice(*SEED)
     }
 
-    /// Decides whether changes are sent to groups or to everybody; the two tests decide differently.
+    /// Decides whether changes are sent to groups or to everybody.
     fn is_even(&self) -> bool {
         self.0.is_multiple_of(2)
     }

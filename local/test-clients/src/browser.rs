@@ -132,6 +132,15 @@ impl Browser {
         Ok(outcome.map(drop))
     }
 
+    /// Loads the page anew and waits for its load event. The inner error is the browser's.
+    ///
+    /// # Errors
+    /// No result came; the deadline is counted anew for each event before it.
+    pub async fn reload(&mut self, deadline: Duration) -> Result<Result<(), String>, ClientError> {
+        let outcome = self.ask(json!({ "do": "reload" }), deadline).await?;
+        Ok(outcome.map(drop))
+    }
+
     /// Presses and releases a key, e.g. `Tab` or `Enter`, where the focus is. The inner error is the browser's.
     ///
     /// # Errors
