@@ -59,8 +59,12 @@ impl Answer {
     /// The store did not give what was asked for.
     pub fn store_failed(what: &str, error: &StoreError) -> Answer {
         tracing::error!("{what} could not be read: {error}");
-        // The cause is the operator's: callers may be anybody.
-        let sentence = format!("{what} cannot be read now; try again in a moment, or see the log of the app");
+        let sentence = match error {
+            // Names a setting, for the person who has just changed it.
+            StoreError::Misconfigured(_) => error.to_string(),
+            // The cause is in the log: callers may be anybody.
+            _ => format!("{what} cannot be read now; try again in a moment"),
+        };
         Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", &sentence)
     }
 
