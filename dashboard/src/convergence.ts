@@ -1,7 +1,7 @@
 /**
- * A copy of device states, all or those that are followed, that converges on the store: the whole client side of fieldcast's protocol, without a
- * document, for a page as well as for Node (`npm run build:node` makes `dist-node/convergence.js`). Nothing else in
- * `link/` and `core/` has to be known to use it.
+ * A copy of device states, all or those that are followed, that converges on the store: the whole client side of fieldcast's
+ * protocol, without a document, for a page as well as for Node (`npm run build:node` makes `dist-node/convergence.js`).
+ * Nothing else in `link/` and `core/` has to be known to use it.
  *
  * ```ts
  * import { Replica, signalrConnection, SYSTEM_TIME } from "./convergence";

@@ -100,6 +100,13 @@ class World {
     this.taken();
   }
 
+  async follows(following: Following): Promise<void> {
+    this.link.follow(following);
+    await settle();
+    await this.join();
+    await this.load();
+  }
+
   taken(): readonly string[] {
     return this.log.splice(0);
   }
@@ -311,10 +318,7 @@ describe("a link with groups", () => {
   it("joins a group that it is leaving when it has left it", async () => {
     const world = new World();
     await world.live();
-    world.link.follow(SYDNEY);
-    await settle();
-    await world.join();
-    await world.load();
+    await world.follows(SYDNEY);
     world.link.follow(EVERYTHING);
     await settle();
     expect(world.joins).toHaveLength(2);
@@ -326,10 +330,7 @@ describe("a link with groups", () => {
   it("does not wait with a new connection for what the old one was leaving", async () => {
     const world = new World();
     await world.live();
-    world.link.follow(SYDNEY);
-    await settle();
-    await world.join();
-    await world.load();
+    await world.follows(SYDNEY);
     world.connection.close();
     await vi.advanceTimersByTimeAsync(500);
     await world.open();

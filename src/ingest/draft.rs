@@ -121,8 +121,8 @@ impl<'a> Draft<'a> {
             return outcome;
         }
         let row = outcome.row.map_or(Loaded::Absent, |stored| Loaded::Found(Box::new(stored)));
-        let rest = Some(Member { device, from, left: outcome.left.clone(), row });
-        Outcome { row: None, rest, ..outcome }
+        let rest = Some(Member { device, from, left: outcome.left, row });
+        Outcome { row: None, left: None, rest, ..outcome }
     }
 }
 

@@ -67,7 +67,7 @@ async fn measure(candidate: &Candidate, plan: &Plan, largest_batch: usize) -> Re
 }
 
 /// What this app's host may put into one invocation.
-fn largest_batch(workspace: &Workspace) -> Result<usize> {
+pub(super) fn largest_batch(workspace: &Workspace) -> Result<usize> {
     let text = fs::read(workspace.root.join("host.json")).context("host.json cannot be read")?;
     let settings: Value = serde_json::from_slice(&text).context("host.json is not JSON")?;
     let size = settings.pointer("/extensions/eventHubs/maxEventBatchSize").and_then(Value::as_u64);

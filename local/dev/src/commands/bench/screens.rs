@@ -31,7 +31,7 @@ pub(super) async fn of(program: &Path, plan: &Plan, workspace: &Workspace) -> Sc
     let mut screens = Screens::default();
     if plan.wants_screens("snapshots") {
         say!("snapshots of {} devices", text::thousands(plan.known.devices.into()));
-        screens.snapshots = Some(outcome("snapshots", snapshots::measure(program, plan).await));
+        screens.snapshots = Some(outcome("snapshots", snapshots::measure(program, plan, workspace).await));
     }
     if plan.wants_screens("journey") {
         say!("readings on their way to a browser, for {} s", plan.watched.as_secs());

@@ -6,7 +6,6 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -155,7 +154,6 @@ impl Stack {
             let connection =
                 self.hub.device_connection_string(&id).context("the hub knows no such device")?;
             let device = Device::new(http.clone(), Connection::parse(&connection)?, id);
-            let device = Arc::new(device);
             devices.spawn(async move {
                 let mut turns = interval_at(Instant::now() + PERIOD * number / DEVICES, PERIOD);
                 turns.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -13,6 +13,7 @@ use super::{
         cell::{Environment, Plan},
         figures,
         handler::{Handler, Settings},
+        memory::largest_batch,
         scratch::Scratch,
         start::Milliseconds,
         system::{Candidate, System},
@@ -20,9 +21,8 @@ use super::{
     },
     milliseconds,
 };
+use crate::workspace::Workspace;
 
-/// The host's batches.
-const BATCH: usize = 1_000;
 /// Devices that change between a snapshot and its catch-up.
 const CHANGED: u32 = 200;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ pub(in super::super) struct Snapshots {
     pub(in super::super) catch_up_ms: Milliseconds,
 }
 
-pub(super) async fn measure(program: &Path, plan: &Plan) -> Result<Snapshots> {
+pub(super) async fn measure(program: &Path, plan: &Plan, workspace: &Workspace) -> Result<Snapshots> {
     let signalr = Backend::start(Environment::Stub, plan.known).await?;
     let folder = Scratch::make("snapshots")?;
     let storage = format!("Embedded={}", folder.path().display());
@@ -48,7 +48,7 @@ pub(super) async fn measure(program: &Path, plan: &Plan) -> Result<Snapshots> {
     let candidate =
         Candidate { system: System::Fieldcast, program: program.to_path_buf(), arguments: Vec::new() };
     let mut handler = Handler::start(&candidate, &settings).await?;
-    for batch in plan.known.slices(0, BATCH) {
+    for batch in plan.known.slices(0, largest_batch(workspace)?) {
         handler.post(&batch, PATIENCE).await?;
     }
     let devices = plan.known.devices;
