@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fieldcast::catalogue::Catalogue;
-use fieldcast::envelope::{Batch, read_batch};
-use fieldcast::telemetry;
+use fieldcast::host::envelope::{Batch, read_batch};
+use fieldcast::telemetry::body;
+use fieldcast::telemetry::catalogue::Catalogue;
 use serde_json::{Value, json};
 
 /// How long each number is measured, after a warm-up of a tenth of it.
@@ -46,8 +46,8 @@ fn read_owned(request: Vec<u8>) -> Batch {
 }
 
 fn readings(batch: &Batch, catalogue: &Catalogue) -> usize {
-    let count = |event: &fieldcast::envelope::Event| {
-        telemetry::read(&event.body, event.stamped_device.as_deref(), catalogue).len()
+    let count = |event: &fieldcast::host::envelope::Event| {
+        body::read(&event.body, event.stamped_device.as_deref(), catalogue).len()
     };
     batch.events.iter().map(count).sum()
 }

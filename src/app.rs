@@ -1,15 +1,5 @@
 //! The HTTP face of the app: what the Functions host calls. Handlers are a few lines; what they do is elsewhere.
 
-mod answer;
-mod collect;
-mod names;
-mod negotiate;
-mod rejected;
-mod sealed;
-mod snapshot;
-mod subscriptions;
-mod trigger;
-
 use std::sync::Arc;
 
 use axum::Router;
@@ -24,11 +14,13 @@ use tokio::net::TcpListener;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
-pub use self::answer::Answer;
-use self::collect::{Uncollected, collect};
-use crate::envelope;
-use crate::ingest::{Ingest, Invocations};
-use crate::publish::Watched;
+pub use crate::host::answer::Answer;
+use crate::host::collect::{Uncollected, collect};
+use crate::host::envelope;
+use crate::ingestion::{Ingest, Invocations, trigger};
+use crate::rejected;
+use crate::screens::publish::Watched;
+use crate::screens::{negotiate, snapshot, subscriptions};
 use crate::settings::Callers;
 
 /// A batch is at most 32 MiB on the wire of the hub (host.json limits the prefetch), a third more as base64, and the
@@ -54,17 +46,17 @@ pub struct App {
 }
 
 /// A client's call, forwarded by the host or unwrapped from its envelope.
-struct Call {
-    method: Method,
+pub(crate) struct Call {
+    pub(crate) method: Method,
     /// As it was sent, percent-encoded.
-    path: String,
+    pub(crate) path: String,
     /// What follows the `?` of the address, as it was sent.
-    query: String,
+    pub(crate) query: String,
     /// The ETag of the answer that the caller has already.
-    known: Option<String>,
+    pub(crate) known: Option<String>,
     /// The identity that the platform authenticated.
-    user: Option<String>,
-    body: Bytes,
+    pub(crate) user: Option<String>,
+    pub(crate) body: Bytes,
 }
 
 /// Serves until the process is killed, which is how the host stops it.
@@ -124,7 +116,7 @@ async fn snapshot_function(State(app): State<Arc<App>>, request: Request) -> Res
 }
 
 async fn rejected_function(State(app): State<Arc<App>>, request: Request) -> Response {
-    call(&app, request, async |call| rejected::answer(&app, &call).await).await
+    call(&app, request, async |call| rejected::function::answer(&app, &call).await).await
 }
 
 async fn subscriptions_function(State(app): State<Arc<App>>, request: Request) -> Response {

@@ -1,34 +1,27 @@
 //! The fieldcast function app: IoT Hub telemetry in, one exact state row per device, changes to every screen.
 //!
-//! Modules in reading order: what comes in, what is made of it (pure), where it is kept and announced (two seams), how
-//! it is put together.
+//! Rooms in reading order: words that all share, the store, the host's door, what devices say, what is known of them, what
+//! is rejected, who watches, the way of a batch, and how it is put together.
 
 pub mod settings;
 
-pub mod envelope;
-pub mod ids;
-pub mod instant;
-mod span;
+pub mod primitives;
 
-pub mod calibration;
-pub mod catalogue;
-pub mod fold;
-pub mod refusal;
-pub mod state;
-pub mod telemetry;
-pub mod verdicts;
-
-mod backoff;
-mod row;
-pub mod shard;
-mod stable_hash;
 pub mod store;
 
-pub mod groups;
-pub mod publish;
+pub mod host;
+
+pub mod telemetry;
+
+pub mod devices;
+
+pub mod rejected;
+
+pub mod screens;
+
+pub mod ingestion;
 
 pub mod app;
-pub mod ingest;
 
 pub mod https;
 pub mod logging;

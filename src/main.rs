@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use fieldcast::app::{App, serve};
-use fieldcast::calibration::CalibrationCache;
-use fieldcast::catalogue::Catalogue;
 use fieldcast::https::{Peers, client};
-use fieldcast::ingest::{Ingest, Invocation, Known};
-use fieldcast::instant::Millis;
-use fieldcast::publish::{SignalRPublisher, Watched};
+use fieldcast::ingestion::{Ingest, Invocation, Known};
+use fieldcast::primitives::instant::Millis;
+use fieldcast::screens::publish::{SignalRPublisher, Watched};
 use fieldcast::settings::{Settings, Storage};
 use fieldcast::store::{EmbeddedStore, StateStore, TableStore};
+use fieldcast::telemetry::calibration::CalibrationCache;
+use fieldcast::telemetry::catalogue::Catalogue;
 use fieldcast_signalr::HubClient;
 use tokio::net::TcpListener;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use fieldcast_signalr::{DEFAULT_SETTING, Endpoints, HubName, SettingError as SignalRError};
 use fieldcast_tables::ConnectionString;
 
-use crate::ids::forbidden_in_key;
-use crate::publish::PublishMode;
-use crate::shard::Shards;
+use crate::primitives::ids::forbidden_in_key;
+use crate::screens::publish::PublishMode;
+use crate::store::shard::Shards;
 
 /// Where state is kept.
 #[derive(Debug)]

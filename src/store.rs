@@ -4,6 +4,7 @@
 mod embedded;
 mod memory;
 pub mod reshard;
+pub mod shard;
 mod table;
 
 use std::pin::Pin;
@@ -14,11 +15,11 @@ use serde::{Deserialize, Serialize};
 pub use table::TableStore;
 use tokio::time::Instant;
 
-use crate::calibration::Calibrations;
-use crate::ids::DeviceId;
-use crate::refusal::Refusal;
-use crate::shard::Shard;
-use crate::state::DeviceState;
+use crate::devices::state::DeviceState;
+use crate::primitives::ids::DeviceId;
+use crate::rejected::refusal::Refusal;
+use crate::store::shard::Shard;
+use crate::telemetry::calibration::Calibrations;
 
 /// What every operation returns: a future that the caller polls within its own invocation.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -3,10 +3,10 @@
 
 use std::sync::LazyLock;
 
-use crate::catalogue::Catalogue;
 use crate::judge::{self, Expected};
-use crate::refusal::Fault;
-use crate::telemetry::{self, Found, Reading};
+use crate::rejected::refusal::Fault;
+use crate::telemetry::body::{self, Found, Reading};
+use crate::telemetry::catalogue::Catalogue;
 
 /// Read once: reading it takes longer than all else here.
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::environment);
@@ -20,8 +20,8 @@ pub fn check_telemetry(body: &[u8]) {
 
 pub(crate) fn check_body(body: &[u8], stamped: Option<&str>) {
     let catalogue = &*CATALOGUE;
-    let found = telemetry::read(body, stamped, catalogue);
-    assert_eq!(found, telemetry::read(body, stamped, catalogue), "reading twice gives the same");
+    let found = body::read(body, stamped, catalogue);
+    assert_eq!(found, body::read(body, stamped, catalogue), "reading twice gives the same");
     check_spans(body, &found);
     match judge::elements(body) {
         Some(elements) => {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::bodies::check_body;
-use crate::envelope::{self, Batch, EnvelopeError, Event};
+use crate::host::envelope::{self, Batch, EnvelopeError, Event};
 
 /// Events of an envelope whose bodies are looked into as well: enough for the way from the envelope to the reading.
 const LOOKED_INTO: usize = 4;

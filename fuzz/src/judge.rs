@@ -5,10 +5,10 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::catalogue::Catalogue;
-use crate::ids::DeviceId;
+use crate::primitives::ids::DeviceId;
+use crate::telemetry::catalogue::Catalogue;
 
-/// Nesting, readings of a body and characters of a text that are taken, as `src/telemetry.rs` has them.
+/// Nesting, readings of a body and characters of a text that are taken, as `src/telemetry/body.rs` has them.
 const DEEPEST: usize = 64;
 const MOST_READINGS: usize = 20_000;
 const LONGEST_TEXT: usize = 256;

@@ -13,12 +13,24 @@ pub use invocations::{check_envelope, check_http_call};
 /// handler needs a hundred and fifty, and everything is built once more with the fuzzer's instructions in it.
 #[path = "../../src"]
 mod handler {
-    pub mod catalogue;
-    pub mod envelope;
-    pub mod ids;
-    pub mod instant;
-    pub mod refusal;
-    pub(crate) mod span;
-    pub(crate) mod stable_hash;
-    pub mod telemetry;
+    #[expect(missing_docs, reason = "the room as the handler has it")]
+    pub mod host {
+        pub mod envelope;
+    }
+    #[expect(missing_docs, reason = "the room as the handler has it")]
+    pub mod primitives {
+        pub mod ids;
+        pub mod instant;
+        pub(crate) mod span;
+        pub(crate) mod stable_hash;
+    }
+    #[expect(missing_docs, reason = "the room as the handler has it")]
+    pub mod rejected {
+        pub mod refusal;
+    }
+    #[expect(missing_docs, reason = "the room as the handler has it")]
+    pub mod telemetry {
+        pub mod body;
+        pub mod catalogue;
+    }
 }

@@ -11,13 +11,13 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::calibration::CalibrationCache;
-use crate::catalogue::Catalogue;
-use crate::ingest::{Invocation, Known};
-use crate::instant::Millis;
-use crate::publish::RecordedPublisher;
-use crate::shard::Shards;
+use crate::ingestion::{Invocation, Known};
+use crate::primitives::instant::Millis;
+use crate::screens::publish::RecordedPublisher;
 use crate::store::MemoryStore;
+use crate::store::shard::Shards;
+use crate::telemetry::calibration::CalibrationCache;
+use crate::telemetry::catalogue::Catalogue;
 
 const SIGNALR: &str =
     "Endpoint=http://localhost;Port=8888;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;";
@@ -33,7 +33,7 @@ impl Bench {
         let publisher = Arc::new(RecordedPublisher::new());
         let ingest = Ingest {
             store: Arc::new(MemoryStore::new()),
-            publisher: Arc::clone(&publisher) as Arc<dyn crate::publish::Publisher>,
+            publisher: Arc::clone(&publisher) as Arc<dyn crate::screens::publish::Publisher>,
             catalogue: Arc::new(Catalogue::environment()),
             calibrations: CalibrationCache::new(Duration::ZERO),
             shards: Shards::new("Sydney", 3),

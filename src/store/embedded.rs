@@ -14,11 +14,11 @@ use self::database::Database;
 use super::{
     CommitError, Loaded, Moment, Page, RefusalQuery, Reply, Revision, StateStore, StoreError, Write,
 };
-use crate::calibration::{Calibration, Calibrations};
-use crate::catalogue::Catalogue;
-use crate::ids::DeviceId;
-use crate::refusal::Refusal;
-use crate::shard::{Shard, Shards};
+use crate::primitives::ids::DeviceId;
+use crate::rejected::refusal::Refusal;
+use crate::store::shard::{Shard, Shards};
+use crate::telemetry::calibration::{Calibration, Calibrations};
+use crate::telemetry::catalogue::Catalogue;
 
 /// Rows in `<directory>/fieldcast.redb`; calibrations, which people edit, in `<directory>/calibration.json`.
 pub struct EmbeddedStore {

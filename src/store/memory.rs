@@ -9,10 +9,10 @@ use super::{
     CommitError, Expect, Loaded, Moment, Page, RefusalQuery, Reply, Revision, StateStore, StoreError, Stored,
     Write,
 };
-use crate::calibration::{Calibration, Calibrations};
-use crate::ids::DeviceId;
-use crate::refusal::Refusal;
-use crate::shard::Shard;
+use crate::primitives::ids::DeviceId;
+use crate::rejected::refusal::Refusal;
+use crate::store::shard::Shard;
+use crate::telemetry::calibration::{Calibration, Calibrations};
 
 /// Rows of one process.
 #[derive(Default)]

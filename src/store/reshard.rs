@@ -10,7 +10,7 @@ use super::{StoreError, table::layout};
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reshard {
-    /// The number of partitions wanted, 1 to [`Shards::MOST`](crate::shard::Shards::MOST).
+    /// The number of partitions wanted, 1 to [`Shards::MOST`](crate::store::shard::Shards::MOST).
     pub to: u16,
     /// What the rows are compared with when an interrupted run is taken up again.
     pub expect: Expected,

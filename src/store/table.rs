@@ -26,11 +26,11 @@ use super::{
     CommitError, Expect, Loaded, Moment, Page, RefusalQuery, Reply, Revision, StateStore, StoreError, Stored,
     Write,
 };
-use crate::calibration::{Calibration, Calibrations};
-use crate::catalogue::Catalogue;
-use crate::ids::DeviceId;
-use crate::refusal::Refusal;
-use crate::shard::{Shard, Shards};
+use crate::primitives::ids::DeviceId;
+use crate::rejected::refusal::Refusal;
+use crate::store::shard::{Shard, Shards};
+use crate::telemetry::calibration::{Calibration, Calibrations};
+use crate::telemetry::catalogue::Catalogue;
 
 /// The table of device rows.
 const STATES: &str = "DeviceState";

@@ -7,10 +7,10 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fieldcast::catalogue::Catalogue;
-use fieldcast::ids::DeviceId;
-use fieldcast::shard::{Shard, Shards};
+use fieldcast::primitives::ids::DeviceId;
+use fieldcast::store::shard::{Shard, Shards};
 use fieldcast::store::{EmbeddedStore, Loaded, MOST_WRITES, StateStore};
+use fieldcast::telemetry::catalogue::Catalogue;
 use fieldcast_signalr_service::{Service, ServiceConfig};
 use rand::RngExt;
 use redb::{ReadableDatabase, ReadableTableMetadata, TableDefinition};

@@ -10,8 +10,8 @@ mod tables;
 
 use std::time::Duration;
 
-use fieldcast::shard::Shards;
 use fieldcast::store::reshard::{Expected, Outcome, Reshard, ReshardError, in_tables};
+use fieldcast::store::shard::Shards;
 use fieldcast_tables::ConnectionString;
 
 use crate::stack::{Account, PATIENCE, http};

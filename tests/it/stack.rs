@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fieldcast::catalogue::Catalogue;
-use fieldcast::shard::Shards;
 use fieldcast::store::TableStore;
+use fieldcast::store::shard::Shards;
+use fieldcast::telemetry::catalogue::Catalogue;
 use fieldcast_azurite::Azurite;
 use fieldcast_functions_host::{Host, HostConfig, LogSink};
 use fieldcast_iot_hub::{Hub, HubConfig};

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fieldcast::catalogue::Catalogue;
-use fieldcast::ids::{DeviceId, Partition, Position};
-use fieldcast::instant::Millis;
-use fieldcast::refusal::{Fault, Reason, Refusal};
-use fieldcast::shard::{Shard, Shards};
-use fieldcast::state::{DeviceState, Latest, Mark, Stamp};
+use fieldcast::devices::state::{DeviceState, Latest, Mark, Stamp};
+use fieldcast::primitives::ids::{DeviceId, Partition, Position};
+use fieldcast::primitives::instant::Millis;
+use fieldcast::rejected::refusal::{Fault, Reason, Refusal};
+use fieldcast::store::shard::{Shard, Shards};
 use fieldcast::store::{
     CommitError, EmbeddedStore, Expect, Loaded, MOST_WRITES, MemoryStore, Moment, RefusalQuery, Revision,
     StateStore, Stored, Write,
 };
+use fieldcast::telemetry::catalogue::Catalogue;
 use tokio::time::Instant;
 
 use crate::stack::Account;

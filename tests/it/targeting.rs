@@ -7,9 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::IntoResponse;
-use fieldcast::groups::Group;
-use fieldcast::ids::DeviceId;
-use fieldcast::publish::{
+use fieldcast::primitives::ids::DeviceId;
+use fieldcast::screens::groups::Group;
+use fieldcast::screens::publish::{
     Audience, Change, PublishMode, Publisher, SETTLES_AFTER, SignalRPublisher, Watched,
 };
 use fieldcast_signalr::{Endpoint, HubClient, HubName};

@@ -4,8 +4,8 @@ mod expected;
 
 use std::collections::BTreeMap;
 
-use fieldcast::refusal::Refusal;
-use fieldcast::state::DeviceState;
+use fieldcast::devices::state::DeviceState;
+use fieldcast::rejected::refusal::Refusal;
 
 use self::expected::{Device, Told};
 use crate::plan::Fault;

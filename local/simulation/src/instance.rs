@@ -11,14 +11,14 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, StatusCode};
 use fieldcast::app::{App, router};
-use fieldcast::calibration::CalibrationCache;
 use fieldcast::https::{Peers, client};
-use fieldcast::ingest::{Ingest, Invocation, Known};
-use fieldcast::instant::Millis;
-use fieldcast::publish::Watched;
+use fieldcast::ingestion::{Ingest, Invocation, Known};
+use fieldcast::primitives::instant::Millis;
+use fieldcast::screens::publish::Watched;
 use fieldcast::settings::Callers;
-use fieldcast::shard::Shards;
 use fieldcast::store::StateStore;
+use fieldcast::store::shard::Shards;
+use fieldcast::telemetry::calibration::CalibrationCache;
 use fieldcast_signalr::{Endpoint, HubClient, HubName};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -122,7 +122,7 @@ impl Instance {
     }
 
     /// Time and dice of this instance's invocations.
-    fn invocations(&self) -> fieldcast::ingest::Invocations {
+    fn invocations(&self) -> fieldcast::ingestion::Invocations {
         let (world, clock, number) = (Arc::clone(&self.world), Arc::clone(&self.clock), self.number as u64);
         let count = AtomicU64::new(self.world.now() << 16);
         Arc::new(move || {

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use fieldcast::calibration::Calibrations;
-use fieldcast::ids::DeviceId;
-use fieldcast::refusal::Refusal;
-use fieldcast::shard::Shard;
+use fieldcast::primitives::ids::DeviceId;
+use fieldcast::rejected::refusal::Refusal;
+use fieldcast::store::shard::Shard;
 use fieldcast::store::{
     CommitError, Loaded, Moment, Page, RefusalQuery, Reply, Revision, StateStore, StoreError, Write,
 };
+use fieldcast::telemetry::calibration::Calibrations;
 use tokio::time::Instant;
 
 use crate::store::SimulatedStore;

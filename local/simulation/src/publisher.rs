@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fieldcast::publish::{Audience, Change, PublishError, Publisher};
+use fieldcast::screens::publish::{Audience, Change, PublishError, Publisher};
 use fieldcast::store::Reply;
 use serde_json::Value;
 use tokio::time::sleep;

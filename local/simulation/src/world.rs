@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fieldcast::catalogue::Catalogue;
+use fieldcast::telemetry::catalogue::Catalogue;
 use tokio::time::Instant;
 
 pub(crate) use self::faults::Faults;

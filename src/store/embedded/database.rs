@@ -11,11 +11,11 @@ use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, Writ
 use serde::{Deserialize, Serialize};
 
 use self::changes::Changes;
-use crate::catalogue::Catalogue;
-use crate::ids::DeviceId;
-use crate::instant::Millis;
-use crate::row::{Row, from_row, to_row};
+use crate::devices::row::{Row, from_row, to_row};
+use crate::primitives::ids::DeviceId;
+use crate::primitives::instant::Millis;
 use crate::store::{CommitError, Expect, Loaded, Moment, Page, Revision, StoreError, Stored, Write};
+use crate::telemetry::catalogue::Catalogue;
 
 /// Key: shard key and device id.
 type Key = (&'static str, &'static str);

@@ -2,11 +2,11 @@
 
 use fieldcast_tables::{Entity, Stored, Value};
 
-use crate::catalogue::Catalogue;
-use crate::ids::DeviceId;
-use crate::instant::Millis;
-use crate::row::{Cell, Row, RowError, from_row};
-use crate::state::DeviceState;
+use crate::devices::row::{Cell, Row, RowError, from_row};
+use crate::devices::state::DeviceState;
+use crate::primitives::ids::DeviceId;
+use crate::primitives::instant::Millis;
+use crate::telemetry::catalogue::Catalogue;
 
 /// A device's columns as an entity, to be inserted or merged.
 pub(super) fn entity(partition: &str, device: &DeviceId, columns: Vec<(&str, Cell)>) -> Entity {

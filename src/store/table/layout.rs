@@ -3,9 +3,9 @@
 use fieldcast_tables::{Deadline, Entity, Error, Etag, Query, Table};
 
 use super::store_error;
-use crate::shard::Shards;
 use crate::store::StoreError;
 use crate::store::reshard::Totals;
+use crate::store::shard::Shards;
 
 pub(super) const TABLE: &str = "FieldcastLayout";
 const ROW: &str = "layout";

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::instant::Millis;
+use crate::primitives::instant::Millis;
 use crate::store::Moment;
 
 /// How far a moment lies before the reply that told it. The reply names whole seconds; the rows' time stamps are set by

@@ -8,9 +8,9 @@ use fieldcast_tables::{Comparison, Deadline, Entity, Error, Operation, Query, St
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::store_error;
-use crate::ids::{Partition, Position};
-use crate::instant::Millis;
-use crate::refusal::{Fault, Reason, Refusal};
+use crate::primitives::ids::{Partition, Position};
+use crate::primitives::instant::Millis;
+use crate::rejected::refusal::{Fault, Reason, Refusal};
 use crate::store::{MOST_WRITES, RefusalQuery, StoreError};
 
 /// Transactions in flight at once: a body with thousands of refused readings must not take longer than an invocation has.

@@ -16,9 +16,9 @@ use self::copy::{chunks, copy_of, same};
 use self::survey::{Survey, survey};
 use super::layout::{self, Moving, Recorded};
 use super::store_error;
-use crate::shard::Shards;
 use crate::store::StoreError;
 use crate::store::reshard::{Expected, Outcome, Progress, Reshard, ReshardError, RowName, Totals};
+use crate::store::shard::Shards;
 
 /// Partitions that are read at the same time, and transactions in flight for each. Table Storage answers in about 10 ms
 /// and takes 2,000 rows a second for a partition: 16 transactions of 100 rows are what it lets through.

@@ -7,10 +7,10 @@ use std::hash::{BuildHasher, RandomState};
 use fieldcast_tables::{Entity, Etag, Invalid};
 
 use super::columns::entity;
-use crate::catalogue::Catalogue;
-use crate::row::{Cell, columns};
-use crate::state::DeviceState;
+use crate::devices::row::{Cell, columns};
+use crate::devices::state::DeviceState;
 use crate::store::Revision;
+use crate::telemetry::catalogue::Catalogue;
 
 const STEADY: [&str; 7] =
     ["CalibrationVersion", "DeviceId", "Geo", "OlderValues", "RefusedReadings", "ReportedBy", "Schema"];
@@ -88,10 +88,10 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{DeviceId, Partition};
-    use crate::instant::Millis;
-    use crate::row::{Row, to_row};
-    use crate::state::{Latest, Stamp};
+    use crate::devices::row::{Row, to_row};
+    use crate::devices::state::{Latest, Stamp};
+    use crate::primitives::ids::{DeviceId, Partition};
+    use crate::primitives::instant::Millis;
 
     const CATALOGUE: fn() -> Catalogue = Catalogue::environment;
 

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fieldcast::catalogue::Catalogue;
-use fieldcast::ids::{DeviceId, Partition};
-use fieldcast::instant::Millis;
-use fieldcast::shard::Shards;
-use fieldcast::state::{DeviceState, Latest, Mark, Stamp};
+use fieldcast::devices::state::{DeviceState, Latest, Mark, Stamp};
+use fieldcast::primitives::ids::{DeviceId, Partition};
+use fieldcast::primitives::instant::Millis;
 use fieldcast::store::reshard::{Outcome, ReshardError, in_directory};
+use fieldcast::store::shard::Shards;
 use fieldcast::store::{EmbeddedStore, Expect, Loaded, StateStore, Stored, Write};
+use fieldcast::telemetry::catalogue::Catalogue;
 
 use super::rows::device;
 use super::{shards, soon, wanted};

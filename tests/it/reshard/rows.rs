@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fieldcast::ids::DeviceId;
-use fieldcast::shard::Shards;
+use fieldcast::primitives::ids::DeviceId;
+use fieldcast::store::shard::Shards;
 use fieldcast_tables::{Deadline, Entity, Operation, Query, Value};
 
 use super::SITE;

@@ -1,6 +1,6 @@
 //! Table Storage, undisturbed: every row keeps every value, and the app counts on from where it was.
 
-use fieldcast::ids::DeviceId;
+use fieldcast::primitives::ids::DeviceId;
 use fieldcast::store::reshard::{Outcome, ReshardError};
 use fieldcast::store::{Expect, Loaded, StateStore, Write};
 use fieldcast_tables::{Deadline, Entity};

@@ -11,11 +11,11 @@ use std::{
 };
 
 use fieldcast::{
-    catalogue::Catalogue,
-    ids::DeviceId,
-    shard::Shards,
-    state::DeviceState,
+    devices::state::DeviceState,
+    primitives::ids::DeviceId,
+    store::shard::Shards,
     store::{EmbeddedStore, Expect, Loaded, StateStore, Write},
+    telemetry::catalogue::Catalogue,
 };
 use fieldcast_azurite::Azurite;
 use fieldcast_tables::{Account, ConnectionString, Deadline, Entity, Operation, Query, Table};

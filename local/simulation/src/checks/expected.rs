@@ -170,7 +170,7 @@ fn intercepts(world: &World, number: usize) -> Vec<f64> {
 
 fn refused_places(world: &World) -> BTreeSet<Place> {
     let tables = world.tables();
-    let place = |refusal: &fieldcast::refusal::Refusal| match refusal.position.sequence {
+    let place = |refusal: &fieldcast::rejected::refusal::Refusal| match refusal.position.sequence {
         Some(sequence) => {
             Place::Stream(refusal.position.partition.as_str().to_owned(), sequence, refusal.index)
         }

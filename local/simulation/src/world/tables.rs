@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use fieldcast::calibration::{Calibration, Calibrations};
-use fieldcast::catalogue::Catalogue;
-use fieldcast::ids::DeviceId;
-use fieldcast::refusal::Refusal;
-use fieldcast::shard::Shard;
-use fieldcast::state::DeviceState;
+use fieldcast::devices::state::DeviceState;
+use fieldcast::primitives::ids::DeviceId;
+use fieldcast::rejected::refusal::Refusal;
+use fieldcast::store::shard::Shard;
 use fieldcast::store::{CommitError, Expect, Loaded, MOST_WRITES, Moment, Page, Revision, Stored, Write};
+use fieldcast::telemetry::calibration::{Calibration, Calibrations};
+use fieldcast::telemetry::catalogue::Catalogue;
 
 use super::Violation;
 use crate::workload::Workload;

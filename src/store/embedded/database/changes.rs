@@ -80,10 +80,10 @@ mod tests {
 
     use super::super::Database;
     use super::*;
-    use crate::catalogue::Catalogue;
-    use crate::ids::DeviceId;
-    use crate::state::DeviceState;
+    use crate::devices::state::DeviceState;
+    use crate::primitives::ids::DeviceId;
     use crate::store::{Expect, Revision, Write};
+    use crate::telemetry::catalogue::Catalogue;
 
     struct Bench {
         database: Database,

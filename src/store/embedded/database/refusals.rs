@@ -4,9 +4,9 @@ use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::{Database, Key, encode, unavailable};
-use crate::ids::{Partition, Position};
-use crate::instant::Millis;
-use crate::refusal::{Fault, Reason, Refusal};
+use crate::primitives::ids::{Partition, Position};
+use crate::primitives::instant::Millis;
+use crate::rejected::refusal::{Fault, Reason, Refusal};
 use crate::store::{RefusalQuery, StoreError};
 
 /// Key: partition key and row key.

@@ -5,10 +5,10 @@ use std::path::Path;
 use redb::{ReadableTable, Table};
 
 use super::{Database, Key, LAYOUT, STATES, decode, unavailable};
-use crate::row::Cell;
-use crate::shard::{Shard, Shards};
+use crate::devices::row::Cell;
 use crate::store::StoreError;
 use crate::store::reshard::{Outcome, ReshardError, RowName, Totals};
+use crate::store::shard::{Shard, Shards};
 
 type States<'t> = Table<'t, Key, &'static [u8]>;
 

@@ -263,15 +263,15 @@ mod tests {
     /// The handler's own reading of it: thrice each device, numbered on from the batch before.
     #[test]
     fn a_batch_is_one_that_the_host_could_send() -> anyhow::Result<()> {
-        let batch = fieldcast::envelope::read_batch(SHAPE.batch(2))?;
+        let batch = fieldcast::host::envelope::read_batch(SHAPE.batch(2))?;
         let sequences: Vec<i64> = batch.events.iter().filter_map(|event| event.position.sequence).collect();
         assert_eq!(sequences, (61..=90).collect::<Vec<_>>());
 
         let mut readings: BTreeMap<_, u32> = BTreeMap::new();
-        let catalogue = fieldcast::catalogue::Catalogue::environment();
+        let catalogue = fieldcast::telemetry::catalogue::Catalogue::environment();
         for event in &batch.events {
             let stamped = event.stamped_device.as_deref();
-            for found in fieldcast::telemetry::read(&event.body, stamped, &catalogue) {
+            for found in fieldcast::telemetry::body::read(&event.body, stamped, &catalogue) {
                 *readings.entry(found.outcome.expect("valid").device.to_string()).or_default() += 1;
             }
         }
@@ -285,9 +285,9 @@ mod tests {
         let shape = Shape { events: 2_500, devices: 2_500 };
         let mut events = Vec::new();
         for slice in shape.slices(1, 1_000) {
-            events.extend(fieldcast::envelope::read_batch(slice)?.events);
+            events.extend(fieldcast::host::envelope::read_batch(slice)?.events);
         }
-        assert_eq!(events, fieldcast::envelope::read_batch(shape.batch(1))?.events);
+        assert_eq!(events, fieldcast::host::envelope::read_batch(shape.batch(1))?.events);
         Ok(())
     }
 

@@ -1,0 +1,230 @@
+//! Folding: a device's state and the events that arrived for it become its next state. Pure, so that a conflict can fold
+//! again from what the store really holds, and so that no order of batches and no split of them changes the result.
+
+use crate::devices::state::{DeviceState, Latest, Mark, Stamp};
+use crate::primitives::ids::{DeviceId, Position};
+use crate::primitives::instant::Millis;
+use crate::rejected::refusal::{Fault, Reason};
+use crate::telemetry::body::Reading;
+use crate::telemetry::calibration::Calibration;
+use crate::telemetry::catalogue::Catalogue;
+
+/// A reading with its place in the stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrival {
+    /// Which event of the batch it came in.
+    pub event: usize,
+    /// Which reading of that event.
+    pub index: usize,
+    /// Its bytes within the event's body.
+    pub span: std::ops::Range<usize>,
+    /// The event's position.
+    pub position: Position,
+    /// When the hub enqueued the event, or when the batch arrived where the host did not say.
+    pub at: Millis,
+    /// What was said.
+    pub reading: Reading,
+}
+
+/// What folding found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Folded {
+    /// The state to write; `None` when there is nothing new to count or to decide.
+    pub next: Option<DeviceState>,
+    /// The state that was folded into, given back where it did not change.
+    pub unchanged: Option<DeviceState>,
+    /// Readings counted.
+    pub accepted: usize,
+    /// Readings that had been counted before.
+    pub skipped: usize,
+    /// Readings outside their valid range, whether decided now or in an earlier delivery: index into the arrivals, and
+    /// why. Their refusals have to be kept once the state is written.
+    pub refused: Vec<(usize, Fault)>,
+    /// How many arrivals were folded. The rest has to be folded into the written state: the verdicts of all would not
+    /// fit into one row.
+    pub folded: usize,
+}
+
+/// Verdicts that a row may hold, in characters of their stored form. A string column of Table Storage ends at 32,768;
+/// an event of 20,000 readings takes 3,400, and a thousand events with one reading each take 32 KB only when all of
+/// them are refused. More is written in turns.
+const MOST_VERDICTS: usize = 24 * 1024;
+
+/// Folds a device's arrivals, which must be sorted by [`in_stream_order`], into its state.
+pub fn fold(
+    device: &DeviceId,
+    current: Option<DeviceState>,
+    arrivals: &[Arrival],
+    calibration: Option<&Calibration>,
+    catalogue: &Catalogue,
+) -> Folded {
+    let exists = current.is_some();
+    let mut next = current.unwrap_or_else(|| DeviceState::new(device.clone(), catalogue));
+    let mut folded = Folded::default();
+    forget_old_verdicts(&mut next, arrivals);
+    let mut changed = false;
+    for event in arrivals.chunk_by(|one, other| one.event == other.event) {
+        if changed && next.verdicts.stored_length() > MOST_VERDICTS {
+            break;
+        }
+        match advance(&mut next, &event[0]) {
+            None => recall(&next, event, &mut folded),
+            Some(stamp) => {
+                for arrival in event {
+                    changed |= judge(&mut next, arrival, &stamp, calibration, catalogue, &mut folded);
+                }
+            }
+        }
+    }
+    if changed {
+        next.version += 1;
+        next.calibration =
+            calibration.map(|calibration| calibration.version().to_owned()).unwrap_or_default();
+        folded.next = Some(next);
+    } else if exists {
+        folded.unchanged = Some(next);
+    }
+    folded
+}
+
+/// A delivery that begins at this event follows a success with everything before it.
+fn forget_old_verdicts(state: &mut DeviceState, arrivals: &[Arrival]) {
+    if let Some(Position { partition, sequence: Some(sequence) }) =
+        arrivals.first().map(|first| &first.position)
+    {
+        state.verdicts.forget_before(partition, *sequence);
+    }
+}
+
+/// Sorts the readings of an event that was folded in before into counted ones and refused ones.
+fn recall(state: &DeviceState, event: &[Arrival], folded: &mut Folded) {
+    for arrival in event {
+        match state.verdicts.is_refused(&arrival.position, arrival.index) {
+            true => folded.refused.push((folded.folded, refused_before(arrival))),
+            false => folded.skipped += 1,
+        }
+        folded.folded += 1;
+    }
+}
+
+fn refused_before(arrival: &Arrival) -> Fault {
+    Fault {
+        reason: Reason::OutOfRange,
+        detail: "a value was out of its range when the reading was first delivered".to_owned(),
+        device: Some(arrival.reading.device.to_string()),
+    }
+}
+
+/// Counts a reading or refuses it; true when the state has changed by that.
+fn judge(
+    state: &mut DeviceState,
+    arrival: &Arrival,
+    stamp: &Stamp,
+    calibration: Option<&Calibration>,
+    catalogue: &Catalogue,
+    folded: &mut Folded,
+) -> bool {
+    let at = folded.folded;
+    folded.folded += 1;
+    match (validate(arrival, calibration, catalogue), arrival.position.sequence) {
+        (Ok(values), _) => {
+            take(state, arrival, values, stamp);
+            folded.accepted += 1;
+            true
+        }
+        (Err(fault), Some(sequence)) => {
+            state.verdicts.refuse(&stamp.partition, sequence, arrival.index);
+            folded.refused.push((at, fault));
+            true
+        }
+        (Err(fault), None) => {
+            folded.refused.push((at, fault));
+            false
+        }
+    }
+}
+
+/// Sorts arrivals of one device as the stream had them; events without a sequence number come last, as they came.
+pub fn in_stream_order(arrivals: &mut [Arrival]) {
+    arrivals.sort_by(|one, other| {
+        let key =
+            |arrival: &Arrival| (arrival.position.sequence.unwrap_or(i64::MAX), arrival.event, arrival.index);
+        key(one).cmp(&key(other))
+    });
+}
+
+/// Moves the partition's mark to this event and says when it counts as said; `None` when it was folded in before.
+fn advance(state: &mut DeviceState, arrival: &Arrival) -> Option<Stamp> {
+    let partition = arrival.position.partition.clone();
+    let Some(sequence) = arrival.position.sequence else {
+        return Some(Stamp { at: arrival.at, partition });
+    };
+    let before = state.marks.get(&partition);
+    if before.is_some_and(|mark| sequence <= mark.sequence) {
+        return None;
+    }
+    let counted_until = before.map_or(Millis::default(), |mark| mark.at);
+    state.marks.insert(partition.clone(), Mark { sequence, at: counted_until });
+    Some(Stamp { at: counted_until.max(arrival.at), partition })
+}
+
+/// The calibrated values, or the first one that is out of its range.
+fn validate(
+    arrival: &Arrival,
+    calibration: Option<&Calibration>,
+    catalogue: &Catalogue,
+) -> Result<Vec<(usize, f64)>, Fault> {
+    let checked = |&(at, raw): &(usize, f64)| {
+        let value = calibration.map_or(raw, |calibration| calibration.apply(at, raw));
+        let measurement = &catalogue.measurements()[at];
+        match measurement.accepts(value) {
+            true => Ok((at, value)),
+            false => Err(Fault {
+                reason: Reason::OutOfRange,
+                detail: format!("{} is {value}, valid is {}", measurement.name, measurement.range()),
+                device: Some(arrival.reading.device.to_string()),
+            }),
+        }
+    };
+    arrival.reading.raw.iter().map(checked).collect()
+}
+
+fn take(state: &mut DeviceState, arrival: &Arrival, values: Vec<(usize, f64)>, stamp: &Stamp) {
+    state.count += 1;
+    if let Some(mark) = state.marks.get_mut(&stamp.partition) {
+        mark.at = mark.at.max(stamp.at);
+    }
+    for (at, value) in values {
+        if keep_latest(&mut state.values[at], value, stamp) {
+            state.changed_at = state.changed_at.max(Some(stamp.at));
+        }
+    }
+    if let Some(geo) = &arrival.reading.geo {
+        keep_latest(&mut state.geo, geo.clone(), stamp);
+    }
+    if let Some(id) = &arrival.reading.message_id {
+        keep_latest(&mut state.message_id, id.clone(), stamp);
+    }
+    if state.reported.as_ref().is_none_or(|newest| stamp >= newest) {
+        state.reported = Some(stamp.clone());
+    }
+}
+
+/// Keeps the later of two values; true when the kept value became a different one.
+fn keep_latest<T: PartialEq>(slot: &mut Option<Latest<T>>, value: T, stamp: &Stamp) -> bool {
+    match slot {
+        Some(latest) if latest.stamp > *stamp => false,
+        Some(latest) => {
+            let differs = latest.value != value;
+            *latest = Latest { value, stamp: stamp.clone() };
+            differs
+        }
+        None => {
+            *slot = Some(Latest { value, stamp: stamp.clone() });
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

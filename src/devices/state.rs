@@ -1,0 +1,156 @@
+//! What is known of one device: the row that is kept exact. Plain data; how it changes is in `fold`.
+
+use litemap::LiteMap;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::devices::verdicts::Verdicts;
+use crate::primitives::ids::{DeviceId, Partition};
+use crate::primitives::instant::Millis;
+use crate::telemetry::catalogue::Catalogue;
+
+/// When something was said, as a total order: the time the hub enqueued it, then the partition. Within a partition the
+/// time never runs backwards (see [`Mark`]), so this order agrees with the order of the stream.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp {
+    /// Enqueued time.
+    pub at: Millis,
+    /// The partition it came from.
+    pub partition: Partition,
+}
+
+/// A value with its stamp: the greatest stamp wins, in whatever order readings are folded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latest<T> {
+    /// The value.
+    pub value: T,
+    /// When it was said.
+    pub stamp: Stamp,
+}
+
+/// How far one partition has been folded into a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The highest sequence number folded in. Events at or below it have been counted.
+    pub sequence: i64,
+    /// The latest enqueued time of a counted reading up to there. A hub's clock may step back; order within a partition
+    /// is by sequence number, so a later event never gets an earlier time than this. Refused readings do not move it:
+    /// they may be seen again in another batch.
+    pub at: Millis,
+}
+
+/// One device's state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceState {
+    /// The device.
+    pub device: DeviceId,
+    /// The area it last named.
+    pub geo: Option<Latest<String>>,
+    /// The last message id.
+    pub message_id: Option<Latest<String>>,
+    /// The last value of each measurement, by position in the catalogue.
+    pub values: Vec<Option<Latest<f64>>>,
+    /// Valid readings ever.
+    pub count: i64,
+    /// Grows by one with every write; screens converge by it.
+    pub version: i64,
+    /// Per partition, how far it has been folded in. A sorted list, since nearly every device has one partition, and ten
+    /// thousand devices are kept in memory: a tree takes 400 bytes for its first entry.
+    pub marks: LiteMap<Partition, Mark>,
+    /// Which readings of recent events were refused for their range.
+    pub verdicts: Verdicts,
+    /// Names the invocation that wrote last, so that a write whose answer was lost is recognised.
+    pub write_id: String,
+    /// The time of the newest reading.
+    pub reported: Option<Stamp>,
+    /// When a value last became a different one: a steady device is told from a silent one.
+    pub changed_at: Option<Millis>,
+    /// The calibration that was applied last; empty where there was none.
+    pub calibration: String,
+}
+
+impl DeviceState {
+    /// A device that has not been heard of.
+    pub fn new(device: DeviceId, catalogue: &Catalogue) -> DeviceState {
+        DeviceState {
+            device,
+            geo: None,
+            message_id: None,
+            values: vec![None; catalogue.measurements().len()],
+            count: 0,
+            version: 0,
+            marks: LiteMap::with_capacity(1),
+            verdicts: Verdicts::default(),
+            write_id: String::new(),
+            reported: None,
+            changed_at: None,
+            calibration: String::new(),
+        }
+    }
+
+    /// Whether anything was ever counted. A device of which everything was refused has a row, for the verdicts, but
+    /// nothing to show.
+    pub fn is_heard(&self) -> bool {
+        self.count > 0
+    }
+
+    /// The state as clients see it, in the snapshot and in live messages alike.
+    pub fn view<'a>(&'a self, catalogue: &'a Catalogue) -> View<'a> {
+        View { state: self, catalogue }
+    }
+}
+
+/// A device state with the names that its catalogue gives to its values; serialises to the one client schema.
+pub struct View<'a> {
+    state: &'a DeviceState,
+    catalogue: &'a Catalogue,
+}
+
+impl View<'_> {
+    /// The client schema as JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a view is a map of plain values")
+    }
+}
+
+impl Serialize for View<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let state = self.state;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("deviceId", state.device.as_str())?;
+        for (measurement, value) in self.catalogue.measurements().iter().zip(&state.values) {
+            map.serialize_entry(&measurement.name, &value.as_ref().map(|latest| latest.value))?;
+        }
+        map.serialize_entry("geo", &state.geo.as_ref().map(|latest| &latest.value))?;
+        map.serialize_entry("count", &state.count)?;
+        map.serialize_entry("version", &state.version)?;
+        map.serialize_entry("reportedAt", &state.reported.as_ref().map(|stamp| stamp.at.to_text()))?;
+        map.serialize_entry("changedAt", &state.changed_at.map(Millis::to_text))?;
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_schema_is_fixed() {
+        let catalogue = Catalogue::environment();
+        let mut state = DeviceState::new(DeviceId::parse("sensor-1").unwrap(), &catalogue);
+        let stamp = Stamp { at: Millis(1_732_150_631_123), partition: Partition::new("hub", "0") };
+        state.values[0] = Some(Latest { value: 0.0, stamp: stamp.clone() });
+        state.geo = Some(Latest { value: "Sydney".to_owned(), stamp: stamp.clone() });
+        state.reported = Some(stamp);
+        state.changed_at = Some(Millis(1_732_150_631_000));
+        (state.count, state.version) = (7, 3);
+        assert_eq!(
+            serde_json::to_string(&state.view(&catalogue)).unwrap(),
+            concat!(
+                r#"{"deviceId":"sensor-1","temperature":0.0,"pressure":null,"humidity":null,"light":null,"#,
+                r#""latitude":null,"longitude":null,"geo":"Sydney","count":7,"version":3,"#,
+                r#""reportedAt":"2024-11-21T00:57:11.123Z","changedAt":"2024-11-21T00:57:11.000Z"}"#
+            )
+        );
+    }
+}

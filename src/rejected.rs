@@ -1,0 +1,4 @@
+//! Rejected readings: why, how they are kept, and how people get to see them.
+
+pub(crate) mod function;
+pub mod refusal;
