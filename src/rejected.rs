@@ -1,4 +1,5 @@
 //! Rejected readings: why, how they are kept, and how people get to see them.
 
 pub(crate) mod function;
-pub mod refusal;
+pub mod reading;
+pub mod rows;

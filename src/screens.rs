@@ -1,7 +1,7 @@
 //! Who watches: sign-in, snapshots, subscriptions, and the announcements of changes.
 
+mod client_ids;
 pub mod groups;
-mod names;
 pub(crate) mod negotiate;
 pub mod publish;
 pub(crate) mod snapshot;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use fieldcast_signalr::{DEFAULT_SETTING, Endpoints, HubName, SettingError as SignalRError};
 use fieldcast_tables::ConnectionString;
 
+use crate::host::callers::Callers;
+use crate::host::host_json;
 use crate::primitives::ids::forbidden_in_key;
 use crate::screens::publish::PublishMode;
 use crate::store::shard::Shards;
@@ -21,15 +23,6 @@ pub enum Storage {
     Embedded(PathBuf),
 }
 
-/// Whether the platform has authenticated callers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Callers {
-    /// App Service Authentication is on (`WEBSITE_AUTH_ENABLED`): it sets the principal headers and removes forged ones.
-    Authenticated,
-    /// It is off: anybody could send those headers, so they mean nothing.
-    Anonymous,
-}
-
 /// Everything that a person can set.
 #[derive(Debug)]
 pub struct Settings {
@@ -37,6 +30,8 @@ pub struct Settings {
     pub port: u16,
     /// The folder with host.json, and perhaps telemetry.json.
     pub app_root: PathBuf,
+    /// Settings that override host.json, for the host and for the handler alike.
+    pub host_overrides: BTreeMap<String, String>,
     /// Where state is kept.
     pub storage: Storage,
     /// Table partitions of the devices.
@@ -79,6 +74,7 @@ impl Settings {
         Ok(Settings {
             port: port(environment)?,
             app_root: optional(environment, "FUNCTIONS_APP_ROOT_PATH").unwrap_or(".").into(),
+            host_overrides: host_overrides(environment),
             storage: storage(environment)?,
             shards: shards(environment)?,
             signalr: Endpoints::from_settings(environment, DEFAULT_SETTING).map_err(signalr_error)?,
@@ -120,6 +116,16 @@ fn port(environment: &Environment) -> Result<u16, SettingError> {
         "a port; the Functions host sets it, start the app with `func start` or `cargo dev up`",
     )?;
     text.parse().map_err(|_| error(NAME, "it is not a port, expected a number from 0 to 65535"))
+}
+
+/// Blank ones count: an empty prefix is one.
+fn host_overrides(environment: &Environment) -> BTreeMap<String, String> {
+    let begins = |name: &str| {
+        let begin = name.get(..host_json::OVERRIDE.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(host_json::OVERRIDE))
+    };
+    let overrides = environment.iter().filter(|(name, _)| begins(name));
+    overrides.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn storage(environment: &Environment) -> Result<Storage, SettingError> {

@@ -1,5 +1,5 @@
-/** The page: a replica of the store, painted once per animation frame. */
-import { Replica, type ClockRange, type Fleet, type World } from "./convergence";
+/** The page: a replica of the store, painted at most once per animation frame. */
+import { Replica, type ClockRange, type Fleet, type Ports } from "./convergence";
 import { Areas } from "./core/areas";
 import { clockOffset } from "./core/clock";
 import { columnsOf, type Column } from "./core/columns";
@@ -12,25 +12,25 @@ import { readView, writeView } from "./view/address";
 import { Announcer } from "./view/announcer";
 import { AreaControl } from "./view/areas";
 import { Arrangement } from "./view/arrangement";
+import { Attention } from "./view/attention";
 import { Chart } from "./view/chart";
 import { Controls } from "./view/controls";
 import { byId, setText } from "./view/dom";
 import { Drawer } from "./view/drawer";
 import type { Frame } from "./view/frame";
 import { Header } from "./view/header";
-import { Reading } from "./view/reading";
 import { DeviceTable } from "./view/table";
 import { ThemeSwitch } from "./view/theme";
-import { describeLink, type Place } from "./view/words";
+import { describeLink, type ApiAccess } from "./view/link-words";
 
-/** Ages tick, countdowns count. */
+/** How often the page is painted when nothing else happens, for ages and countdowns. */
 const TICK = 1_000;
 
-/** The page as it was when somebody paused it. */
+/** The page as it was when it was paused. */
 interface Pause {
   readonly fleet: Fleet;
   readonly now: number;
-  /** Device states that have come since. */
+  /** How many device states have arrived since. */
   waiting: number;
 }
 
@@ -38,7 +38,7 @@ export class App {
   private readonly history = new History();
   private readonly rate = new Rate(Date.now());
   private readonly arrangement = new Arrangement();
-  private readonly reading = new Reading();
+  private readonly attention = new Attention();
   private readonly areas = new Areas();
   private readonly replica: Replica;
   private readonly views: readonly { paint(frame: Frame): void }[];
@@ -60,7 +60,7 @@ export class App {
   private opened: string | null;
   private span = 300_000;
 
-  constructor(world: World, private readonly place: () => Place) {
+  constructor(ports: Ports, private readonly access: () => ApiAccess) {
     const view = readView(location.hash);
     this.query = view.query;
     this.measurement = view.measurement;
@@ -68,12 +68,12 @@ export class App {
     this.chosen = view.selected !== null;
     this.selection = view.selected === null ? NOTHING_SELECTED : selectionOf(view.selected);
     for (const area of view.areas) this.areas.add(area);
-    const watcher = { stirred: () => this.invalidate(), applied: (fleet: Fleet) => this.applied(fleet) };
-    this.replica = new Replica(world, watcher, { areas: view.areas, devices: [] });
-    const moved = (): void => this.invalidate();
-    this.chart = new Chart({ toggle: (id) => this.toggle(id), moved });
-    this.drawer = new Drawer(world, { close: () => this.closeDrawer(), moved });
-    this.table = new DeviceTable({ sort: (key) => this.sortBy(key), toggle: (id) => this.toggle(id), open: (id) => this.open(id), moved });
+    const watcher = { onChange: () => this.invalidate(), onStep: (fleet: Fleet) => this.onStep(fleet) };
+    this.replica = new Replica(ports, watcher, { areas: view.areas, devices: [] });
+    const repaint = (): void => this.invalidate();
+    this.chart = new Chart({ toggle: (id) => this.toggle(id), repaint });
+    this.drawer = new Drawer(ports, { close: () => this.closeDrawer(), repaint });
+    this.table = new DeviceTable({ sort: (key) => this.sortBy(key), toggle: (id) => this.toggle(id), open: (id) => this.open(id), repaint });
     this.theme = new ThemeSwitch(() => this.redraw());
     const areas = new AreaControl((chosen) => this.follow(chosen));
     this.views = [new Header(), areas, this.makeControls(), this.table, this.chart, this.drawer, new Announcer()];
@@ -100,14 +100,14 @@ export class App {
   private listen(): void {
     byId("pause", HTMLButtonElement).addEventListener("click", () => this.togglePause());
     byId("notice-retry", HTMLButtonElement).addEventListener("click", () => this.replica.retryNow());
-    // The network is back, or somebody looks at the page again: no reason to wait out the pause.
+    // The network is back, or somebody looks at the page again: do not wait for the next try.
     window.addEventListener("online", () => this.replica.retryNow());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.replica.retryNow();
     });
   }
 
-  private applied(fleet: Fleet): void {
+  private onStep(fleet: Fleet): void {
     for (const slot of fleet.touched) {
       const row = fleet.rows[slot];
       if (row !== undefined) this.history.record(row.device);
@@ -117,12 +117,12 @@ export class App {
     const applied = fleet.tally.applied - this.counted;
     this.counted = fleet.tally.applied;
     this.rate.add(applied, Date.now());
-    // What a snapshot or a catch-up brings is not in the tally, and waits all the same.
+    // The tally does not count what snapshots and catch-ups bring.
     if (this.pause !== null) this.pause.waiting += Math.max(applied, fleet.touched.length);
   }
 
   private tick(): void {
-    // No animation frames in the background: what came in is applied here.
+    // There are no animation frames in the background.
     if (document.hidden) this.replica.flush();
     this.invalidate();
   }
@@ -146,17 +146,17 @@ export class App {
   private frame(): Frame {
     const { replica } = this;
     const { fleet, now } = this.pause ?? { fleet: replica.fleet, now: replica.serviceTime() };
-    const reading = this.pause !== null || this.reading.now();
-    const link = describeLink(replica.link, this.place(), Date.now());
+    const held = this.pause !== null || this.attention.isOnTable;
+    const link = describeLink(replica.link, this.access(), Date.now());
     const judgedAt = link.name === "live" ? now : (replica.heardAt ?? now);
-    const order = this.arrangement.listed(fleet, this.query, judgedAt, reading);
+    const order = this.arrangement.listed(fleet, this.query, judgedAt, held);
     const columns = this.columnsOf(fleet);
     this.selectFirst(order);
     return {
       fleet, order, now, judgedAt, link, columns,
       until: this.pause?.now ?? Infinity,
       census: this.census(fleet, judgedAt),
-      held: reading,
+      held,
       query: this.query,
       chosen: columns.find(({ name }) => name === this.measurement) ?? columns[0] ?? null,
       span: this.span,
@@ -182,7 +182,7 @@ export class App {
     return this.columns.list;
   }
 
-  /** Counting ten thousand devices takes a moment, and the figure is read by people: twice a second. */
+  /** Updated twice a second: counting ten thousand devices takes a moment, and nobody reads faster. */
   private census(fleet: Fleet, now: number): Census {
     if (this.censused?.slots !== fleet.slots || Math.abs(now - this.censused.at) >= TICK / 2) {
       this.censused = { slots: fleet.slots, at: now, census: census(fleet.rows, now) };
@@ -200,7 +200,7 @@ export class App {
     this.favour();
   }
 
-  /** Whatever is looked at closely keeps a longer history. */
+  /** Devices in the chart and in the drawer keep a longer history. */
   private favour(): void {
     this.history.favour([...this.selection, this.opened].filter((id) => id !== null));
   }
@@ -225,16 +225,16 @@ export class App {
     this.set(() => (this.opened = id));
   }
 
-  /** The focus goes back to where it came from. */
+  /** The focus goes back to the device's row. */
   private closeDrawer(): void {
     const { opened } = this;
     this.set(() => (this.opened = null));
-    // Painted at once: a modal dialog that is still open would keep the focus.
+    // Painted at once, because a modal dialog that is still open would keep the focus.
     this.paint();
     if (opened !== null) this.table.focus(opened);
   }
 
-  /** None: all. Whoever asks for other devices wants to see them, so a pause ends. */
+  /** Follows these areas, or all when there are none. Ends a pause, because other devices are to be seen. */
   private follow(areas: readonly string[]): void {
     this.set(() => {
       this.pause = null;
@@ -260,7 +260,7 @@ export class App {
   }
 }
 
-/** Worth saying only when the two clocks visibly disagree. */
+/** A smaller difference of the clocks is not mentioned. */
 const VISIBLE_OFFSET = 2_000;
 
 function clockNote(clock: ClockRange | null): string {

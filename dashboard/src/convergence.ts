@@ -1,7 +1,7 @@
 /**
- * A copy of device states, all or those that are followed, that converges on the store: the whole client side of fieldcast's
- * protocol, without a document, for a page as well as for Node (`npm run build:node` makes `dist-node/convergence.js`).
- * Nothing else in `link/` and `core/` has to be known to use it.
+ * A copy of the device states, of all devices or of those that are followed, that converges on the store. This is the whole
+ * client side of fieldcast's protocol. It needs no document and runs in a page as well as in Node (`npm run build:node`
+ * makes `dist-node/convergence.js`). To use it, nothing else in `link/` and `core/` has to be known.
  *
  * ```ts
  * import { Replica, signalrConnection, SYSTEM_TIME } from "./convergence";
@@ -9,8 +9,8 @@
  * const base = "http://127.0.0.1:7071/api";
  * const ports = { base, connect: () => signalrConnection(base), fetch, time: SYSTEM_TIME };
  * const watcher = {
- *   stirred: () => console.log(replica.status, replica.fleet.rows.length),
- *   applied: (fleet) => fleet.touched.forEach((slot) => console.log(fleet.rows[slot]?.device)),
+ *   onChange: () => console.log(replica.status, replica.fleet.rows.length),
+ *   onStep: (fleet) => fleet.touched.forEach((slot) => console.log(fleet.rows[slot]?.device)),
  * };
  * const replica = new Replica(ports, watcher, { areas: ["Sydney"], devices: [] });
  * replica.start();
@@ -18,14 +18,16 @@
  * process.on("SIGINT", () => replica.stop());
  * ```
  *
- * What it promises, whatever is lost, repeated, delayed or cut:
- * - it subscribes before it asks the store, and holds messages back until the store has answered, so nothing falls between;
- *   it asks once more when every process of the service knows of the subscription;
- * - a device's state is replaced only by one with a higher version, so no device ever goes back; a device leaves only by
- *   a newer state that is not followed, or by a full snapshot, and no older state brings it back;
- * - after a lost connection it asks only for what changed since (`cursor`), and for everything when that is refused;
- * - when nothing was heard for a while it asks the store, and a connection that should have told is made anew;
- * - `status` says which of `live`, `catching up`, `stale` and `offline` it is, at any moment.
+ * What it promises when messages are lost, repeated or delayed and connections break:
+ * - It subscribes before it asks the store, and holds messages back until the store has answered, so that no change is lost
+ *   in between. It asks once more when every process of the service knows of the subscription.
+ * - A device's state is replaced only by one with a higher version, so that no device goes back in time. A device leaves
+ *   only with a newer state that is not followed, or with a full snapshot, and no older state brings it back.
+ * - After a lost connection it asks only for what has changed since (`cursor`), and for everything when the service no
+ *   longer accepts the cursor.
+ * - When it has heard nothing for a while, it asks the store. When the answer holds changes that no message brought, it
+ *   replaces the connection.
+ * - `status` tells at any moment whether it is `live`, `catching up`, `stale` or `offline`.
  */
 import { clockOffset, narrowClock, type ClockRange } from "./core/clock";
 import { hasNews, type Fleet } from "./core/fleet";
@@ -48,8 +50,8 @@ export type { LinkState } from "./link/machine";
 export { signalrConnection, type ConnectionOptions } from "./link/signalr";
 export type { Status } from "./link/status";
 
-/** The world that a replica lives in. */
-export interface World {
+/** What a replica needs of the outside world. */
+export interface Ports {
   /** Address under which `negotiate`, `subscriptions` and `getdevicestate` are, without a slash at the end. */
   readonly base: string;
   /** A new connection, not yet started. */
@@ -58,15 +60,15 @@ export interface World {
   readonly time: Time;
 }
 
-/** Who is told. */
+/** The listener of a replica. */
 export interface Watcher {
-  /** Something may look different now. Called often: a good time to plan a look, not to do work. */
-  stirred(): void;
-  /** One more step was applied to the fleet; `touched` says which rows it changed. No step is left out. */
-  applied(fleet: Fleet): void;
+  /** Something may look different now. Called often: schedule a repaint here, and do the work there. */
+  onChange(): void;
+  /** Called for every step that is applied to the fleet; `touched` says which rows it changed. */
+  onStep(fleet: Fleet): void;
 }
 
-/** The machine's own clock, timer and dice. */
+/** The machine's own clock, timers and random numbers. */
 export const SYSTEM_TIME: Time = {
   now: () => Date.now(),
   after: (milliseconds, run) => {
@@ -85,27 +87,27 @@ export class Replica {
   private toldAt: number | null = null;
 
   constructor(
-    private readonly world: World,
+    private readonly ports: Ports,
     private readonly watcher: Watcher,
     following: Following = EVERYTHING,
   ) {
-    const { base, fetch, time } = world;
+    const { base, fetch, time } = ports;
     // A browser's fetch must be called as a function, not as a member.
     const source = { base, fetch: (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init), now: () => time.now() };
-    this.store = new Store((fleet) => this.applied(fleet), following);
+    this.store = new Store((fleet) => this.onStep(fleet), following);
     this.connection = new Link(
       {
-        connect: () => world.connect(),
+        connect: () => ports.connect(),
         join: (id, groups, signal) => joinGroups(source, id, groups, signal),
         leave: (id, groups) => leaveGroups(source, id, groups),
         load: (wanted, signal) => loadSnapshot(source, wanted, signal),
         time,
       },
       {
-        changed: () => watcher.stirred(),
+        onChange: () => watcher.onChange(),
         buffer: () => this.store.dispatch({ kind: "buffer" }),
-        message: (argument) => this.message(argument),
-        loaded: (snapshot) => this.loaded(snapshot),
+        onMessage: (argument) => this.onMessage(argument),
+        onSnapshot: (snapshot) => this.onSnapshot(snapshot),
         release: () => this.store.dispatch({ kind: "release" }),
       },
       following,
@@ -126,43 +128,43 @@ export class Replica {
     return this.connection.state;
   }
 
-  /** Depends on the time as well: ask again every second or so. */
+  /** It also changes as time passes: read it again every second or so. */
   get status(): Status {
-    return statusOf(this.connection.state, this.world.time.now());
+    return statusOf(this.connection.state, this.ports.time.now());
   }
 
-  /** What is known of the service's clock; `null` before its first answer. */
+  /** What is known of the service's clock; `null` before the first answer. */
   get clock(): ClockRange | null {
     return this.range;
   }
 
-  /** When the last live message came, by the service's clock. */
+  /** When the last live message arrived, by the service's clock. */
   get lastMessage(): number | null {
     return this.messageAt;
   }
 
-  /** When the service last told anything of the devices, by its clock. */
+  /** When the last message or store answer arrived, by the service's clock. */
   get heardAt(): number | null {
     return this.toldAt;
   }
 
-  /** The time by the service's clock. */
+  /** The current time by the service's clock. */
   serviceTime(): number {
-    return this.world.time.now() + clockOffset(this.range);
+    return this.ports.time.now() + clockOffset(this.range);
   }
 
   start(): void {
     this.connection.start();
   }
 
-  /** Ends the connection and whatever is under way, so that Node can end. What is known stays; `start` goes on from it. */
+  /** Ends the connection and all requests, so that Node can exit. The fleet is kept, and `start` goes on from there. */
   stop(): void {
     this.connection.stop();
   }
 
   /**
-   * Follows something else. Devices that are not wanted any more are gone when this returns; the others come with the
-   * service's answer, until which the status is `catching up`.
+   * Follows something else. Devices that are no longer followed are gone when this returns. The others come with the
+   * service's answer; until then the status is `catching up`.
    */
   follow(following: Following): void {
     if (isSameFollowing(following, this.following)) return;
@@ -171,24 +173,24 @@ export class Replica {
     this.connection.follow(following);
   }
 
-  /** Now is a good time to try: the network is back, or somebody looks. */
+  /** Skips the current wait, because the network is back or somebody looks at the page. */
   retryNow(): void {
     this.connection.retryNow();
   }
 
-  /** Applies what came in. Reading `fleet` does the same; this is for times when nobody reads. */
+  /** Applies what has arrived. Reading `fleet` does the same. */
   flush(): void {
     this.store.flush();
   }
 
-  private message(argument: unknown): void {
+  private onMessage(argument: unknown): void {
     const at = this.serviceTime();
     const { devices, malformed } = readMessage(argument);
     if (devices.length > 0) this.messageAt = this.toldAt = at;
     this.store.dispatch({ kind: "messages", devices, malformed, at });
   }
 
-  private loaded({ devices, elsewhere, measurements, malformed, clock, full }: Snapshot): Pick<Answer, "news" | "contradicted"> {
+  private onSnapshot({ devices, elsewhere, measurements, malformed, clock, full }: Snapshot): Pick<Answer, "news" | "contradicted"> {
     if (clock !== null) this.range = narrowClock(this.range, clock);
     this.toldAt = this.serviceTime();
     const { contradictions } = this;
@@ -199,11 +201,11 @@ export class Replica {
     return { news, contradicted: this.contradictions > contradictions };
   }
 
-  private applied(fleet: Fleet): void {
+  private onStep(fleet: Fleet): void {
     const contradicted = fleet.contradictions > this.contradictions;
     this.contradictions = fleet.contradictions;
-    this.watcher.applied(fleet);
-    // While the store is being asked, this says nothing: the answer's own contradictions go with it.
+    this.watcher.onStep(fleet);
+    // Without effect while the store is being asked: the contradictions are then part of the answer.
     if (contradicted) this.connection.reload();
   }
 }

@@ -8,21 +8,21 @@ const page = new URL(location.href);
 const meta = document.querySelector<HTMLMetaElement>('meta[name="fieldcast-api"]');
 const base = apiBase(page, meta?.content ?? null);
 
-/** Where there is no address, every try fails with that cause, and the page says so. */
+/** Without a valid address every try fails with that cause, and the page says so. */
 function connectionToNowhere(): Connection {
   const fail = (): Promise<never> => Promise.reject(new LinkError({ kind: "address" }));
   return { start: fail, stop: () => Promise.resolve(), connectionId: null, onMessage: () => undefined, onClose: () => undefined };
 }
 
-const world = {
+const ports = {
   base: base ?? "",
   connect: () => (base === null ? connectionToNowhere() : signalrConnection(base)),
   fetch,
   time: SYSTEM_TIME,
 };
 
-const app = new App(world, () => ({
-  base: world.base,
+const app = new App(ports, () => ({
+  base: ports.base,
   foreign: base !== null && !base.startsWith(`${page.origin}/`),
   network: navigator.onLine,
 }));

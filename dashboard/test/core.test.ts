@@ -64,14 +64,14 @@ describe("freshness", () => {
   const row = (reportedAt: number | null, interval: number | null, changedAt: number | null = null): Row => ({ device: device("a", { reportedAt, changedAt }), interval });
   const SECOND = 1000;
 
-  it("decays with the time since the last report, by the device's own rhythm", () => {
+  it("decays with the time since the last report, by the device's own interval", () => {
     const at = (age: number): string => freshnessOf(row(0, 10 * SECOND), age * SECOND);
     expect([0, 35, 36, 120, 121, 360, 361].map(at)).toEqual(["live", "live", "late", "late", "stale", "stale", "lost"]);
     const slow = (minutes: number): string => freshnessOf(row(0, 3_600 * SECOND), minutes * 60 * SECOND);
     expect([180, 181, 600, 601, 1801, 1802].map(slow)).toEqual(["live", "late", "late", "stale", "stale", "lost"]);
   });
 
-  it("is patient with a device whose rhythm is not known", () => {
+  it("is patient with a device whose interval is not known", () => {
     const at = (minutes: number): string => freshnessOf(row(0, null), minutes * 60 * SECOND);
     expect([14, 16, 49, 51, 152].map(at)).toEqual(["live", "late", "late", "stale", "lost"]);
   });
@@ -81,7 +81,7 @@ describe("freshness", () => {
     expect(freshnessOf(row(9_000, 1000), 0)).toBe("live");
   });
 
-  it("tells a sensor that stands still from one that is silent", () => {
+  it("distinguishes a sensor whose values stay the same from one that is silent", () => {
     const at = (reported: number, now: number): string => conditionOf(row(reported * SECOND, 10 * SECOND, 0), now * SECOND);
     expect([at(99, 99), at(100, 100), at(100, 135), at(100, 136), at(100, 221)]).toEqual(["live", "steady", "steady", "late", "stale"]);
     expect(conditionOf(row(0, SECOND, null), 0)).toBe("live");
@@ -94,24 +94,24 @@ describe("freshness", () => {
 });
 
 describe("the service's clock", () => {
-  const reading = (date: number, sent: number, received: number) => ({ date: new Date(date).toUTCString(), sent, received });
+  const sample = (date: number, sent: number, received: number) => ({ date: new Date(date).toUTCString(), sent, received });
 
   it("is found from the Date header to half a second", () => {
-    const range = narrowClock(null, reading(100_000, 40_000, 40_100));
+    const range = narrowClock(null, sample(100_000, 40_000, 40_100));
     expect(Math.abs(clockOffset(range) - 60_449)).toBeLessThan(600);
   });
 
-  it("is found better with every reply", () => {
+  it("gets more precise with every reply", () => {
     // The service is 5,300 ms ahead; its header says whole seconds.
-    let range = narrowClock(null, reading(105_000, 100_000, 100_020));
-    range = narrowClock(range, reading(108_000, 103_650, 103_670));
-    range = narrowClock(range, reading(112_000, 106_720, 106_740));
+    let range = narrowClock(null, sample(105_000, 100_000, 100_020));
+    range = narrowClock(range, sample(108_000, 103_650, 103_670));
+    range = narrowClock(range, sample(112_000, 106_720, 106_740));
     expect(Math.abs(clockOffset(range) - 5_300)).toBeLessThan(60);
   });
 
-  it("is believed anew after a clock was set", () => {
-    const before = narrowClock(null, reading(100_000, 100_000, 100_010));
-    expect(clockOffset(narrowClock(before, reading(900_000, 200_000, 200_010)))).toBeGreaterThan(699_000);
+  it("starts over after a clock was set", () => {
+    const before = narrowClock(null, sample(100_000, 100_000, 100_010));
+    expect(clockOffset(narrowClock(before, sample(900_000, 200_000, 200_010)))).toBeGreaterThan(699_000);
   });
 
   it("stays unknown without a readable header", () => {
@@ -154,7 +154,7 @@ describe("the order", () => {
     expect(listed(query())).toEqual(["Sensor-1", "sensor-2", "sensor-10"]);
   });
 
-  it("has no doubt about any two names", () => {
+  it("gives any two names a fixed order", () => {
     const names = ["a", "A", "a-2", "a-10", "a-010", "b", "Zürich", "zurich 1", "zz"];
     expect([...names].reverse().sort(compareNaturally)).toEqual(["A", "a", "a-2", "a-010", "a-10", "b", "Zürich", "zurich 1", "zz"]);
   });
@@ -191,7 +191,7 @@ describe("the order", () => {
     expect(listed(query({ show: "lost" }))).toEqual([]);
   });
 
-  it("keeps its place while somebody reads: new ones come last, gone ones leave", () => {
+  it("is kept while somebody reads: new devices are appended, and those that left are removed", () => {
     expect(hold(["sensor-2", "gone", "Sensor-1"], fleet, query(), 0)).toEqual(["sensor-2", "Sensor-1", "sensor-10"]);
   });
 });

@@ -43,7 +43,7 @@ describe("live messages", () => {
     expect(after.tally).toEqual({ applied: 1, dropped: 1, malformed: 0 });
   });
 
-  it("are dropped when a newer one has overtaken them", () => {
+  it("are dropped when a newer one is shown", () => {
     const fleet = play(messages(device("a", 5), device("a", 3), device("a", 4)));
     expect(versions(fleet)).toEqual({ a: 5 });
     expect(fleet.tally).toMatchObject({ applied: 1, dropped: 2 });
@@ -112,11 +112,11 @@ describe("a snapshot and the live messages around it", () => {
     expect(versions(fleet)).toEqual({ b: 1, c: 1 });
   });
 
-  it("does not take a row back to a reply that was overtaken", () => {
+  it("does not set a row back when live messages were faster", () => {
     expect(versions(play(messages(device("a", 5)), snapshot(device("a", 4))))).toEqual({ a: 5 });
   });
 
-  it("follows a store that was started anew", () => {
+  it("follows a store that was set up anew", () => {
     const fleet = play(messages(device("a", 500)), snapshot(device("a", 1, { reportedAt: 900_000 })));
     expect(versions(fleet)).toEqual({ a: 1 });
   });
@@ -140,7 +140,7 @@ describe("a snapshot and the live messages around it", () => {
 });
 
 describe("a catch-up", () => {
-  it("brings what is newer, and neither removes a device nor takes one back", () => {
+  it("applies what is newer, and neither removes a device nor sets one back", () => {
     const fleet = play(snapshot(device("a", 1), device("b", 5), device("c", 1)), catchUp(device("a", 2), device("b", 4), device("d", 1)));
     expect(versions(fleet)).toEqual({ a: 2, b: 5, c: 1, d: 1 });
     expect(fleet.touched).toEqual([0, 3]);
@@ -154,14 +154,14 @@ describe("a catch-up", () => {
     expect(fleet.touched).toEqual([0, 1]);
   });
 
-  it("neither counts as messages nor teaches a rhythm", () => {
+  it("is not counted as messages, and does not change an interval", () => {
     const before = play(messages(device("a", 1)), messages(device("a", 2)));
     const after = reduceFleet(before, catchUp(device("a", 2), device("a", 900)));
     expect(after.tally).toEqual(before.tally);
     expect(after.rows[0]).toMatchObject({ device: { version: 900 }, interval: 1000 });
   });
 
-  it("tells a store that was started anew", () => {
+  it("notices a store that was set up anew", () => {
     const row = snapshot(device("a", 500));
     expect(play(row, catchUp(device("a", 1, { reportedAt: 900_000 }))).contradictions).toBe(1);
     expect(play(row, catchUp(device("a", 499))).contradictions).toBe(0);
@@ -177,7 +177,7 @@ describe("a catch-up", () => {
   });
 });
 
-describe("a fleet of which some is followed", () => {
+describe("a fleet of which a part is followed", () => {
   const inSydney = (id: string, version: number): Device => device(id, version, { area: "Sydney" });
   const inPerth = (id: string, version: number): Device => device(id, version, { area: "Perth" });
   const SYDNEY = follow(["Sydney"], ["special"]);
@@ -207,18 +207,18 @@ describe("a fleet of which some is followed", () => {
     expect(versions(reduceFleet(back, messages(inPerth("a", 12))))).toEqual({ a: 13, b: 1 });
   });
 
-  it("does not lose a device to an older word that it was elsewhere", () => {
+  it("keeps a device when an older reply says that it is elsewhere", () => {
     const row = play(SYDNEY, snapshot(inSydney("a", 10)));
     expect(versions(reduceFleet(row, messages(inPerth("a", 9))))).toEqual({ a: 10 });
     expect(versions(reduceFleet(row, elsewhere(inPerth("a", 10))))).toEqual({ a: 10 });
   });
 
-  it("does not take in a device whose move came before its arrival", () => {
+  it("does not show a device when its move away arrived first", () => {
     expect(versions(play(SYDNEY, messages(inPerth("a", 12)), messages(inSydney("a", 11))))).toEqual({});
     expect(versions(play(SYDNEY, elsewhere(inPerth("a", 12)), messages(inSydney("a", 11))))).toEqual({});
   });
 
-  it("does not take a device in from a snapshot that was overtaken, but from one that was asked for later", () => {
+  it("does not add a device from an outdated snapshot, but from one that was asked for later", () => {
     const late = snapshot(inSydney("a", 11));
     expect(versions(play(SYDNEY, messages(inPerth("a", 12)), late))).toEqual({});
     expect(versions(play(SYDNEY, elsewhere({ ...inPerth("a", 12), reportedAt: null }), late))).toEqual({ a: 11 });
@@ -243,7 +243,7 @@ describe("a fleet of which some is followed", () => {
     expect(versions(reduceFleet(fleet, snapshot(device("a", 5))))).toEqual({ a: 5 });
   });
 
-  it("drops at once what is not followed any more, and shows the rest with the next snapshot", () => {
+  it("drops at once what is no longer followed, and shows the rest with the next snapshot", () => {
     const before = play(snapshot(inSydney("a", 1), inPerth("b", 4), inSydney("special", 1)));
     const after = reduceFleet(before, follow(["Sydney"]));
     expect(Object.fromEntries(after.slots)).toEqual({ a: 0, special: 1 });
@@ -269,7 +269,7 @@ describe("a fleet of which some is followed", () => {
     expect(hasNews(fleet, [inSydney("gone", 8)])).toBe(true);
   });
 
-  it("follows a store that was started anew", () => {
+  it("follows a store that was set up anew", () => {
     const gone = play(SYDNEY, messages(inPerth("a", 500)));
     const anew = { ...inSydney("a", 1), reportedAt: 900_000 };
     expect(reduceFleet(gone, messages(anew)).contradictions).toBe(1);
@@ -278,7 +278,7 @@ describe("a fleet of which some is followed", () => {
 });
 
 describe("what the reducer learns", () => {
-  it("tells a store started anew from a message that was late", () => {
+  it("distinguishes a store that was set up anew from a late message", () => {
     const row = messages(device("a", 50));
     expect(play(row, messages(device("a", 49))).contradictions).toBe(0);
     expect(play(row, messages(device("a", 1, { reportedAt: 60_000 }))).contradictions).toBe(1);
@@ -289,7 +289,7 @@ describe("what the reducer learns", () => {
     expect(play(...steady).rows[0]?.interval).toBe(10_000);
   });
 
-  it("does not mistake an outage for a rhythm", () => {
+  it("does not mistake an outage for an interval", () => {
     const outage = messages(device("a", 3, { reportedAt: 3_600_000 }));
     const fleet = play(messages(device("a", 1, { reportedAt: 10_000 })), messages(device("a", 2, { reportedAt: 20_000 })), outage);
     expect(fleet.rows[0]?.interval).toBeLessThan(20_001);

@@ -68,7 +68,7 @@ describe("loading the snapshot", () => {
     expect(asked).toEqual(["http://x/api/getdevicestate", "http://x/api/getdevicestate?continuation=one%2Ftwo", "http://x/api/getdevicestate?continuation=3"]);
   });
 
-  it("does not turn in circles, nor takes half of the devices for all", async () => {
+  it("ends when a service repeats itself, and never takes a part of the devices for all", async () => {
     const { asked, result } = load(page(["a"], "1"), page(["b"], "1"), page(["c"], "1"));
     await expect(result).rejects.toMatchObject({ reason: { kind: "unreadable", step: "snapshot" } });
     expect(asked).toHaveLength(2);
@@ -94,14 +94,14 @@ describe("loading the snapshot", () => {
     expect((await result)?.elsewhere).toMatchObject([{ id: "d7", area: "Perth", version: 12 }, { id: "d8" }]);
   });
 
-  it("gives nothing when the cursor is refused, on a later page too", async () => {
-    const refusal = (): Response => Response.json({ code: "bad_cursor", error: "take a full snapshot" }, { status: 400 });
-    expect(await catchUp("c", refusal()).result).toBeNull();
-    expect(await catchUp("c", page(["a"], "next", "c"), refusal()).result).toBeNull();
-    await expect(load(refusal()).result).rejects.toMatchObject({ reason: { kind: "status", status: 400 } });
+  it("gives nothing when the cursor has expired, on a later page too", async () => {
+    const badCursor = (): Response => Response.json({ code: "bad_cursor", error: "take a full snapshot" }, { status: 400 });
+    expect(await catchUp("c", badCursor()).result).toBeNull();
+    expect(await catchUp("c", page(["a"], "next", "c"), badCursor()).result).toBeNull();
+    await expect(load(badCursor()).result).rejects.toMatchObject({ reason: { kind: "status", status: 400 } });
   });
 
-  it("does not take another bad request for a refused cursor", async () => {
+  it("does not take another bad request for an expired cursor", async () => {
     const reply = Response.json({ code: "bad_filter", error: "?" }, { status: 400 });
     await expect(catchUp("c", reply).result).rejects.toMatchObject({ reason: { kind: "status", status: 400 } });
   });
@@ -154,7 +154,7 @@ describe("the groups", () => {
     expect(asked).toEqual([`PUT http://x/api/subscriptions/geo%3AHay%2F..%2FWA%2C%20%C3%A4${query}`, `PUT http://x/api/subscriptions/all${query}`]);
   });
 
-  it("are not missed where the service has none", async () => {
+  it("are not needed when the service has none", async () => {
     expect(await join(["all"], NOT_THERE).result).toBeNull();
     expect(await join(["all"], Response.json({ code: "not_found" }, { status: 404 })).result).toBeNull();
     expect(await join([]).result).toBe(0);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { EVERYTHING, SYSTEM_TIME, type Following } from "../src/convergence";
-import { Link, type Connection, type Listener, type Ports } from "../src/link/link";
+import { Link, type Connection, type LinkPorts, type Listener } from "../src/link/link";
 import { LinkError } from "../src/link/cause";
 import { ATTEMPT_LIMIT, GRACE } from "../src/link/machine";
 import { QUIET } from "../src/link/quiet";
@@ -40,7 +40,7 @@ class World {
   readonly link: Link;
 
   constructor() {
-    const ports: Ports = {
+    const ports: LinkPorts = {
       connect: () => this.connections[this.connections.push(new FakeConnection()) - 1] ?? new FakeConnection(),
       join: (_, groups, signal) => {
         const pending = new Pending<number | null>();
@@ -60,10 +60,10 @@ class World {
       time: { ...SYSTEM_TIME, chance: () => 0 },
     };
     const listener: Listener = {
-      changed: (state) => this.log.push(state.phase.kind),
+      onChange: (state) => this.log.push(state.phase.kind),
       buffer: () => this.log.push("buffer"),
-      message: (argument) => this.log.push(`message ${String(argument)}`),
-      loaded: ({ full }) => {
+      onMessage: (argument) => this.log.push(`message ${String(argument)}`),
+      onSnapshot: ({ full }) => {
         this.log.push(full ? "snapshot" : "catch-up");
         return { news: this.news, contradicted: false };
       },
@@ -151,7 +151,7 @@ describe("a link", () => {
     expect(world.taken()).toEqual(["buffer", "opening", "joining", "loading", "catch-up", "live"]);
   });
 
-  it("loads everything when its cursor is refused", async () => {
+  it("loads everything when its cursor has expired", async () => {
     const world = new World();
     await world.live();
     world.connection.close();
@@ -175,7 +175,7 @@ describe("a link", () => {
     expect(world.taken()).not.toContain("buffer");
   });
 
-  it("makes a deaf connection anew", async () => {
+  it("replaces a deaf connection", async () => {
     const world = new World();
     await world.live();
     await vi.advanceTimersByTimeAsync(QUIET);
@@ -202,7 +202,7 @@ describe("a link", () => {
     expect(world.loads.at(-1)?.since).toBe("c1");
   });
 
-  it("stops a connection it gave up, and hears it no more", async () => {
+  it("stops a connection that it gave up, and ignores what it still brings", async () => {
     const world = new World();
     await vi.advanceTimersByTimeAsync(ATTEMPT_LIMIT);
     const [first] = world.connections;
@@ -225,7 +225,7 @@ describe("a link", () => {
     expect(world.taken()).toEqual([]);
   });
 
-  it("does not wait out the pause when told to retry", async () => {
+  it("ends the pause when told to retry", async () => {
     const world = new World();
     world.connection.starting.reject(new Error("down"));
     await settle();
@@ -277,7 +277,7 @@ describe("a link with groups", () => {
     expect(world.link.state).toMatchObject({ phase: { kind: "waiting" }, cause: { step: "subscribe", status: 404 } });
   });
 
-  it("whose connection has no name any more waits for no confirmation", async () => {
+  it("does not join them on a connection that has ended", async () => {
     const world = new World();
     world.connection.connectionId = null;
     world.connection.starting.resolve();
@@ -301,7 +301,7 @@ describe("a link with groups", () => {
     expect(world.taken()).toEqual(["joining", "buffer", "loading", "snapshot", "live"]);
   });
 
-  it("drops the answers that it does not need any more", async () => {
+  it("drops the answers that it no longer needs", async () => {
     const world = new World();
     await world.open();
     world.link.follow(SYDNEY);

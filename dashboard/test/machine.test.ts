@@ -28,7 +28,7 @@ const SAME: Answer = { full: false, cursor: "c2", news: false, contradicted: fal
 const NEWS: Answer = { ...SAME, news: true };
 const loaded = (session: number, answer: Answer = FULL): LinkEvent => ({ kind: "loaded", session, answer });
 const heard = (session: number): LinkEvent => ({ kind: "heard", session });
-const refused = (session: number): LinkEvent => ({ kind: "refused", session });
+const cursorExpired = (session: number): LinkEvent => ({ kind: "cursorExpired", session });
 const lost = (session: number, cause: Cause = DOWN): LinkEvent => ({ kind: "lost", session, cause });
 const loadFailed = (session: number): LinkEvent => ({ kind: "loadFailed", session, cause: DOWN });
 const LIVE = [START, connected(1), joined(1), loaded(1)];
@@ -41,7 +41,7 @@ describe("the way to live", () => {
     expect(play(LIVE).state.phase).toMatchObject({ kind: "live", since: 0, knownAt: 0, loadedAt: 0, doing: "listening" });
   });
 
-  it("retries a first connection that fails, and every later one, for ever", () => {
+  it("retries a first connection that fails, and every later one, without end", () => {
     let { state } = play([START]);
     for (let failure = 1; failure <= 200; failure += 1) {
       ({ state } = play([lost(failure)], state));
@@ -70,7 +70,7 @@ describe("the way to live", () => {
     expect(play([...LIVE, { kind: "retryNow" }]).state.phase.kind).toBe("live");
   });
 
-  it("does not listen to an earlier session", () => {
+  it("ignores events of an earlier session", () => {
     const again = [START, lost(1), WOKE];
     expect(play([...again, connected(1), joined(1)]).state).toEqual(play(again).state);
     expect(play([...again, connected(2), joined(2), loaded(1)]).state.phase.kind).toBe("loading");
@@ -87,7 +87,7 @@ describe("being live", () => {
     expect(play([START, lost(1), WOKE, connected(2), joined(2), loaded(2)]).state).toMatchObject({ cause: null, everLive: true });
   });
 
-  it("subscribes and loads anew after a connection that ended", () => {
+  it("subscribes and loads again after a connection that ended", () => {
     const { state, effects } = play([...LIVE, [60_000, lost(1, CLOSED)], WOKE]);
     expect(state).toMatchObject({ phase: { kind: "opening" }, session: 2, failures: 1, cause: CLOSED, everLive: true });
     expect(effects[0]).toEqual({ kind: "open", session: 2 });
@@ -134,8 +134,8 @@ describe("catching up", () => {
     expect(since([60_700, loadFailed(2)], [70_000, WOKE], [70_100, connected(3)], [70_100, joined(3)])).toMatchObject({ since: "c1" });
   });
 
-  it("takes everything when the cursor is refused, and when the answer contradicts the rows", () => {
-    expect(since([60_700, refused(2)])).toEqual({ kind: "load", session: 2, since: null, following: EVERYTHING });
+  it("takes everything when the cursor has expired, and when the answer contradicts the rows", () => {
+    expect(since([60_700, cursorExpired(2)])).toEqual({ kind: "load", session: 2, since: null, following: EVERYTHING });
     expect(since([60_700, loaded(2, { ...SAME, contradicted: true })])).toEqual({ kind: "load", session: 2, since: null, following: EVERYTHING });
   });
 
@@ -169,7 +169,7 @@ describe("groups that have to settle", () => {
     expect(play([START, connected(1), joined(1, SETTLES), [9_000, loaded(1)]]).effects).toEqual([{ kind: "wake", after: 0 }]);
   });
 
-  it("say nothing about a silence that was none", () => {
+  it("do not confirm a silence that was none", () => {
     const { state, effects } = later([SETTLES, WOKE], [5_100, loaded(1, SAME)]);
     expect(effects).toEqual([{ kind: "wake", after: QUIET }]);
     expect(state.phase).toMatchObject({ confirmations: 0 });
@@ -181,7 +181,7 @@ describe("groups that have to settle", () => {
     expect(play([[20_000, heard(1)], [5_100 + QUIET, WOKE]], failed.state).effects[0]).toMatchObject({ kind: "load", since: "c1" });
   });
 
-  it("are not asked about when the first answer came after it all, nor where there are none", () => {
+  it("are not asked about when the first answer was asked for after they had settled, or when there are none", () => {
     for (const settlesAfter of [0, null]) {
       expect(play([START, connected(1), joined(1, settlesAfter), [1_000, loaded(1)]]).effects).toEqual([{ kind: "wake", after: QUIET }]);
     }
@@ -233,13 +233,13 @@ describe("following something else", () => {
     expect(play([...LIVE, follow(["a"]), lost(1), WOKE, connected(2), joined(2)]).effects[0]).toMatchObject({ kind: "load", since: null });
   });
 
-  it("is nothing to do when it is the same", () => {
+  it("does nothing when it is the same", () => {
     expect(play([...LIVE, follow([])]).effects).toEqual([]);
     const live = [...LIVE, follow(["a", "b"]), joined(1), loaded(1)];
     expect(play([...live, follow(["b", "a", "b"])]).effects).toEqual([]);
   });
 
-  it("does not listen to an answer to the old question", () => {
+  it("ignores an answer to the old question", () => {
     expect(play([...LIVE, [QUIET, WOKE], follow(["a"]), loaded(1)]).state.phase.kind).toBe("joining");
     expect(play([...LIVE, joined(1)]).state.phase.kind).toBe("live");
   });
@@ -248,19 +248,19 @@ describe("following something else", () => {
 describe("silence", () => {
   const asking = play([...LIVE, [QUIET, WOKE]]).state;
 
-  it("is believed for the quiet time only", () => {
+  it("is trusted for the quiet time only", () => {
     expect(play(LIVE).effects).toEqual([{ kind: "wake", after: QUIET }]);
     expect(play([...LIVE, [QUIET, WOKE]]).effects[0]).toEqual({ kind: "load", session: 1, since: "c1", following: EVERYTHING });
     expect(asking.phase).toMatchObject({ kind: "live", since: 0, doing: "asking" });
   });
 
-  it("starts anew with every message, which costs no timer", () => {
+  it("starts again with every message, which needs no new timer", () => {
     const { state, effects } = play([...LIVE, [10_000, heard(1)]]);
     expect(effects).toEqual([]);
     expect(play([[QUIET, WOKE]], state).effects).toEqual([{ kind: "wake", after: 10_000 }]);
   });
 
-  it("is believed longer each time the store confirms it, up to the reload interval", () => {
+  it("is trusted longer each time the store confirms it, up to the reload interval", () => {
     let state = asking;
     let now = QUIET;
     const waits: number[] = [];
@@ -275,11 +275,11 @@ describe("silence", () => {
     expect(talking.effects).toEqual([{ kind: "wake", after: 15_000 }]);
   });
 
-  it("is not asked about in chorus", () => {
+  it("does not make all pages ask at the same moment", () => {
     expect([quietTime(0, 0), quietTime(0, 1), quietTime(3, 0.5), quietTime(99, 0)]).toEqual([QUIET, 22_500, 150_000, RELOAD_EVERY]);
   });
 
-  it("or none, the store is asked after the reload interval: a single message may have been lost", () => {
+  it("does not matter after the reload interval: the store is asked, because a single message may have been lost", () => {
     const busy = play([...LIVE, [RELOAD_EVERY - 1, heard(1)]]).state;
     expect(play([[RELOAD_EVERY, WOKE]], busy).effects[0]).toMatchObject({ kind: "load", since: "c1" });
   });
@@ -292,7 +292,7 @@ describe("silence", () => {
     }
   });
 
-  it("is looked into at once when somebody asks for it", () => {
+  it("is checked at once when somebody asks for it", () => {
     expect(play([...LIVE, [QUIET, { kind: "retryNow" }]]).effects[0]).toMatchObject({ kind: "load", since: "c1" });
     expect(play([...LIVE, [QUIET - 1, { kind: "retryNow" }]]).effects).toEqual([]);
   });
@@ -317,14 +317,14 @@ describe("a deaf link", () => {
     expect(meanwhile.state.phase).toMatchObject({ kind: "live", doing: "listening" });
   });
 
-  it("stays suspected until it is heard, or the store has nothing new", () => {
+  it("stays suspected until a message arrives, or the store has nothing new", () => {
     const next = play([[30_000, WOKE], [30_000, connected(2)], [30_000, joined(2)], [30_000, loaded(2, NEWS)]], deaf.state).state;
     expect(next).toMatchObject({ phase: { kind: "live", doing: "listening" }, cause: { kind: "deaf" } });
     expect(play([[30_001, heard(2)]], next).state.cause).toBeNull();
     expect(play([[50_000, WOKE], [50_000, loaded(2, SAME)]], next).state.cause).toBeNull();
   });
 
-  it("that stays deaf is made anew less and less often, until it has been heard", () => {
+  it("is replaced less and less often, until a message arrives", () => {
     let state = deaf.state;
     for (const session of [2, 3]) {
       const start = session * 100_000;

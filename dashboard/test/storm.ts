@@ -60,7 +60,7 @@ export const AREAS = ["Bondi", "Manly", "Perth", "Sydney"] as const;
 const DEVICES = 24;
 const PAGE = 5;
 const PROCESSES = 3;
-/** For so long a process believes that a group that it found empty still is. */
+/** For this long a process believes that an empty group is still empty. */
 const BELIEF = 5_000;
 
 /** The store, `getdevicestate`, `subscriptions` and the push service. */
@@ -89,7 +89,7 @@ export class Storm {
     return { now: () => this.schedule.now, after: (milliseconds, run) => this.schedule.after(milliseconds, run), chance: this.chance };
   }
 
-  /** True so often while the storm rages, and never after. */
+  /** True with this probability while the storm rages, and never afterwards. */
   misfortune(probability: number): boolean {
     return this.chance() < probability && this.raging;
   }
@@ -104,7 +104,7 @@ export class Storm {
     return connection;
   }
 
-  /** A batch is committed, then pushed. Some devices report all the time, others hardly ever; now and then one moves. */
+  /** A batch is committed, then pushed. Some devices report all the time, others hardly ever. Now and then one moves. */
   write(): void {
     const ids = new Set(Array.from({ length: this.between(1, 4) }, () => Math.floor(this.chance() ** 3 * DEVICES)));
     const changes = [...ids].map((number) => {
@@ -162,7 +162,7 @@ export class Storm {
     return answer(200, { group, settlesAfterSeconds: BELIEF / 1000 });
   }
 
-  /** A page names its devices by what had been written when the first one was asked for, and tells them as they are now. */
+  /** The first page decides which devices the pages hold; each page has their states of the moment when it is read. */
   private devices(query: URLSearchParams): Response {
     const modern = this.service !== "old";
     const since = modern ? query.get("since") : null;
@@ -186,9 +186,9 @@ export class Storm {
 
 export class StormConnection implements Connection {
   connectionId: string | null = null;
-  /** It is up and brings nothing, and nobody says so. */
+  /** It is up, but brings no messages, and reports no error. */
   deaf = false;
-  /** What was in the store when the last thing happened after which messages are sent to it. */
+  /** What was in the store when the connection was last started or added to a group. */
   subscribed: States | null = null;
   private readonly groups = new Set<string>();
   private closed = false;
@@ -226,7 +226,7 @@ export class StormConnection implements Connection {
     this.close = handler;
   }
 
-  /** By the service. */
+  /** Whether the service knows it under this id. */
   isKnownAs(id: string | null): boolean {
     return !this.closed && this.id === id;
   }

@@ -13,9 +13,9 @@ import { pointsOf, valueAt, type Line } from "../src/view/lines";
 import { niceAxis, scale, tickDecimals, timeTicks, valueTicks } from "../src/view/scale";
 import { lastValues, SPARK_SAMPLES, sparkPoints } from "../src/view/spark";
 import { visibleSlice } from "../src/view/window";
-import { describeLink, type Place } from "../src/view/words";
+import { describeLink, type ApiAccess } from "../src/view/link-words";
 
-const HERE: Place = { base: "http://x/api", foreign: false, network: true };
+const HERE: ApiAccess = { base: "http://x/api", foreign: false, network: true };
 
 describe("the words for the link", () => {
   const link = (more: Partial<LinkState>): LinkState => ({ ...IDLE, ...more });
@@ -35,13 +35,13 @@ describe("the words for the link", () => {
     expect(name({})).toBe("offline");
   });
 
-  it("do not call a page live that has not heard for too long, as after a sleep of the machine", () => {
+  it("do not call a page live that has heard nothing for too long, for instance after the machine slept", () => {
     const at = (now: number): string => describeLink(link({ phase: live }), HERE, now).name;
     expect([live.quiet, live.quiet + ANSWER_TIME, live.quiet + ANSWER_TIME + 1, 3_600_000].map(at)).toEqual(["live", "live", "stale", "stale"]);
     expect(describeLink(link({ phase: live }), HERE, 3_600_000).detail).toMatch(/nothing heard/);
   });
 
-  it("tell that the link was deaf until it has shown that it hears", () => {
+  it("say that the link was deaf until a message arrives", () => {
     const deaf = describeLink(link({ phase: live, cause: { kind: "deaf" } }), HERE, GRACE);
     expect([deaf.name, deaf.problem?.what]).toEqual(["live", "Connected to the SignalR service, but changes do not arrive through it."]);
   });
@@ -57,8 +57,8 @@ describe("the words for the link", () => {
   });
 
   it("say what is wrong and what to do", () => {
-    const problem = (broken: Cause, place: Partial<Place> = {}): string => {
-      const words = describeLink(link({ phase: waiting, failures: 2, cause: broken }), { ...HERE, ...place }, 0).problem;
+    const problem = (broken: Cause, access: Partial<ApiAccess> = {}): string => {
+      const words = describeLink(link({ phase: waiting, failures: 2, cause: broken }), { ...HERE, ...access }, 0).problem;
       return `${words?.what} ${words?.advice}`;
     };
     expect(problem(cause)).toMatch(/No answer from http:\/\/x\/api\/negotiate\. .*cargo dev up/);
@@ -74,7 +74,7 @@ describe("the words for the link", () => {
     expect([words.problem, words.detail]).toEqual([null, "connection ended · next try in 1 s"]);
   });
 
-  it("are summed up for those who listen", () => {
+  it("are summed up for screen readers", () => {
     expect(summaryOf({ link: describeLink(link({ phase: live }), HERE, 0), fleet: EMPTY_FLEET, census: { live: 4, late: 2, stale: 0, lost: 1, unknown: 0, steady: 1 } })).toBe("Link live, 0 devices, 2 late, 1 lost.");
   });
 });
@@ -124,7 +124,7 @@ describe("the chart", () => {
   for (const [time, value] of [[0, 1], [10, 2], [100, 3], [110, NaN], [120, 4]] as const) series.push(time, { t: value }, 100);
   const line: Line = { id: "a", place: 0, series, longestPause: 50 };
 
-  it("lifts the pen where the device was silent", () => {
+  it("has gaps where the device was silent", () => {
     expect(pointsOf(line, "t", { low: 0, high: Infinity }).map(({ time, apart }) => [time, apart])).toEqual([[0, true], [10, false], [100, true], [120, false]]);
   });
 
@@ -165,7 +165,7 @@ describe("the order of the table", () => {
   const before = fleet(["a", 1], ["b", 2]);
   const after: Fleet = { ...fleet(["a", 9], ["b", 2]), slots: before.slots };
 
-  it("does not change under the eyes of a reader", () => {
+  it("does not change while somebody reads", () => {
     const arrangement = new Arrangement();
     expect(arrangement.listed(before, byValue, 0, false)).toEqual(["a", "b"]);
     expect(arrangement.listed(after, byValue, 60_000, true)).toEqual(["a", "b"]);
@@ -179,7 +179,7 @@ describe("the order of the table", () => {
     expect(arrangement.listed(after, byValue, 2_000, false)).toEqual(["b", "a"]);
   });
 
-  it("takes new devices in a few times a second, not with every frame", () => {
+  it("adds new devices a few times a second, not with every frame", () => {
     const arrangement = new Arrangement();
     arrangement.listed(fleet(["a", 1]), byValue, 0, false);
     const more = fleet(["a", 1], ["b", 2]);

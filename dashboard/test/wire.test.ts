@@ -34,7 +34,7 @@ describe("a live message", () => {
     }]);
   });
 
-  it("names an area to the letter", () => {
+  it("keeps the exact spelling of an area", () => {
     expect([" Hay ", "  ", 5].map((geo) => readMessage({ ...STATE, geo }).devices[0]?.area)).toEqual([" Hay ", "", ""]);
   });
 
@@ -49,7 +49,7 @@ describe("a live message", () => {
     expect(readMessage(argument)).toEqual({ devices: [], malformed: 1 });
   });
 
-  it("keeps what can be read beside what cannot", () => {
+  it("keeps what can be read when something else cannot", () => {
     const { devices, malformed } = readMessage([{ nonsense: true }, STATE, null]);
     expect([devices.length, malformed]).toEqual([1, 2]);
   });
@@ -79,7 +79,7 @@ describe("a snapshot reply", () => {
     expect(readSnapshotPage({ devices: [], continuation: "" })?.continuation).toBeNull();
   });
 
-  it("names its moment, where the service can tell", () => {
+  it("has a cursor when the service supports that", () => {
     expect(readSnapshotPage({ devices: [], cursor: "c1" })?.cursor).toBe("c1");
     expect([{ devices: [] }, { devices: [], cursor: "" }, { devices: [], cursor: 7 }].map((body) => readSnapshotPage(body)?.cursor)).toEqual([null, null, null]);
   });
@@ -104,7 +104,7 @@ describe("a snapshot reply", () => {
     expect(readSnapshotPage([{ DeviceId: "old", Count: 1 }])?.devices).toHaveLength(1);
   });
 
-  it.each([[undefined], [null], ["<html>"], [{}], [{ devices: {} }]])("is refused when it is something else: %j", (body) => {
+  it.each([[undefined], [null], ["<html>"], [{}], [{ devices: {} }]])("is `null` when it is something else: %j", (body) => {
     expect(readSnapshotPage(body)).toBeNull();
   });
 });

@@ -1,17 +1,17 @@
-//! What must hold for telemetry bodies: each reading is found where it stands, and it is counted or refused as the judge
+//! Checks telemetry bodies: each reading must be found at its position, and must be counted or refused as the judge
 //! says.
 
 use std::sync::LazyLock;
 
 use crate::judge::{self, Expected};
-use crate::rejected::refusal::Fault;
+use crate::rejected::reading::Rejection;
 use crate::telemetry::body::{self, Found, Reading};
 use crate::telemetry::catalogue::Catalogue;
 
-/// Read once: reading it takes longer than all else here.
+/// Read once, because reading it takes longer than all the rest.
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::environment);
 
-/// A body as the hub stamped it with a device, and as it comes without a stamp.
+/// Checks a body with the hub's device stamp, and without one.
 pub fn check_telemetry(body: &[u8]) {
     for stamped in [Some("sensor-1"), None, Some("a/b")] {
         check_body(body, stamped);
@@ -39,7 +39,7 @@ pub(crate) fn check_body(body: &[u8], stamped: Option<&str>) {
     }
 }
 
-/// Spans lie within the body, in order, none upon another.
+/// Spans must lie within the body, in order, and must not overlap.
 fn check_spans(body: &[u8], found: &[Found]) {
     assert!(!found.is_empty(), "whatever came is counted or refused");
     let mut end = 0;
@@ -50,7 +50,7 @@ fn check_spans(body: &[u8], found: &[Found]) {
     assert!(end <= body.len(), "{end} of {}", body.len());
 }
 
-fn check_outcome(outcome: &Result<Reading, Fault>, expected: Option<Expected>, stamped: Option<&str>) {
+fn check_outcome(outcome: &Result<Reading, Rejection>, expected: Option<Expected>, stamped: Option<&str>) {
     match outcome {
         Ok(reading) => {
             let mut values = vec![None; expected.as_ref().map_or(0, |expected| expected.values.len())];
@@ -60,10 +60,10 @@ fn check_outcome(outcome: &Result<Reading, Fault>, expected: Option<Expected>, s
             }
             assert_eq!(Some(Expected { device: reading.device.to_string(), values }), expected);
         }
-        Err(fault) => {
-            assert_eq!(expected, None, "must be counted, but: {fault:?}");
-            assert!(!fault.detail.is_empty(), "a refusal says why");
-            assert!(stamped.is_none() || fault.device.as_deref() == stamped, "{fault:?}");
+        Err(rejection) => {
+            assert_eq!(expected, None, "must be counted, but: {rejection:?}");
+            assert!(!rejection.detail.is_empty(), "a refusal says why");
+            assert!(stamped.is_none() || rejection.device.as_deref() == stamped, "{rejection:?}");
         }
     }
 }

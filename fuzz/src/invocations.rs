@@ -1,5 +1,5 @@
-//! What must hold for the host's envelopes: every event that was handed over is there, with its bytes, and what cannot be
-//! read is answered with what is expected.
+//! Checks the host's envelopes: every event must be found with its bytes, and an envelope that cannot be read must be
+//! answered with the expected error.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::bodies::check_body;
 use crate::host::envelope::{self, Batch, EnvelopeError, Event};
 
-/// Events of an envelope whose bodies are looked into as well: enough for the way from the envelope to the reading.
+/// The number of events whose bodies are checked as well, which is enough to test the way from the envelope to the
+/// reading.
 const LOOKED_INTO: usize = 4;
 
 fn read_batch(request: &[u8]) -> Result<Batch, EnvelopeError> {
@@ -43,8 +44,8 @@ fn check_batch(batch: &Batch, envelope: Option<&Value>) {
     }
 }
 
-/// What was handed over as events, by a parser that builds everything; `None` where that parser has narrower limits, and
-/// for a JSON string behind white space, which no host writes and which is taken as it is.
+/// The events of an envelope, by a parser that builds a tree. `None` where that parser has narrower limits, and for a
+/// JSON string after white space, which no host writes and which the handler takes as it is.
 fn expected_bodies(envelope: &Value) -> Option<Vec<Value>> {
     let data = &envelope["Data"];
     let handed_over = data.get("events").or_else(|| data.get("event"))?;
@@ -72,7 +73,7 @@ fn check_event_body(body: &[u8], expected: &Value) {
             assert_eq!(body, bytes, "the bytes that the device sent");
         }
         Value::Null => assert_eq!(body, b"", "an event without a body"),
-        // As the single event of a trigger they may as well be base64 that is no JSON string; neither is telemetry.
+        // As the single event of a trigger, they can also be base64 that is not a JSON string; neither is telemetry.
         Value::Bool(_) | Value::Number(_) => {}
         Value::Array(_) | Value::Object(_) => {
             let read: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -96,7 +97,7 @@ pub fn check_http_call(request: &[u8]) {
     }
 }
 
-/// Whatever text is answered arrives as it is.
+/// Any text in an answer must arrive unchanged.
 fn check_reply(text: &str) {
     let reply: Value = serde_json::from_str(&envelope::http_reply(200, &[], text)).expect("a reply is JSON");
     assert_eq!(reply["Outputs"]["res"]["body"], text);

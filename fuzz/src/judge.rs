@@ -1,4 +1,5 @@
-//! A second opinion on telemetry, written without a thought of speed: which readings a body has and which of them count.
+//! A second implementation of telemetry, written without regard to speed: which readings a body has, and which of
+//! them count.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::primitives::ids::DeviceId;
 use crate::telemetry::catalogue::Catalogue;
 
-/// Nesting, readings of a body and characters of a text that are taken, as `src/telemetry/body.rs` has them.
+/// The limits of nesting, of readings in a body and of characters in a text, as in `src/telemetry/body.rs`.
 const DEEPEST: usize = 64;
 const MOST_READINGS: usize = 20_000;
 const LONGEST_TEXT: usize = 256;
@@ -26,14 +27,14 @@ pub(crate) fn elements(body: &[u8]) -> Option<Vec<&str>> {
     }
 }
 
-/// What a reading has to become: its device, and its values by their position in the catalogue.
+/// The expected result for a reading: its device, and its values by their position in the catalogue.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Expected {
     pub(crate) device: String,
     pub(crate) values: Vec<Option<f64>>,
 }
 
-/// The verdict on one element: `None` when it has to be refused.
+/// The expected result for one element; `None` when it has to be refused.
 pub(crate) fn reading(element: &str, stamped: Option<&str>, catalogue: &Catalogue) -> Option<Expected> {
     let named: Vec<(String, &str)> = members(element)?
         .into_iter()
@@ -58,7 +59,7 @@ pub(crate) fn reading(element: &str, stamped: Option<&str>, catalogue: &Catalogu
     Some(Expected { device, values })
 }
 
-/// The value under any of these names, `null` where there is none; `None` when there are several.
+/// The value under any of these names: `null` if there is none, and `None` if there are several.
 fn only<'a>(named: &[(String, &'a str)], names: &[&str]) -> Option<&'a str> {
     let mut values = named.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| *value);
     let first = values.next().unwrap_or("null");
@@ -86,7 +87,7 @@ fn text(value: &str, may_be_number: bool) -> Option<Option<String>> {
     (text.chars().count() <= LONGEST_TEXT && text.chars().all(kept)).then_some(Some(text))
 }
 
-/// How deep arrays and objects stand inside each other.
+/// How deep arrays and objects are nested.
 fn depth(json: &str) -> usize {
     let inner = match (list(json), members(json)) {
         (Some(elements), _) => elements,
@@ -101,7 +102,7 @@ fn list(json: &str) -> Option<Vec<&str>> {
     Some(elements.into_iter().map(RawValue::get).collect())
 }
 
-/// The members of an object in order, twins included, names as they are written.
+/// The members of an object in order, with duplicates, and with names as they are written.
 fn members(json: &str) -> Option<Vec<(&str, &str)>> {
     serde_json::from_str::<Members<'_>>(json).ok().map(|members| members.0)
 }

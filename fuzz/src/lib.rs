@@ -1,5 +1,5 @@
-//! What must hold for any bytes that arrive: one function per input, which panics when it does not. The fuzz targets
-//! look for such bytes, `tests/it` replays the ones that were worth keeping.
+//! What must hold for any input: one function per kind of input, which panics when it does not hold. The fuzz targets
+//! look for such input, and `tests/it` replays the corpus.
 
 mod bodies;
 mod invocations;
@@ -9,8 +9,8 @@ pub use bodies::check_telemetry;
 pub use handler::*;
 pub use invocations::{check_envelope, check_http_call};
 
-/// The parsers of the handler, compiled here instead of being linked: they need a handful of small libraries, the whole
-/// handler needs a hundred and fifty, and everything is built once more with the fuzzer's instructions in it.
+/// The parsers of the handler, compiled here instead of being linked: they need a handful of small libraries, the
+/// whole handler needs a hundred and fifty, and all of it is built again with the fuzzer's instrumentation.
 #[path = "../../src"]
 mod handler {
     #[expect(missing_docs, reason = "the room as the handler has it")]
@@ -26,7 +26,7 @@ mod handler {
     }
     #[expect(missing_docs, reason = "the room as the handler has it")]
     pub mod rejected {
-        pub mod refusal;
+        pub mod reading;
     }
     #[expect(missing_docs, reason = "the room as the handler has it")]
     pub mod telemetry {

@@ -2,22 +2,29 @@
 
 use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fieldcast_signalr::{Endpoint, HubName};
+use fieldcast_tables::MemoryStore;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ingestion::{Invocation, Known};
+use crate::devices::rows::DeviceRows;
+use crate::host::door::LARGEST_CALL;
+use crate::host::host_json::Calls;
+use crate::ingestion::{Invocation, RowCache};
 use crate::primitives::instant::Millis;
+use crate::rejected::rows::RejectedRows;
 use crate::screens::publish::RecordedPublisher;
-use crate::store::MemoryStore;
+use crate::store::Store;
 use crate::store::shard::Shards;
-use crate::telemetry::calibration::CalibrationCache;
+use crate::telemetry::calibration::{CalibrationCache, CalibrationSource};
 use crate::telemetry::catalogue::Catalogue;
+
+mod table;
 
 const SIGNALR: &str =
     "Endpoint=http://localhost;Port=8888;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;";
@@ -28,21 +35,30 @@ struct Bench {
 }
 
 impl Bench {
+    /// Calls are forwarded under `/api/`.
     fn new(callers: Callers) -> Bench {
+        let host = HostJson { calls: Calls::Forwarded, prefix: "api".to_owned() };
+        Bench::with(host, callers)
+    }
+
+    fn with(host: HostJson, callers: Callers) -> Bench {
         let http = crate::https::client(crate::https::Peers::Local).unwrap();
         let publisher = Arc::new(RecordedPublisher::new());
+        let (catalogue, rows) = (Arc::new(Catalogue::environment()), Arc::new(MemoryStore::new()));
+        let store = Arc::new(Store::new(rows, Shards::new("Sydney", 3)));
+        let source = CalibrationSource::table(Arc::clone(&store), Arc::clone(&catalogue));
         let ingest = Ingest {
-            store: Arc::new(MemoryStore::new()),
+            devices: Arc::new(DeviceRows::new(Arc::clone(&store), catalogue)),
+            rejected: Arc::new(RejectedRows::new(store)),
+            calibrations: CalibrationCache::new(source, Duration::ZERO),
             publisher: Arc::clone(&publisher) as Arc<dyn crate::screens::publish::Publisher>,
-            catalogue: Arc::new(Catalogue::environment()),
-            calibrations: CalibrationCache::new(Duration::ZERO),
-            shards: Shards::new("Sydney", 3),
-            known: Known::default(),
+            cache: RowCache::default(),
         };
         let invocations = Arc::new(|| Invocation { now: Millis(1_000), seed: 7 });
         let hub = HubClient::new(http, Endpoint::parse(SIGNALR).unwrap(), HubName::new("enviromon").unwrap());
-        let watched = Arc::new(Watched::new(hub.clone()));
-        Bench { publisher, app: Arc::new(App { ingest, invocations, hub, watched, callers }) }
+        let watched = Arc::new(GroupOccupancy::new(hub.clone()));
+        let app = App::new(Resources { ingest, invocations, hub, watched, host, callers });
+        Bench { publisher, app: Arc::new(app) }
     }
 
     fn call(
@@ -98,7 +114,7 @@ async fn a_batch_is_answered_in_the_form_that_the_host_waits_for() {
     let envelope = r#"{"Data":{"events":"[\"eyJ0ZW1wZXJhdHVyZSI6MX0=\"]"},"Metadata":{"SystemPropertiesArray":"[{\"iothub-connection-device-id\":\"a\"}]"}}"#;
     let (status, reply) = bench.call("POST", "/EnvironmentEventTrigger", &[], envelope).await;
     assert_eq!(status, StatusCode::OK);
-    let line = "partition ?: 1 events of 1 devices, readings: 1 counted, 0 known already, 0 refused";
+    let line = "partition ?: 1 events of 1 devices, readings: 1 counted, 0 known already, 0 rejected";
     assert_eq!(reply, json!({ "Outputs": {}, "Logs": [line], "ReturnValue": null }));
 }
 
@@ -236,6 +252,39 @@ async fn a_snapshot_is_compressed_for_callers_who_say_that_they_can_read_it() {
     assert!(compressed.starts_with(&[0x1f, 0x8b]) && compressed.len() * 2 < plain.len());
 }
 
+/// Tokens are small, and an envelope is for the host alone.
+#[tokio::test]
+async fn nothing_else_is_compressed() {
+    use tower::ServiceExt;
+    let wrapped = HostJson { calls: Calls::Wrapped, prefix: "api".to_owned() };
+    let snapshot = json!({ "Data": { "req": { "Url": "https://app/api/getdevicestate", "Method": "GET" } } });
+    for (bench, path, body) in [
+        (Bench::new(Callers::Anonymous), "/api/negotiate", String::new()),
+        (Bench::with(wrapped, Callers::Anonymous), "/getdevicestate", snapshot.to_string()),
+    ] {
+        let request = axum::http::Request::post(path).header("accept-encoding", "gzip");
+        let response =
+            router(Arc::clone(&bench.app)).oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        assert_eq!((response.status(), response.headers().get("content-encoding")), (StatusCode::OK, None));
+    }
+}
+
+#[tokio::test]
+async fn head_is_answered_by_the_functions_that_only_read() {
+    use tower::ServiceExt;
+    let bench = Bench::new(Callers::Anonymous);
+    for (path, status) in [
+        ("/api/getdevicestate", StatusCode::OK),
+        ("/api/rejectedtelemetry", StatusCode::OK),
+        ("/api/negotiate", StatusCode::METHOD_NOT_ALLOWED),
+        ("/api/subscriptions/all", StatusCode::METHOD_NOT_ALLOWED),
+    ] {
+        let request = axum::http::Request::head(path).body(Body::empty()).unwrap();
+        let response = router(Arc::clone(&bench.app)).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_snapshot_that_the_caller_has_is_not_sent_again() {
     use tower::ServiceExt;
@@ -324,7 +373,8 @@ async fn a_posted_snapshot_goes_to_whom_it_names() {
 
 #[tokio::test]
 async fn wrapped_calls_are_answered_in_an_envelope() {
-    let bench = Bench::new(Callers::Anonymous);
+    let host = HostJson { calls: Calls::Wrapped, prefix: "api".to_owned() };
+    let bench = Bench::with(host, Callers::Anonymous);
     let wrapped = json!({ "Data": { "req": { "Url": "https://app/api/negotiate", "Method": "GET", "Query": {}, "Headers": {} } }, "Metadata": {} });
     let (status, reply) = bench.call("POST", "/negotiate", &[], wrapped.to_string()).await;
     assert_eq!((status, &reply["Outputs"]["res"]["statusCode"]), (StatusCode::OK, &json!(200)));
@@ -344,6 +394,21 @@ async fn wrapped_calls_are_answered_in_an_envelope() {
         let body: Value = serde_json::from_str(res["body"].as_str().unwrap()).unwrap();
         assert_eq!((&res["statusCode"], &body["code"]), (&json!(status), &json!(code)), "{address}");
     }
+}
+
+/// A6: with an empty prefix, forwarded calls come to the addresses that wrapped calls have elsewhere.
+#[tokio::test]
+async fn a_body_that_looks_like_an_envelope_names_nobody() {
+    let forged = json!({ "Data": { "req": {
+        "Url": "https://app/negotiate", "Method": "POST", "Headers": { "x-ms-client-principal-id": ["mallory"] },
+    } } });
+    let host = HostJson { calls: Calls::Forwarded, prefix: String::new() };
+    let bench = Bench::with(host, Callers::Authenticated);
+    let (status, access) = bench.call("POST", "/negotiate", &[], forged.to_string()).await;
+    assert_eq!((status, claims(&access).get("asrs.s.uid")), (StatusCode::OK, None));
+    let principal = [("x-ms-client-principal-id", "alice")];
+    let (_, access) = bench.call("POST", "/negotiate", &principal, forged.to_string()).await;
+    assert_eq!(claims(&access)["asrs.s.uid"], json!("alice"));
 }
 
 /// D11: the predecessor signed everybody in as nobody.

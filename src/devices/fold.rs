@@ -4,7 +4,7 @@
 use crate::devices::state::{DeviceState, Latest, Mark, Stamp};
 use crate::primitives::ids::{DeviceId, Position};
 use crate::primitives::instant::Millis;
-use crate::rejected::refusal::{Fault, Reason};
+use crate::rejected::reading::{Reason, Rejection};
 use crate::telemetry::body::Reading;
 use crate::telemetry::calibration::Calibration;
 use crate::telemetry::catalogue::Catalogue;
@@ -38,16 +38,16 @@ pub struct Folded {
     /// Readings that had been counted before.
     pub skipped: usize,
     /// Readings outside their valid range, whether decided now or in an earlier delivery: index into the arrivals, and
-    /// why. Their refusals have to be kept once the state is written.
-    pub refused: Vec<(usize, Fault)>,
+    /// why. Their rejections have to be kept once the state is written.
+    pub rejected: Vec<(usize, Rejection)>,
     /// How many arrivals were folded. The rest has to be folded into the written state: the verdicts of all would not
     /// fit into one row.
     pub folded: usize,
 }
 
-/// Verdicts that a row may hold, in characters of their stored form. A string column of Table Storage ends at 32,768;
-/// an event of 20,000 readings takes 3,400, and a thousand events with one reading each take 32 KB only when all of
-/// them are refused. More is written in turns.
+/// Verdicts that a row may hold, in bytes of their packed form. The packed column ends at 64 KiB and holds other things as
+/// well; an event of 20,000 readings takes 2,500, and a thousand events with one reading each take 21 KB only when all of
+/// them are rejected. More is written in turns.
 const MOST_VERDICTS: usize = 24 * 1024;
 
 /// Folds a device's arrivals, which must be sorted by [`in_stream_order`], into its state.
@@ -64,7 +64,7 @@ pub fn fold(
     forget_old_verdicts(&mut next, arrivals);
     let mut changed = false;
     for event in arrivals.chunk_by(|one, other| one.event == other.event) {
-        if changed && next.verdicts.stored_length() > MOST_VERDICTS {
+        if changed && next.verdicts.packed_length() > MOST_VERDICTS {
             break;
         }
         match advance(&mut next, &event[0]) {
@@ -87,7 +87,8 @@ pub fn fold(
     folded
 }
 
-/// A delivery that begins at this event follows a success with everything before it.
+/// The hub moves past an event only after an invocation with it has succeeded, so verdicts of events before this delivery
+/// are no longer needed.
 fn forget_old_verdicts(state: &mut DeviceState, arrivals: &[Arrival]) {
     if let Some(Position { partition, sequence: Some(sequence) }) =
         arrivals.first().map(|first| &first.position)
@@ -96,19 +97,19 @@ fn forget_old_verdicts(state: &mut DeviceState, arrivals: &[Arrival]) {
     }
 }
 
-/// Sorts the readings of an event that was folded in before into counted ones and refused ones.
+/// Sorts the readings of an event that was folded in before into counted ones and rejected ones.
 fn recall(state: &DeviceState, event: &[Arrival], folded: &mut Folded) {
     for arrival in event {
-        match state.verdicts.is_refused(&arrival.position, arrival.index) {
-            true => folded.refused.push((folded.folded, refused_before(arrival))),
+        match state.verdicts.is_rejected(&arrival.position, arrival.index) {
+            true => folded.rejected.push((folded.folded, rejected_before(arrival))),
             false => folded.skipped += 1,
         }
         folded.folded += 1;
     }
 }
 
-fn refused_before(arrival: &Arrival) -> Fault {
-    Fault {
+fn rejected_before(arrival: &Arrival) -> Rejection {
+    Rejection {
         reason: Reason::OutOfRange,
         detail: "a value was out of its range when the reading was first delivered".to_owned(),
         device: Some(arrival.reading.device.to_string()),
@@ -132,13 +133,13 @@ fn judge(
             folded.accepted += 1;
             true
         }
-        (Err(fault), Some(sequence)) => {
-            state.verdicts.refuse(&stamp.partition, sequence, arrival.index);
-            folded.refused.push((at, fault));
+        (Err(rejection), Some(sequence)) => {
+            state.verdicts.reject(&stamp.partition, sequence, arrival.index);
+            folded.rejected.push((at, rejection));
             true
         }
-        (Err(fault), None) => {
-            folded.refused.push((at, fault));
+        (Err(rejection), None) => {
+            folded.rejected.push((at, rejection));
             false
         }
     }
@@ -164,7 +165,8 @@ fn advance(state: &mut DeviceState, arrival: &Arrival) -> Option<Stamp> {
         return None;
     }
     let counted_until = before.map_or(Millis::default(), |mark| mark.at);
-    state.marks.insert(partition.clone(), Mark { sequence, at: counted_until });
+    let mark = Mark { sequence, enqueued_at: Some(arrival.at), at: counted_until };
+    state.marks.insert(partition.clone(), mark);
     Some(Stamp { at: counted_until.max(arrival.at), partition })
 }
 
@@ -173,13 +175,13 @@ fn validate(
     arrival: &Arrival,
     calibration: Option<&Calibration>,
     catalogue: &Catalogue,
-) -> Result<Vec<(usize, f64)>, Fault> {
+) -> Result<Vec<(usize, f64)>, Rejection> {
     let checked = |&(at, raw): &(usize, f64)| {
         let value = calibration.map_or(raw, |calibration| calibration.apply(at, raw));
         let measurement = &catalogue.measurements()[at];
         match measurement.accepts(value) {
             true => Ok((at, value)),
-            false => Err(Fault {
+            false => Err(Rejection {
                 reason: Reason::OutOfRange,
                 detail: format!("{} is {value}, valid is {}", measurement.name, measurement.range()),
                 device: Some(arrival.reading.device.to_string()),

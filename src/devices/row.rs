@@ -1,222 +1,135 @@
-//! Device state as a row: columns with typed cells. The one place that knows the columns of `DeviceState`, shared by
-//! every durable store, so that an embedded store and Table Storage hold the same thing.
+//! Device state as a row of the table `DeviceState`: plain columns for people and other programs, and the packed ledger. The
+//! one place that knows these columns. Pure.
 
-use std::collections::BTreeMap;
+mod cells;
+mod old;
 
-use serde::{Deserialize, Serialize};
+use fieldcast_tables::{Entity, Stored, Value};
 
-use crate::devices::state::{DeviceState, Latest, Mark, Stamp};
-use crate::devices::verdicts::{StoredVerdicts, Verdicts};
+pub use self::cells::RowError;
+use self::cells::time;
+use super::ledger::{self, Ledger};
+use super::state::{DeviceState, Latest, Stamp};
 use crate::primitives::ids::{DeviceId, Partition};
 use crate::primitives::instant::Millis;
 use crate::telemetry::catalogue::Catalogue;
 
-/// The layout that this version writes. The Python predecessor wrote 1, without the columns that exactness needs.
-const SCHEMA: i64 = 2;
+/// The layout that this version writes. The Python predecessor wrote 1, version 0.1.0 wrote 2: both without a ledger.
+const SCHEMA: i64 = 3;
 
-/// A typed cell.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Cell {
-    /// Text.
-    Text(String),
-    /// A floating-point number.
-    Number(f64),
-    /// A whole number.
-    Whole(i64),
-    /// A point in time.
-    Time(Millis),
-}
+/// Where version 0.1.0 kept the watermarks. A process of that version which is still running must take the row for damaged,
+/// and not for one of which nothing is known: it would count again what is counted.
+const OLD_WATERMARKS: (&str, &str) = ("Watermarks", "see Ledger");
 
-/// Columns by name.
-pub(crate) type Row = BTreeMap<String, Cell>;
+/// Columns that hardly ever change. A write leaves out those that the row holds already.
+pub(super) const RARELY_CHANGED: [&str; 4] = ["DeviceId", "Geo", "Schema", OLD_WATERMARKS.0];
 
-/// The stamp of a value that is older than the row's newest reading: milliseconds and partition.
-type StoredStamp = (i64, String);
-/// Sequence number and time hull of a partition.
-type StoredMark = (i64, i64);
-
-/// The state as a row.
-pub(crate) fn to_row(state: &DeviceState, catalogue: &Catalogue) -> Row {
-    columns(state, catalogue).into_iter().map(|(column, cell)| (column.to_owned(), cell)).collect()
-}
+/// Columns that are not measurements, beside the ledger.
+const PLAIN: [&str; 6] = ["DeviceId", "Geo", "Id", "Count", "Schema", "ReportedAt"];
 
 /// The columns of a state's row, each once. Values that arrived with the newest reading have its stamp; only older ones
 /// are listed with their own.
-pub(crate) fn columns<'a>(state: &'a DeviceState, catalogue: &'a Catalogue) -> Vec<(&'a str, Cell)> {
-    /// Columns that are not measurements.
-    const FIXED: usize = 15;
-    let mut row = Vec::with_capacity(FIXED + state.values.len());
-    let mut older: BTreeMap<&str, StoredStamp> = BTreeMap::new();
+pub fn columns(state: &DeviceState, catalogue: &Catalogue) -> Vec<(String, Value)> {
+    let mut row = Vec::with_capacity(PLAIN.len() + 1 + state.values.len());
+    let mut older: Vec<(&str, &Stamp)> = Vec::new();
     let newest = state.reported.as_ref();
-    let mut note = |column, stamp: &Stamp| {
-        if Some(stamp) != newest {
-            older.insert(column, (stamp.at.0, stamp.partition.as_str().to_owned()));
-        }
-    };
     for (measurement, value) in catalogue.measurements().iter().zip(&state.values) {
-        if let Some(latest) = value {
-            note(&measurement.column, &latest.stamp);
-            row.push((measurement.column.as_str(), Cell::Number(latest.value)));
-        }
+        let Some(latest) = value else { continue };
+        note_older(&mut older, newest, &measurement.column, &latest.stamp);
+        row.push((measurement.column.clone(), Value::Double(latest.value)));
     }
     for (column, text) in [("Geo", &state.geo), ("Id", &state.message_id)] {
-        if let Some(latest) = text {
-            note(column, &latest.stamp);
-            row.push((column, Cell::Text(latest.value.clone())));
-        }
+        let Some(latest) = text else { continue };
+        note_older(&mut older, newest, column, &latest.stamp);
+        row.push((column.to_owned(), Value::String(latest.value.clone())));
     }
     row.extend([
-        ("OlderValues", Cell::Text(json(&older))),
-        ("DeviceId", Cell::Text(state.device.to_string())),
-        ("Count", Cell::Whole(state.count)),
-        ("Version", Cell::Whole(state.version)),
-        ("Schema", Cell::Whole(SCHEMA)),
-        ("WriteId", Cell::Text(state.write_id.clone())),
-        ("CalibrationVersion", Cell::Text(state.calibration.clone())),
-        ("Watermarks", Cell::Text(json(&stored_marks(state)))),
-        // Written when empty, too: rows are merged, and a column that is left out would stay as it was.
-        ("RefusedReadings", Cell::Text(json(&state.verdicts.to_stored()))),
+        ("DeviceId".to_owned(), Value::String(state.device.to_string())),
+        ("Count".to_owned(), Value::Int64(state.count)),
+        ("Schema".to_owned(), Value::Int64(SCHEMA)),
+        (OLD_WATERMARKS.0.to_owned(), Value::String(OLD_WATERMARKS.1.to_owned())),
+        (ledger::COLUMN.to_owned(), Value::Binary(ledger::pack(state, &older))),
     ]);
-    if let Some(stamp) = newest {
-        row.push(("ReportedAt", Cell::Time(stamp.at)));
-        row.push(("ReportedBy", Cell::Text(stamp.partition.as_str().to_owned())));
-    }
-    row.extend(state.changed_at.map(|changed_at| ("ChangedAt", Cell::Time(changed_at))));
+    let reported = |stamp: &Stamp| ("ReportedAt".to_owned(), Value::DateTime(stamp.at.to_text()));
+    row.extend(newest.map(reported));
     row
 }
 
-/// The most bytes that the row can take in a transaction, with its keys and everything around it: every character of a
-/// text may have to be escaped.
-pub(crate) fn most_bytes(state: &DeviceState, catalogue: &Catalogue) -> usize {
-    /// Headers of the part, address, and the names and annotations of the fixed columns.
-    const FRAME: usize = 2_500;
-    /// `"…@odata.type":"Edm.Double","…":-1.2345678901234567e-300,`, and in `OlderValues` `\"…\":[-9223372036854775808,\"…\"],`.
-    const VALUE: usize = 120;
-    let partitions = || state.marks.keys().map(|partition| partition.as_str().len());
-    let longest_partition = partitions().max().unwrap_or_default();
-    let value = |column: &str| 3 * column.len() + VALUE + 2 * longest_partition;
-    let values: usize = catalogue.measurements().iter().map(|measurement| value(&measurement.column)).sum();
-    let text = |text: &Option<Latest<String>>| text.as_ref().map_or(0, |latest| latest.value.len());
-    let texts = text(&state.geo) + text(&state.message_id) + 6 * state.device.as_str().len();
-    let marks: usize = partitions().map(|partition| partition + 60).sum();
-    FRAME + values + 2 * (texts + marks + state.verdicts.stored_length())
+fn note_older<'a>(
+    older: &mut Vec<(&'a str, &'a Stamp)>,
+    newest: Option<&Stamp>,
+    column: &'a str,
+    stamp: &'a Stamp,
+) {
+    if Some(stamp) != newest {
+        older.push((column, stamp));
+    }
 }
 
-fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("maps of text and numbers are JSON")
+/// Whether the row was written by this version, so that a write may leave out what it holds already.
+pub(super) fn is_current(row: &Entity) -> bool {
+    row.get(ledger::COLUMN).is_some()
 }
 
-fn stored_marks(state: &DeviceState) -> BTreeMap<&str, StoredMark> {
-    state.marks.iter().map(|(partition, mark)| (partition.as_str(), (mark.sequence, mark.at.0))).collect()
+/// Columns that neither this version nor an earlier one wrote; a row that is written anew keeps them.
+pub(super) fn columns_of_others(row: &Entity, catalogue: &Catalogue) -> Vec<(String, Value)> {
+    let is_measured = |name: &str| catalogue.measurements().iter().any(|entry| entry.column == name);
+    let is_ours = |name: &str| {
+        PLAIN.contains(&name) || name == ledger::COLUMN || old::COLUMNS.contains(&name) || is_measured(name)
+    };
+    let others = row.properties().filter(|(name, _)| !is_ours(name));
+    others.map(|(name, value)| (name.to_owned(), value.clone())).collect()
 }
 
-/// Why a row is not a device state; the row is somebody else's or damaged.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("column {column}: {problem}")]
-pub(crate) struct RowError {
-    column: &'static str,
-    problem: String,
-}
-
-/// The state that a row holds. Rows of the predecessor lack columns; `written_at` (the store's own time stamp) then
-/// stands for the time of the last reading.
-pub(crate) fn from_row(
-    device: DeviceId,
-    row: &Row,
-    written_at: Millis,
-    catalogue: &Catalogue,
-) -> Result<DeviceState, RowError> {
-    let columns = Columns(row);
-    let partition = columns.text("ReportedBy").map_or_else(Partition::unknown, Partition::from_stored);
-    let newest = Stamp { at: columns.time("ReportedAt").unwrap_or(written_at), partition };
-    let older: BTreeMap<String, StoredStamp> = columns.json("OlderValues")?;
-    let stamp_of = |column: &str| match older.get(column) {
-        Some((at, partition)) => Stamp { at: Millis(*at), partition: Partition::from_stored(partition) },
+/// The state that a row holds, whichever version wrote it.
+///
+/// # Errors
+/// [`RowError`] when what exactness needs cannot be read: nothing may be counted over it.
+pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result<DeviceState, RowError> {
+    let row = &stored.entity;
+    let written_at = stored.timestamp.as_deref().and_then(Millis::parse).unwrap_or_default();
+    let count = row.get("Count").and_then(Value::as_i64).unwrap_or(0);
+    let ledger = ledger_of(row)?;
+    let partition = ledger.reported_by.clone().unwrap_or_else(Partition::unknown);
+    let newest = Stamp { at: time(row, "ReportedAt").unwrap_or(written_at), partition };
+    let stamp_of = |column: &str| match ledger.older.iter().find(|(older, _)| older == column) {
+        Some((_, stamp)) => stamp.clone(),
         None => newest.clone(),
     };
     let text = |column: &str| {
-        columns.text(column).map(|value| Latest { value: value.to_owned(), stamp: stamp_of(column) })
+        let value = row.get(column).and_then(Value::as_str)?.to_owned();
+        Some(Latest { value, stamp: stamp_of(column) })
     };
-    let value = |column: &str| columns.number(column).map(|value| Latest { value, stamp: stamp_of(column) });
-    let count = columns.whole("Count").unwrap_or(0);
+    let value = |column: &str| {
+        let value = row.get(column).and_then(Value::as_f64)?;
+        Some(Latest { value, stamp: stamp_of(column) })
+    };
     Ok(DeviceState {
         device,
         geo: text("Geo"),
         message_id: text("Id"),
         values: catalogue.measurements().iter().map(|measurement| value(&measurement.column)).collect(),
         count,
-        version: columns.whole("Version").unwrap_or(0),
-        marks: columns.json::<BTreeMap<String, StoredMark>>("Watermarks")?.iter().map(mark).collect(),
-        verdicts: columns.verdicts("RefusedReadings")?,
-        write_id: columns.text("WriteId").unwrap_or_default().to_owned(),
+        version: ledger.version,
         // A row without readings was written for its verdicts; the predecessor's rows have some.
-        reported: (count > 0).then_some(newest),
-        changed_at: columns.time("ChangedAt"),
-        calibration: columns.text("CalibrationVersion").unwrap_or_default().to_owned(),
+        reported: (count > 0).then(|| newest.clone()),
+        changed_at: ledger.changed_at,
+        marks: ledger.marks,
+        verdicts: ledger.verdicts,
+        write_id: ledger.write_id,
+        calibration: ledger.calibration,
     })
 }
 
-fn mark((partition, &(sequence, at)): (&String, &StoredMark)) -> (Partition, Mark) {
-    (Partition::from_stored(partition), Mark { sequence, at: Millis(at) })
-}
-
-/// Typed access to a row; a number is a number whatever its stored type, since predecessors differ in that.
-struct Columns<'a>(&'a Row);
-
-impl Columns<'_> {
-    fn text(&self, column: &str) -> Option<&str> {
-        match self.0.get(column)? {
-            Cell::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a measurement stored as a whole number is far below 2^53"
-    )]
-    fn number(&self, column: &str) -> Option<f64> {
-        match self.0.get(column)? {
-            Cell::Number(number) => Some(*number),
-            Cell::Whole(whole) => Some(*whole as f64),
-            _ => None,
-        }
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a count stored as a double by a predecessor is a whole number"
-    )]
-    fn whole(&self, column: &str) -> Option<i64> {
-        match self.0.get(column)? {
-            Cell::Whole(whole) => Some(*whole),
-            Cell::Number(number) => Some(*number as i64),
-            _ => None,
-        }
-    }
-
-    fn time(&self, column: &str) -> Option<Millis> {
-        match self.0.get(column)? {
-            Cell::Time(time) => Some(*time),
-            Cell::Text(text) => Millis::parse(text),
-            _ => None,
-        }
-    }
-
-    fn verdicts(&self, column: &'static str) -> Result<Verdicts, RowError> {
-        let stored: StoredVerdicts = self.json(column)?;
-        Verdicts::from_stored(&stored).map_err(|error| RowError { column, problem: error.to_string() })
-    }
-
-    /// A column that holds JSON; absent means empty. Damage here is an error and not "empty": forgetting a watermark
-    /// would count readings twice.
-    fn json<T: Default + for<'de> Deserialize<'de>>(&self, column: &'static str) -> Result<T, RowError> {
-        match self.text(column) {
-            None => Ok(T::default()),
-            Some(text) => {
-                serde_json::from_str(text).map_err(|error| RowError { column, problem: error.to_string() })
-            }
-        }
+/// The row's ledger. A row of this version without one is damaged: its marks have gone.
+fn ledger_of(row: &Entity) -> Result<Ledger, RowError> {
+    let damaged = |problem: String| RowError::new(ledger::COLUMN, problem);
+    let schema = row.get("Schema").and_then(Value::as_i64).unwrap_or(0);
+    match row.get(ledger::COLUMN) {
+        Some(Value::Binary(bytes)) => ledger::unpack(bytes).map_err(|error| damaged(error.to_string())),
+        Some(_) => Err(damaged("it is not binary".to_owned())),
+        None if schema >= SCHEMA => Err(damaged("it is missing".to_owned())),
+        None => old::ledger(row),
     }
 }
 

@@ -1,12 +1,13 @@
 //! What is known of one device: the row that is kept exact. Plain data; how it changes is in `fold`.
 
 use litemap::LiteMap;
-use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::devices::verdicts::Verdicts;
 use crate::primitives::ids::{DeviceId, Partition};
 use crate::primitives::instant::Millis;
+use crate::primitives::json::to_json;
 use crate::telemetry::catalogue::Catalogue;
 
 /// When something was said, as a total order: the time the hub enqueued it, then the partition. Within a partition the
@@ -33,10 +34,21 @@ pub struct Latest<T> {
 pub struct Mark {
     /// The highest sequence number folded in. Events at or below it have been counted.
     pub sequence: i64,
+    /// When the hub enqueued the event with that number. Unknown in rows of version 0.1.0.
+    pub enqueued_at: Option<Millis>,
     /// The latest enqueued time of a counted reading up to there. A hub's clock may step back; order within a partition
-    /// is by sequence number, so a later event never gets an earlier time than this. Refused readings do not move it:
+    /// is by sequence number, so a later event never gets an earlier time than this. Rejected readings do not move it:
     /// they may be seen again in another batch.
     pub at: Millis,
+}
+
+/// Names a write of a device's row. Every try to make it carries the same name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteId {
+    /// The invocation, by its random number.
+    pub invocation: u64,
+    /// The first of the device's arrivals in that invocation that this write folds in.
+    pub from: u32,
 }
 
 /// One device's state.
@@ -57,10 +69,10 @@ pub struct DeviceState {
     /// Per partition, how far it has been folded in. A sorted list, since nearly every device has one partition, and ten
     /// thousand devices are kept in memory: a tree takes 400 bytes for its first entry.
     pub marks: LiteMap<Partition, Mark>,
-    /// Which readings of recent events were refused for their range.
+    /// Which readings of recent events were rejected for their range.
     pub verdicts: Verdicts,
-    /// Names the invocation that wrote last, so that a write whose answer was lost is recognised.
-    pub write_id: String,
+    /// Names the write that the row stems from, so that a write whose answer was lost is recognised.
+    pub write_id: WriteId,
     /// The time of the newest reading.
     pub reported: Option<Stamp>,
     /// When a value last became a different one: a steady device is told from a silent one.
@@ -81,14 +93,14 @@ impl DeviceState {
             version: 0,
             marks: LiteMap::with_capacity(1),
             verdicts: Verdicts::default(),
-            write_id: String::new(),
+            write_id: WriteId::default(),
             reported: None,
             changed_at: None,
             calibration: String::new(),
         }
     }
 
-    /// Whether anything was ever counted. A device of which everything was refused has a row, for the verdicts, but
+    /// Whether anything was ever counted. A device of which everything was rejected has a row, for the verdicts, but
     /// nothing to show.
     pub fn is_heard(&self) -> bool {
         self.count > 0
@@ -109,7 +121,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// The client schema as JSON.
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a view is a map of plain values")
+        to_json(self).into_bytes()
     }
 }
 

@@ -1,30 +1,30 @@
-//! Verdicts: which readings of recent events were refused for their range. They are part of the device's row, so that
-//! "counted" or "refused" is decided once, in the conditional write that also moves the watermark. A second delivery, or
+//! Verdicts: which readings of recent events were rejected for their range. They are part of the device's row, so that
+//! "counted" or "rejected" is decided once, in the conditional write that also moves the watermark. A second delivery, or
 //! a second owner of the partition, finds the verdict there and does not judge again with a calibration of its own.
 //!
-//! A verdict is needed until its refusal is kept in `RejectedTelemetry`. The hub goes on behind an event only after an
+//! A verdict is needed until its rejection is kept in `RejectedTelemetry`. The hub goes on behind an event only after an
 //! invocation with it has succeeded, so a batch that begins behind an event proves that its verdict can be forgotten.
 
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::primitives::ids::{Partition, Position};
 
-/// Refused readings by partition, sequence number and index within the event.
+/// Rejected readings by partition, sequence number and index within the event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdicts(BTreeMap<Partition, BTreeMap<i64, Indices>>);
 
-/// A set of small numbers, one bit each: an event has up to 20,000 readings, and all of them may be refused.
+/// A set of small numbers, one bit each: an event has up to 20,000 readings, and all of them may be rejected.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Indices(Vec<u8>);
 
-/// The stored form: per partition the sequence numbers with their bits as base64.
-#[derive(Default, Serialize, Deserialize)]
+/// The column of version 0.1.0: per partition the sequence numbers with their bits as base64.
+#[derive(Default, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct StoredVerdicts(BTreeMap<String, Vec<(i64, String)>>);
+pub(crate) struct OldVerdicts(BTreeMap<String, Vec<(i64, String)>>);
 
 /// Why stored verdicts cannot be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,14 +32,14 @@ pub(crate) struct StoredVerdicts(BTreeMap<String, Vec<(i64, String)>>);
 pub(crate) struct VerdictError(i64);
 
 impl Verdicts {
-    /// Notes that a reading was refused.
-    pub fn refuse(&mut self, partition: &Partition, sequence: i64, index: usize) {
+    /// Notes that a reading was rejected.
+    pub fn reject(&mut self, partition: &Partition, sequence: i64, index: usize) {
         let events = self.0.entry(partition.clone()).or_default();
         events.entry(sequence).or_default().insert(index);
     }
 
-    /// Whether the reading at this place was refused. Events without a sequence number have no verdicts.
-    pub fn is_refused(&self, position: &Position, index: usize) -> bool {
+    /// Whether the reading at this place was rejected. Events without a sequence number have no verdicts.
+    pub fn is_rejected(&self, position: &Position, index: usize) -> bool {
         let found = position.sequence.and_then(|sequence| self.0.get(&position.partition)?.get(&sequence));
         found.is_some_and(|indices| indices.contains(index))
     }
@@ -59,41 +59,49 @@ impl Verdicts {
         self.0.is_empty()
     }
 
-    /// About how many characters the stored form has; never less.
-    pub fn stored_length(&self) -> usize {
-        /// `"":[],` and the braces around all.
-        const PARTITION: usize = 8;
-        /// `[9223372036854775807,""],`
-        const EVENT: usize = 26;
-        let event = |indices: &Indices| EVENT + indices.0.len() * 4 / 3 + 4;
-        let partition = |(name, events): (&Partition, &BTreeMap<i64, Indices>)| {
-            PARTITION + name.as_str().len() + events.values().map(event).sum::<usize>()
-        };
-        self.0.iter().map(partition).sum()
+    /// About how many bytes the packed form has; never less.
+    pub fn packed_length(&self) -> usize {
+        /// Numbers of up to ten bytes each: the partition and how many events follow; the event and how many bytes.
+        const NUMBERS: usize = 20;
+        let event = |indices: &Indices| NUMBERS + indices.0.len();
+        let events = |events: &BTreeMap<i64, Indices>| NUMBERS + events.values().map(event).sum::<usize>();
+        self.0.values().map(events).sum()
     }
 
-    pub(crate) fn to_stored(&self) -> StoredVerdicts {
-        let event = |(&sequence, indices): (&i64, &Indices)| (sequence, STANDARD_NO_PAD.encode(&indices.0));
-        StoredVerdicts(
-            self.0
-                .iter()
-                .map(|(partition, events)| {
-                    (partition.as_str().to_owned(), events.iter().map(event).collect())
-                })
-                .collect(),
-        )
+    /// Each partition with its events and their bits, for the packed column.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (&Partition, impl Iterator<Item = (i64, &[u8])>)> {
+        self.0.iter().map(|(partition, events)| {
+            (partition, events.iter().map(|(&sequence, indices)| (sequence, indices.0.as_slice())))
+        })
     }
 
-    pub(crate) fn from_stored(stored: &StoredVerdicts) -> Result<Verdicts, VerdictError> {
-        let event = |(sequence, bits): &(i64, String)| match STANDARD_NO_PAD.decode(bits) {
-            Ok(bits) => Ok((*sequence, Indices(bits))),
-            Err(_) => Err(VerdictError(*sequence)),
-        };
-        let partition = |(name, events): (&String, &Vec<(i64, String)>)| {
-            let events = events.iter().map(event).collect::<Result<_, _>>()?;
-            Ok((Partition::from_stored(name), events))
-        };
-        stored.0.iter().map(partition).collect::<Result<_, _>>().map(Verdicts)
+    /// Each event with the indices of its rejected readings.
+    pub fn listed(&self) -> Vec<(&Partition, i64, Vec<usize>)> {
+        let mut list = Vec::new();
+        for (partition, events) in &self.0 {
+            for (sequence, indices) in events {
+                let rejected = (0..indices.0.len() * 8).filter(|&index| indices.contains(index));
+                list.push((partition, *sequence, rejected.collect()));
+            }
+        }
+        list
+    }
+
+    /// Adds an event with its bits, as it was packed.
+    pub(crate) fn insert(&mut self, partition: &Partition, sequence: i64, bits: Vec<u8>) {
+        self.0.entry(partition.clone()).or_default().insert(sequence, Indices(bits));
+    }
+
+    /// Reads the column of version 0.1.0.
+    pub(crate) fn from_old(stored: &OldVerdicts) -> Result<Verdicts, VerdictError> {
+        let mut verdicts = Verdicts::default();
+        for (partition, events) in &stored.0 {
+            for (sequence, bits) in events {
+                let bits = STANDARD_NO_PAD.decode(bits).map_err(|_| VerdictError(*sequence))?;
+                verdicts.insert(&Partition::from_stored(partition), *sequence, bits);
+            }
+        }
+        Ok(verdicts)
     }
 }
 
@@ -114,28 +122,27 @@ impl Indices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn position(partition: &str, sequence: impl Into<Option<i64>>) -> Position {
         Position { partition: Partition::new("hub", partition), sequence: sequence.into() }
     }
 
-    fn verdicts(refused: &[(&str, i64, usize)]) -> Verdicts {
+    fn verdicts(rejected: &[(&str, i64, usize)]) -> Verdicts {
         let mut verdicts = Verdicts::default();
-        for (partition, sequence, index) in refused {
-            verdicts.refuse(&Partition::new("hub", partition), *sequence, *index);
+        for (partition, sequence, index) in rejected {
+            verdicts.reject(&Partition::new("hub", partition), *sequence, *index);
         }
         verdicts
     }
 
     #[test]
-    fn only_what_was_refused_is_refused() {
+    fn only_what_was_rejected_is_rejected() {
         let verdicts = verdicts(&[("0", 7, 0), ("0", 7, 9)]);
-        let refused = (0..20).filter(|&index| verdicts.is_refused(&position("0", 7), index));
-        assert_eq!(refused.collect::<Vec<_>>(), [0, 9]);
-        assert!(!verdicts.is_refused(&position("1", 7), 0));
-        assert!(!verdicts.is_refused(&position("0", 8), 0));
-        assert!(!verdicts.is_refused(&position("0", None), 0));
+        let rejected = (0..20).filter(|&index| verdicts.is_rejected(&position("0", 7), index));
+        assert_eq!(rejected.collect::<Vec<_>>(), [0, 9]);
+        assert!(!verdicts.is_rejected(&position("1", 7), 0));
+        assert!(!verdicts.is_rejected(&position("0", 8), 0));
+        assert!(!verdicts.is_rejected(&position("0", None), 0));
     }
 
     #[test]
@@ -150,23 +157,7 @@ mod tests {
 
     #[test]
     fn damaged_verdicts_are_an_error() {
-        let stored: StoredVerdicts = serde_json::from_str(r#"{"hub/0":[[7,"!"]]}"#).unwrap();
-        assert_eq!(Verdicts::from_stored(&stored), Err(VerdictError(7)));
-    }
-
-    proptest! {
-        #[test]
-        fn the_stored_form_holds_everything_and_is_no_longer_than_said(
-            refused in proptest::collection::vec((0_u8..3, 0_i64..20, 0_usize..20_000), 0..40),
-        ) {
-            let mut verdicts = Verdicts::default();
-            for (partition, sequence, index) in refused {
-                verdicts.refuse(&Partition::new("hub", &partition.to_string()), sequence, index);
-            }
-            let stored = serde_json::to_string(&verdicts.to_stored()).unwrap();
-            prop_assert!(verdicts.is_empty() || stored.len() <= verdicts.stored_length());
-            let read = serde_json::from_str(&stored).unwrap();
-            prop_assert_eq!(Verdicts::from_stored(&read), Ok(verdicts));
-        }
+        let stored: OldVerdicts = serde_json::from_str(r#"{"hub/0":[[7,"!"]]}"#).unwrap();
+        assert_eq!(Verdicts::from_old(&stored), Err(VerdictError(7)));
     }
 }

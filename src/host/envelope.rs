@@ -3,6 +3,7 @@
 //! `Outputs`), whose value encoder turns everything that is not a JSON object into JSON text inside a JSON string.
 
 mod bodies;
+mod event;
 mod http;
 mod level;
 mod loose;
@@ -16,64 +17,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub use event::{Batch, EnvelopeError, Event};
 pub use http::{HttpCall, read_http_call};
 use metadata::{Metadata, Places};
 
-use crate::primitives::ids::{Partition, Position};
-use crate::primitives::instant::Millis;
 use crate::primitives::span::span_of;
-
-/// Events of one partition, in the order of the stream.
-#[derive(Debug, PartialEq)]
-pub struct Batch {
-    /// Where they come from.
-    pub partition: Partition,
-    /// The events.
-    pub events: Vec<Event>,
-}
-
-/// One message of the hub.
-#[derive(Debug, PartialEq)]
-pub struct Event {
-    /// Where it stands in the stream.
-    pub position: Position,
-    /// When the hub enqueued it.
-    pub enqueued_at: Option<Millis>,
-    /// The identity that the hub authenticated (`iothub-connection-device-id`).
-    pub stamped_device: Option<String>,
-    /// The hub's message id, where the device gave one.
-    pub message_id: Option<String>,
-    /// The bytes that the device sent, as far as the binding's data type preserves them.
-    pub body: Bytes,
-}
-
-/// Why a request is not an invocation that can be worked on. The host never sends such a thing; a person with a
-/// command line does, so it says what is expected.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EnvelopeError {
-    /// The request body is not JSON of the outer shape.
-    #[error("the request is not an invocation envelope ({{\"Data\":{{…}},\"Metadata\":{{…}}}}): {0}")]
-    Shape(String),
-    /// There is no event under the names that a trigger binding of this app has.
-    #[error("`Data` must hold the events under `events` (or `event`), found {0}")]
-    NoEvents(String),
-    /// The events are there but are neither an array nor one event.
-    #[error("`Data.{name}` cannot be read: {problem}")]
-    Events {
-        /// The binding's name.
-        name: String,
-        /// What was found.
-        problem: String,
-    },
-    /// A metadata array is there but cannot belong to these events.
-    #[error("`Metadata.{name}` cannot be read: {problem}")]
-    Metadata {
-        /// The metadata key.
-        name: &'static str,
-        /// What was found.
-        problem: String,
-    },
-}
 
 #[derive(Deserialize)]
 struct Envelope<'a> {

@@ -9,7 +9,7 @@ const LONGEST: u64 = 1_000;
 
 /// The wait before try `attempt + 1` (the first failed try is attempt 0): uniform between 40 ms and
 /// `min(1000, 40 × 2^attempt)` ms. `roll` is any random number.
-pub(crate) fn pause(attempt: u32, roll: u64) -> Duration {
+pub(super) fn pause(attempt: u32, roll: u64) -> Duration {
     let doubled = SHORTEST.saturating_mul(1_u64.checked_shl(attempt).unwrap_or(u64::MAX));
     let ceiling = doubled.clamp(SHORTEST, LONGEST);
     Duration::from_millis(SHORTEST + roll % (ceiling - SHORTEST + 1))

@@ -1,22 +1,29 @@
 //! The pipeline over the in-memory store: what is counted, kept, refused and announced, and what a failure does.
 
-use bytes::Bytes;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
+use bytes::Bytes;
+use fieldcast_tables::{
+    Continuation, Deadline, Entity, Error, Failure, MemoryStore, Operation, Page, Query, Reply,
+    Stored as StoredRow, TableName, TableStore,
+};
 use serde_json::json;
 
 use super::*;
-use crate::devices::state::DeviceState;
+use crate::devices::row;
+use crate::devices::state::{DeviceState, WriteId};
+use crate::primitives::chain::chain;
 use crate::primitives::ids::{Partition, Position};
 use crate::screens::publish::RecordedPublisher;
-use crate::store::{
-    CommitError, LARGEST_COMMIT, Loaded, MemoryStore, Moment, Page, RefusalQuery, Reply, Revision, Write,
-};
-use crate::telemetry::calibration::Calibrations;
+use crate::store::shard::Shards;
+use crate::store::{Store, layout};
+use crate::telemetry::calibration::CalibrationSource;
+use crate::telemetry::catalogue::Catalogue;
 
 /// What the next commits do instead of simply succeeding.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Mishap {
     /// Applied, but the answer is lost.
     LostAnswer,
@@ -28,15 +35,26 @@ enum Mishap {
     Unavailable,
 }
 
-/// A store whose commits meet mishaps, in order.
+/// A store whose commits of device rows meet mishaps, in order.
+#[derive(Debug)]
 struct Mishaps {
     store: MemoryStore,
     next: Mutex<Vec<Mishap>>,
-    /// How many rows each commit had.
+    /// How many rows each commit had that the store took or met a mishap with.
     commits: Mutex<Vec<usize>>,
-    loads: AtomicUsize,
-    /// Calls of `refuse` that fail before they keep anything.
-    failing_refuse: AtomicUsize,
+    /// Reads of device rows.
+    reads: AtomicUsize,
+    /// Rejected readings are not kept so many times.
+    failing_keep: AtomicUsize,
+}
+
+fn unavailable() -> Error {
+    let last = Failure::Answered { status: 503, code: "ServerBusy".to_owned() };
+    Error::Unavailable { attempts: 1, last, source: None }
+}
+
+fn unknown() -> Error {
+    Error::Unknown { last: Failure::TimedOut, source: None }
 }
 
 impl Mishaps {
@@ -45,90 +63,120 @@ impl Mishaps {
             store: MemoryStore::new(),
             next: Mutex::new(mishaps.to_vec()),
             commits: Mutex::default(),
-            loads: AtomicUsize::new(0),
-            failing_refuse: AtomicUsize::new(0),
+            reads: AtomicUsize::new(0),
+            failing_keep: AtomicUsize::new(0),
         }
     }
 
-    async fn meddle(&self, shard: Shard, write: &Write, deadline: Instant) {
-        let mut other = write.clone();
-        other.state.write_id = "other".to_owned();
-        other.state.marks.clear();
-        other.state.count = 100;
-        self.store.commit(shard, &[other], deadline).await.unwrap();
+    /// Writes the first row under the same condition, as a writer that has counted a hundred other events.
+    async fn meddle(&self, table: &TableName, operation: &Operation, deadline: Deadline) {
+        let (Operation::Insert(entity) | Operation::Merge(entity, _)) = operation else {
+            panic!("a device row is inserted or merged")
+        };
+        let catalogue = Catalogue::environment();
+        let etag = fieldcast_tables::Etag::new("\"0\"").unwrap();
+        let stored = StoredRow { etag, entity: entity.clone(), timestamp: None };
+        let mut other = row::state(DeviceId::parse(&entity.row).unwrap(), &stored, &catalogue).unwrap();
+        other.write_id = WriteId { invocation: 99, from: 0 };
+        other.marks.clear();
+        other.count = 100;
+        let columns = row::columns(&other, &catalogue);
+        let entity = Entity::of_distinct(entity.partition.as_str(), entity.row.as_str(), columns);
+        let write = match operation {
+            Operation::Merge(_, etag) => Operation::Merge(entity, etag.clone()),
+            _ => Operation::Insert(entity),
+        };
+        self.store.transact(table, vec![write], deadline).await.unwrap();
+    }
+
+    fn is_devices(table: &TableName) -> bool {
+        table.as_str() == layout::DEVICES
+    }
+
+    fn note_read(&self, table: &TableName) {
+        if Mishaps::is_devices(table) {
+            self.reads.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn note_commit(&self, operations: &[Operation]) {
+        self.commits.lock().unwrap().push(operations.len());
     }
 }
 
-impl StateStore for Mishaps {
-    fn load<'a>(
-        &'a self,
-        shard: Shard,
-        devices: &'a [DeviceId],
-        deadline: Instant,
-    ) -> Reply<'a, Result<Vec<Loaded>, StoreError>> {
-        self.loads.fetch_add(1, Relaxed);
-        self.store.load(shard, devices, deadline)
+impl TableStore for Mishaps {
+    fn create_table<'a>(&'a self, table: &'a TableName, deadline: Deadline) -> Reply<'a, ()> {
+        self.store.create_table(table, deadline)
     }
 
-    fn commit<'a>(
+    fn get<'a>(
         &'a self,
-        shard: Shard,
-        writes: &'a [Write],
-        deadline: Instant,
-    ) -> Reply<'a, Result<Vec<Revision>, CommitError>> {
+        table: &'a TableName,
+        partition: &'a str,
+        row: &'a str,
+        deadline: Deadline,
+    ) -> Reply<'a, Option<StoredRow>> {
+        self.note_read(table);
+        self.store.get(table, partition, row, deadline)
+    }
+
+    fn query<'a>(
+        &'a self,
+        table: &'a TableName,
+        query: &'a Query,
+        from: Option<&'a Continuation>,
+        deadline: Deadline,
+    ) -> Reply<'a, Page> {
+        self.note_read(table);
+        self.store.query(table, query, from, deadline)
+    }
+
+    fn transact<'a>(
+        &'a self,
+        table: &'a TableName,
+        operations: Vec<Operation>,
+        deadline: Deadline,
+    ) -> Reply<'a, Vec<Option<fieldcast_tables::Etag>>> {
         Box::pin(async move {
-            self.commits.lock().unwrap().push(writes.len());
-            if writes.iter().any(|write| write.state.device.as_str() == "unstorable") {
-                return Err(CommitError::Refused("a column is too long".to_owned()));
+            if table.as_str() == "RejectedTelemetry"
+                && self.failing_keep.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+            {
+                return Err(unavailable());
+            }
+            if !Mishaps::is_devices(table) {
+                return self.store.transact(table, operations, deadline).await;
+            }
+            if let Some(index) = operations.iter().position(|operation| operation.keys().1 == "unstorable") {
+                let message = "a column is too long".to_owned();
+                let code = "PropertyValueTooLarge".to_owned();
+                return Err(Error::Refused {
+                    status: Some(400),
+                    code,
+                    index: Some(index),
+                    message,
+                    source: None,
+                });
             }
             let mishap = self.next.lock().unwrap().pop();
-            match mishap {
+            let rows = operations.clone();
+            let result = match mishap {
                 Some(Mishap::LostAnswer) => {
-                    self.store.commit(shard, writes, deadline).await?;
-                    Err(CommitError::Unknown("the answer was lost".to_owned()))
+                    self.store.transact(table, operations, deadline).await?;
+                    Err(unknown())
                 }
-                Some(Mishap::LostRequest) => Err(CommitError::Unknown("no answer".to_owned())),
-                Some(Mishap::Unavailable) => Err(StoreError::Unavailable("busy".to_owned()).into()),
+                Some(Mishap::LostRequest) => Err(unknown()),
+                Some(Mishap::Unavailable) => Err(unavailable()),
                 Some(Mishap::OtherWriter) => {
-                    self.meddle(shard, &writes[0], deadline).await;
-                    self.store.commit(shard, writes, deadline).await
+                    self.meddle(table, &operations[0], deadline).await;
+                    self.store.transact(table, operations, deadline).await
                 }
-                None => self.store.commit(shard, writes, deadline).await,
+                None => self.store.transact(table, operations, deadline).await,
+            };
+            if !matches!(result, Err(Error::Invalid { .. })) {
+                self.note_commit(&rows);
             }
+            result
         })
-    }
-
-    fn scan<'a>(
-        &'a self,
-        shard: Shard,
-        since: Option<Moment>,
-        after: Option<String>,
-        deadline: Instant,
-    ) -> Reply<'a, Result<Page, StoreError>> {
-        self.store.scan(shard, since, after, deadline)
-    }
-
-    fn calibrations(&self, deadline: Instant) -> Reply<'_, Result<Calibrations, StoreError>> {
-        self.store.calibrations(deadline)
-    }
-
-    fn refuse<'a>(&'a self, refusals: &'a [Refusal], deadline: Instant) -> Reply<'a, Result<(), StoreError>> {
-        match self.failing_refuse.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)) {
-            Ok(_) => Box::pin(async { Err(StoreError::Unavailable("busy".to_owned())) }),
-            Err(_) => self.store.refuse(refusals, deadline),
-        }
-    }
-
-    fn refusing_partitions(&self, deadline: Instant) -> Reply<'_, Result<Vec<String>, StoreError>> {
-        self.store.refusing_partitions(deadline)
-    }
-
-    fn refused<'a>(
-        &'a self,
-        query: &'a RefusalQuery,
-        deadline: Instant,
-    ) -> Reply<'a, Result<Vec<Refusal>, StoreError>> {
-        self.store.refused(query, deadline)
     }
 }
 
@@ -145,16 +193,23 @@ impl Bench {
     }
 
     fn with_catalogue(mishaps: &[Mishap], catalogue: Catalogue) -> Bench {
-        let (store, publisher) = (Arc::new(Mishaps::new(mishaps)), Arc::new(RecordedPublisher::new()));
+        Bench::on(Arc::new(Mishaps::new(mishaps)), Arc::new(catalogue), 7)
+    }
+
+    /// A process of its own on this store.
+    fn on(store: Arc<Mishaps>, catalogue: Arc<Catalogue>, seed: u64) -> Bench {
+        let publisher = Arc::new(RecordedPublisher::new());
+        let rows = Arc::clone(&store) as Arc<dyn TableStore>;
+        let tables = Arc::new(Store::new(rows, Shards::new("Sydney", 1)));
+        let source = CalibrationSource::table(Arc::clone(&tables), Arc::clone(&catalogue));
         let ingest = Ingest {
-            store: Arc::clone(&store) as Arc<dyn StateStore>,
+            devices: Arc::new(DeviceRows::new(Arc::clone(&tables), catalogue)),
+            rejected: Arc::new(RejectedRows::new(tables)),
+            calibrations: CalibrationCache::new(source, Duration::ZERO),
             publisher: Arc::clone(&publisher) as Arc<dyn Publisher>,
-            catalogue: Arc::new(catalogue),
-            calibrations: CalibrationCache::new(Duration::ZERO),
-            shards: Shards::new("Sydney", 1),
-            known: Known::default(),
+            cache: RowCache::default(),
         };
-        Bench { store, publisher, ingest, seed: 7 }
+        Bench { store, publisher, ingest, seed }
     }
 
     async fn run(&self, events: Vec<Event>) -> Result<Summary, StoreError> {
@@ -164,10 +219,31 @@ impl Bench {
 
     async fn state(&self, device: &str) -> Option<DeviceState> {
         let device = DeviceId::parse(device).unwrap();
-        match self.store.load(Shard(0), &[device], Instant::now()).await.unwrap().remove(0) {
+        let soon = Instant::now() + PATIENCE;
+        match self.ingest.devices.load(Shard(0), &[device], soon).await.unwrap().remove(0) {
             Loaded::Found(stored) => Some(stored.state),
             _ => None,
         }
+    }
+
+    /// Kept rejected readings, newest first.
+    async fn rejected(&self) -> Vec<RejectedReading> {
+        let query = crate::rejected::rows::RejectedQuery {
+            partition: "hub-0".to_owned(),
+            device: None,
+            after: None,
+            limit: 1_000,
+        };
+        self.ingest.rejected.read(&query, Instant::now() + PATIENCE).await.unwrap()
+    }
+
+    /// Sets a device's temperature calibration, as a person edits its row.
+    async fn calibrate(&self, device: &str, slope: f64) {
+        let row =
+            Entity::new("Sydney", device).with("TemperatureSlope", slope).with("TemperatureYIntercept", 0.0);
+        let table =
+            self.ingest.devices.store().table("Calibration", Instant::now() + PATIENCE).await.unwrap();
+        table.insert(&row, Deadline::after(PATIENCE)).await.unwrap();
     }
 }
 
@@ -191,7 +267,7 @@ fn small_bodies_let_go_of_the_request_and_large_ones_stay_where_they_are() {
         let request = Bytes::from(b"ab".repeat(length));
         let event = |part| Event { body: request.slice(part), ..warm(1, "a") };
         let mut events = [0..length, length..2 * length].map(event);
-        let_go_of_request(&mut events);
+        copy_small_bodies(&mut events);
         assert_eq!(events.each_ref().map(|event| &event.body[..]).concat(), request);
         assert_eq!(request.is_unique(), lets_go, "bodies of {length}");
     }
@@ -202,12 +278,12 @@ async fn a_batch_is_counted_kept_and_announced_once() {
     let bench = Bench::new(&[]);
     let events = || vec![warm(1, "a"), warm(2, "b"), warm(3, "a"), event(4, "a", "nonsense")];
     let summary = bench.run(events()).await.unwrap();
-    assert_eq!((summary.accepted, summary.refused, summary.devices, summary.push), (3, 1, 2, Ok(())));
+    assert_eq!((summary.accepted, summary.rejected, summary.devices, summary.push), (3, 1, 2, Ok(())));
     let again = bench.run(events()).await.unwrap();
-    assert_eq!((again.accepted, again.skipped, again.refused), (0, 3, 1));
+    assert_eq!((again.accepted, again.skipped, again.rejected), (0, 3, 1));
     let state = bench.state("a").await.unwrap();
     assert_eq!((state.count, state.version), (2, 1));
-    assert_eq!(bench.store.store.refusals().len(), 1);
+    assert_eq!(bench.rejected().await.len(), 1);
     let announced = bench.publisher.announced();
     assert_eq!(announced.len(), 2, "the redelivery announces the current state again");
     assert_eq!(announced[0], announced[1]);
@@ -224,11 +300,11 @@ async fn a_reading_out_of_range_is_kept_once_with_its_own_bytes() {
         ]
     };
     let summary = bench.run(events()).await.unwrap();
-    assert_eq!((summary.accepted, summary.refused), (1, 2));
+    assert_eq!((summary.accepted, summary.rejected), (1, 2));
     bench.run(events()).await.unwrap();
-    let refusals = bench.store.store.refusals();
+    let rejected = bench.rejected().await;
     let kept: Vec<_> =
-        refusals.iter().map(|one| (one.body.as_slice(), one.fault.device.as_deref())).collect();
+        rejected.iter().map(|one| (one.body.as_slice(), one.rejection.device.as_deref())).collect();
     assert_eq!(
         kept,
         [(br#"{"humidity":-1}"#.as_slice(), Some("b")), (br#"{"temperature":999}"#.as_slice(), Some("a")),]
@@ -263,7 +339,7 @@ async fn conflicts_without_end_fail_the_batch_at_its_deadline() {
     let bench = Bench::new(&[Mishap::LostRequest; 1_000]);
     let started = Instant::now();
     let error = bench.run(vec![warm(1, "a")]).await.unwrap_err();
-    assert!(error.to_string().contains("gave up after"), "{error}");
+    assert!(chain(&error).contains("gave up after"), "{error}");
     assert!(started.elapsed() <= PATIENCE);
     assert!(started.elapsed() > PATIENCE / 2);
 }
@@ -303,19 +379,18 @@ fn many(sequences: std::ops::Range<i64>) -> Vec<Event> {
 async fn a_warm_batch_reads_nothing() {
     let bench = Bench::new(&[]);
     bench.run(vec![warm(1, "a"), warm(2, "b")]).await.unwrap();
-    assert_eq!(bench.store.loads.load(Relaxed), 1);
+    let cold = bench.store.reads.load(Relaxed);
     bench.run(vec![warm(3, "b"), warm(4, "a")]).await.unwrap();
-    assert_eq!(bench.store.loads.load(Relaxed), 1);
+    assert_eq!(bench.store.reads.load(Relaxed), cold);
     bench.run(vec![warm(5, "a"), warm(6, "c")]).await.unwrap();
-    assert_eq!(bench.store.loads.load(Relaxed), 2, "only the new device is loaded");
+    assert_eq!(bench.store.reads.load(Relaxed), cold + 1, "only the new device is loaded");
     assert_eq!(bench.state("a").await.unwrap().count, 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_known_row_that_another_process_changed_is_loaded_again() {
-    let (bench, mut elsewhere) = (Bench::new(&[]), Bench::new(&[]));
-    elsewhere.ingest.store = Arc::clone(&bench.store) as Arc<dyn StateStore>;
-    elsewhere.seed = 8;
+    let bench = Bench::new(&[]);
+    let elsewhere = Bench::on(Arc::clone(&bench.store), Arc::new(Catalogue::environment()), 8);
     bench.run(vec![warm(1, "a")]).await.unwrap();
     elsewhere.run(vec![warm(1, "a"), warm(2, "a")]).await.unwrap();
     let summary = bench.run(vec![warm(2, "a"), warm(3, "a")]).await.unwrap();
@@ -327,24 +402,25 @@ async fn a_known_row_that_another_process_changed_is_loaded_again() {
 async fn a_device_that_others_keep_writing_holds_the_group_up_three_times_at_most() {
     let bench = Bench::new(&[Mishap::OtherWriter; 5]);
     bench.run(many(0..100)).await.unwrap();
-    let commits = bench.store.commits.lock().unwrap().clone();
+    let mut commits = bench.store.commits.lock().unwrap().clone();
+    assert_eq!(commits[..3], [100; 3]);
     // The fourth conflict is met by the first device alone, the fifth by the 99 others.
-    assert_eq!(commits, [100, 100, 100, 1, 99, 1, 1, 98]);
+    commits[3..].sort_unstable();
+    assert_eq!(commits[3..], [1, 1, 1, 98, 99]);
     assert_eq!(bench.state("device-000").await.unwrap().count, 101);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_that_the_store_does_not_take_is_refused_and_the_others_are_kept() {
+async fn a_row_that_the_store_does_not_take_is_rejected_and_the_others_are_kept() {
     let bench = Bench::new(&[]);
     let events = many(0..70).into_iter().chain([warm(70, "unstorable"), warm(71, "unstorable")]).collect();
     let summary = bench.run(events).await.unwrap();
-    assert_eq!((summary.accepted, summary.refused), (70, 2));
-    let refusals = bench.store.store.refusals();
-    assert_eq!(refusals.iter().map(|one| one.fault.reason.code()).collect::<Vec<_>>(), ["not_stored"; 2]);
-    assert_eq!(
-        refusals[0].fault.detail,
-        "the store does not take the row of this device: a column is too long"
-    );
+    assert_eq!((summary.accepted, summary.rejected), (70, 2));
+    let rejected = bench.rejected().await;
+    assert_eq!(rejected.iter().map(|one| one.rejection.reason.code()).collect::<Vec<_>>(), ["not_stored"; 2]);
+    let detail = &rejected[0].rejection.detail;
+    assert!(detail.starts_with("the store does not take the row of this device: "), "{detail}");
+    assert!(detail.ends_with("a column is too long"), "{detail}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -354,34 +430,35 @@ async fn rows_that_do_not_fit_one_transaction_are_written_in_parts() {
         |n| json!({"name": format!("m{n}"), "spellings": [format!("m{n}")], "column": column(n)});
     let catalogue = json!({ "measurements": (0..200).map(measurement).collect::<Vec<_>>() });
     let bench = Bench::with_catalogue(&[], Catalogue::parse(&catalogue.to_string()).unwrap());
-    let events = (0_i64..100).map(|n| event(n, &format!("device-{n}"), r#"{"m0":1}"#)).collect();
+    let values: serde_json::Map<String, serde_json::Value> =
+        (0..200).map(|n| (format!("m{n}"), json!(1))).collect();
+    let body = json!(values).to_string();
+    let events = (0_i64..100).map(|n| event(n, &format!("device-{n}"), &body)).collect();
     assert_eq!(bench.run(events).await.unwrap().accepted, 100);
     let commits = bench.store.commits.lock().unwrap().clone();
     assert_eq!(commits.iter().sum::<usize>(), 100);
-    assert!(commits.iter().all(|rows| rows * 200 * 3 * 243 <= LARGEST_COMMIT), "{commits:?}");
+    let bytes = |rows: &usize| rows * 200 * 2 * 243;
+    assert!(commits.iter().all(|rows| bytes(rows) <= 4 * 1024 * 1024), "{commits:?}");
 }
 
-/// The invocation fails after the row was written and before the refusal was kept; in the meantime a person corrects
+/// The invocation fails after the row was written and before the rejected reading was kept; in the meantime a person corrects
 /// the calibration, by which the reading would be valid.
 #[tokio::test(start_paused = true)]
-async fn a_reading_that_was_refused_is_not_counted_by_a_later_calibration() {
+async fn a_reading_that_was_rejected_is_not_counted_by_a_later_calibration() {
     let bench = Bench::new(&[]);
-    bench.store.failing_refuse.store(1, Relaxed);
+    bench.store.failing_keep.store(1, Relaxed);
     let events = || vec![event(1, "a", r#"[{"temperature":20}, {"temperature":999}]"#), warm(2, "b")];
     assert!(bench.run(events()).await.is_err());
-    assert!(bench.store.store.refusals().is_empty());
-    let factor = |name: &str| Some(if name.ends_with("Slope") { 0.01 } else { 0.0 });
-    let calibration =
-        crate::telemetry::calibration::Calibration::from_columns(&bench.ingest.catalogue, factor);
-    bench.store.store.calibrate(DeviceId::parse("a").unwrap(), calibration);
+    assert!(bench.rejected().await.is_empty());
+    bench.calibrate("a", 0.01).await;
     let summary = bench.run(events()).await.unwrap();
-    assert_eq!((summary.accepted, summary.skipped, summary.refused), (0, 2, 1));
+    assert_eq!((summary.accepted, summary.skipped, summary.rejected), (0, 2, 1));
     assert_eq!(bench.state("a").await.unwrap().count, 1);
-    assert_eq!(bench.store.store.refusals().len(), 1);
+    assert_eq!(bench.rejected().await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_device_of_which_everything_was_refused_is_not_announced() {
+async fn a_device_of_which_everything_was_rejected_is_not_announced() {
     let bench = Bench::new(&[]);
     bench.run(vec![event(1, "a", r#"{"temperature":999}"#)]).await.unwrap();
     assert!(bench.publisher.announced().is_empty());

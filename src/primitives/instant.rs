@@ -17,7 +17,7 @@ impl Millis {
     /// Reads the forms in which the Functions host hands over times: with `Z` or an offset, or with neither, which
     /// means UTC (`EnqueuedTimeUtcArray` has no `Z`).
     pub fn parse(text: &str) -> Option<Millis> {
-        usual::parse(text.as_bytes()).or_else(|| Millis::parse_any(text))
+        usual::parse(text.as_bytes()).map(Millis).or_else(|| Millis::parse_any(text))
     }
 
     fn parse_any(text: &str) -> Option<Millis> {
@@ -37,7 +37,7 @@ impl Millis {
 
     /// RFC 3339 in UTC with exactly three fraction digits, so that text order is time order.
     pub fn to_text(self) -> String {
-        usual::to_text(self).unwrap_or_else(|| self.to_any_text())
+        usual::to_text(self.0).unwrap_or_else(|| self.to_any_text())
     }
 
     fn to_any_text(self) -> String {

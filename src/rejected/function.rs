@@ -1,25 +1,27 @@
-//! `rejectedtelemetry`: refused readings with their reasons, newest first, of all devices or of one.
+//! `rejectedtelemetry`: rejected readings with their reasons, newest first, of all devices or of one.
 //!
 //! They are kept by hub partition, newest first in each; this merges the partitions by time, a few readings of each at a
 //! time. Events without a sequence number (a manual run) come last in their partition, in no order of time.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::app::{App, Call};
+use super::reading::RejectedReading;
+use super::rows::{RejectedQuery, RejectedRows};
 use crate::host::answer::Answer;
-use crate::ingestion::PATIENCE;
+use crate::host::call::{Call, PATIENCE};
 use crate::primitives::ids::forbidden_in_key;
 use crate::primitives::instant::Millis;
-use crate::primitives::sealed::{open, seal};
-use crate::rejected::refusal::Refusal;
-use crate::store::{RefusalQuery, StateStore, StoreError};
+use crate::primitives::json::to_json;
+use crate::primitives::opaque;
+use crate::store::StoreError;
 
 /// Readings of one answer when the caller does not say.
 const USUAL_LIMIT: usize = 100;
@@ -45,6 +47,24 @@ const LONGEST_KEY: usize = 512;
 /// Partitions that are read at once.
 const IN_FLIGHT: usize = 8;
 
+/// Where rejected readings are read.
+pub(crate) struct RejectedReadings {
+    pub(crate) rows: Arc<RejectedRows>,
+}
+
+impl RejectedReadings {
+    pub(crate) async fn answer(&self, call: &Call) -> Answer {
+        let wanted = match Wanted::parse(&call.query) {
+            Ok(wanted) => wanted,
+            Err((code, sentence)) => return Answer::error(StatusCode::BAD_REQUEST, code, sentence),
+        };
+        match read(&self.rows, &wanted).await {
+            Ok((readings, continuation)) => Answer::json(StatusCode::OK, render(&readings, continuation)),
+            Err(error) => unreadable(&error),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Page<'a> {
     rejected: Vec<Shown<'a>>,
@@ -52,7 +72,7 @@ struct Page<'a> {
     continuation: Option<String>,
 }
 
-/// A refused reading as clients see it. The body is text where it was UTF-8, otherwise base64.
+/// A rejected reading as clients see it. The body is text where it was UTF-8, otherwise base64.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
@@ -67,24 +87,24 @@ struct Shown<'a> {
     sequence_number: Option<i64>,
     reading: usize,
     enqueued_at: Option<String>,
-    refused_at: String,
+    rejected_at: String,
 }
 
-impl<'a> From<&'a Refusal> for Shown<'a> {
-    fn from(refusal: &'a Refusal) -> Shown<'a> {
-        let body = std::str::from_utf8(&refusal.body).ok();
+impl<'a> From<&'a RejectedReading> for Shown<'a> {
+    fn from(reading: &'a RejectedReading) -> Shown<'a> {
+        let body = std::str::from_utf8(&reading.body).ok();
         Shown {
-            device_id: refusal.fault.device.as_deref(),
-            reason: refusal.fault.reason.code(),
-            detail: &refusal.fault.detail,
+            device_id: reading.rejection.device.as_deref(),
+            reason: reading.rejection.reason.code(),
+            detail: &reading.rejection.detail,
             body,
-            body_base64: body.is_none().then(|| STANDARD.encode(&refusal.body)),
-            body_length: refusal.body_length,
-            partition: refusal.position.partition.as_str(),
-            sequence_number: refusal.position.sequence,
-            reading: refusal.index,
-            enqueued_at: refusal.enqueued_at.map(Millis::to_text),
-            refused_at: refusal.refused_at.to_text(),
+            body_base64: body.is_none().then(|| STANDARD.encode(&reading.body)),
+            body_length: reading.body_length,
+            partition: reading.position.partition.as_str(),
+            sequence_number: reading.position.sequence,
+            reading: reading.index,
+            enqueued_at: reading.enqueued_at.map(Millis::to_text),
+            rejected_at: reading.rejected_at.to_text(),
         }
     }
 }
@@ -123,40 +143,32 @@ struct Reader {
     partition: String,
     /// Of the last reading that was taken.
     after: Option<String>,
-    next: VecDeque<Refusal>,
+    next: VecDeque<RejectedReading>,
     is_at_end: bool,
 }
 
-pub(crate) async fn answer(app: &App, call: &Call) -> Answer {
-    if !matches!(call.method, Method::GET | Method::HEAD) {
-        return Answer::wrong_method("GET");
-    }
-    let wanted = match Wanted::parse(&call.query) {
-        Ok(wanted) => wanted,
-        Err((code, sentence)) => return Answer::error(StatusCode::BAD_REQUEST, code, sentence),
-    };
-    match read(&*app.ingest.store, &wanted).await {
-        Ok((refusals, continuation)) => {
-            let continuation = continuation.map(|continuation| seal(&continuation));
-            let page = Page { rejected: refusals.iter().map(Shown::from).collect(), continuation };
-            Answer::json(
-                StatusCode::OK,
-                serde_json::to_string(&page).expect("a page is made of plain values"),
-            )
-        }
-        Err(error) => Answer::store_failed("the refused readings", &error),
+fn unreadable(error: &StoreError) -> Answer {
+    match error {
+        StoreError::Misconfigured(_) => Answer::misconfigured("the rejected readings", error),
+        _ => Answer::unavailable("the rejected readings", error),
     }
 }
 
+fn render(readings: &[RejectedReading], continuation: Option<Continuation>) -> String {
+    let continuation = continuation.map(|continuation| opaque::encode(&continuation));
+    let page = Page { rejected: readings.iter().map(Shown::from).collect(), continuation };
+    to_json(&page)
+}
+
 async fn read(
-    store: &dyn StateStore,
+    rows: &RejectedRows,
     wanted: &Wanted,
-) -> Result<(Vec<Refusal>, Option<Continuation>), StoreError> {
+) -> Result<(Vec<RejectedReading>, Option<Continuation>), StoreError> {
     let deadline = Instant::now() + PATIENCE;
     let places = match &wanted.continuation {
         Some(continuation) => continuation.partitions.clone(),
         None => {
-            let partitions = store.refusing_partitions(deadline).await?;
+            let partitions = rows.partitions(deadline).await?;
             partitions.into_iter().take(MOST_PARTITIONS).map(|partition| (partition, None)).collect()
         }
     };
@@ -166,11 +178,11 @@ async fn read(
     let chunk = (wanted.limit / readers.len().max(1) + 1).min(CHUNK);
     let (mut taken, mut bytes) = (Vec::new(), 0);
     while taken.len() < wanted.limit && bytes < ENOUGH_BYTES {
-        fill(store, &mut readers, wanted.device.as_deref(), chunk, deadline).await?;
+        fill(rows, &mut readers, wanted.device.as_deref(), chunk, deadline).await?;
         let Some(newest) = readers.iter_mut().max_by_key(|reader| reader.time_of_next()) else { break };
-        let Some(refusal) = newest.take() else { break };
-        bytes += refusal.body.len();
-        taken.push(refusal);
+        let Some(reading) = newest.take() else { break };
+        bytes += reading.body.len();
+        taken.push(reading);
     }
     readers.retain(|reader| !(reader.is_at_end && reader.next.is_empty()));
     let continuation = (!readers.is_empty()).then(|| Continuation {
@@ -182,7 +194,7 @@ async fn read(
 
 /// Reads on where nothing is left.
 async fn fill(
-    store: &dyn StateStore,
+    rows: &RejectedRows,
     readers: &mut [Reader],
     device: Option<&str>,
     chunk: usize,
@@ -190,7 +202,7 @@ async fn fill(
 ) -> Result<(), StoreError> {
     let mut reads = Vec::new();
     for reader in readers.iter_mut().filter(|reader| reader.next.is_empty() && !reader.is_at_end) {
-        reads.push(reader.read(store, device, chunk, deadline));
+        reads.push(reader.read(rows, device, chunk, deadline));
     }
     stream::iter(reads).buffer_unordered(IN_FLIGHT).try_collect().await
 }
@@ -202,30 +214,30 @@ impl Reader {
 
     async fn read(
         &mut self,
-        store: &dyn StateStore,
+        rows: &RejectedRows,
         device: Option<&str>,
         chunk: usize,
         deadline: Instant,
     ) -> Result<(), StoreError> {
-        let query = RefusalQuery {
+        let query = RejectedQuery {
             partition: self.partition.clone(),
             device: device.map(str::to_owned),
             after: self.after.clone(),
             limit: chunk,
         };
-        self.next = store.refused(&query, deadline).await?.into();
+        self.next = rows.read(&query, deadline).await?.into();
         self.is_at_end = self.next.len() < chunk;
         Ok(())
     }
 
     fn time_of_next(&self) -> Option<Millis> {
-        self.next.front().map(|refusal| refusal.enqueued_at.unwrap_or(refusal.refused_at))
+        self.next.front().map(|reading| reading.enqueued_at.unwrap_or(reading.rejected_at))
     }
 
-    fn take(&mut self) -> Option<Refusal> {
-        let refusal = self.next.pop_front()?;
-        self.after = Some(refusal.row_key());
-        Some(refusal)
+    fn take(&mut self) -> Option<RejectedReading> {
+        let reading = self.next.pop_front()?;
+        self.after = Some(reading.row_key());
+        Some(reading)
     }
 }
 
@@ -249,7 +261,7 @@ impl Wanted {
                 "continuation" => {
                     let sentence =
                         "`continuation` is not one that was given out here; begin again without it";
-                    let continuation: Option<Continuation> = open(&value);
+                    let continuation: Option<Continuation> = opaque::decode(&value);
                     let possible = continuation.filter(Continuation::is_possible);
                     wanted.continuation = Some(possible.ok_or(("bad_continuation", sentence))?);
                 }

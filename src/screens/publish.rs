@@ -1,22 +1,26 @@
 //! The publisher: the second seam of the handler. A push is a hint; the store is the truth.
 
+mod occupancy;
 mod recorded;
 mod signalr;
-mod watched;
 
 use std::time::Duration;
 
+pub use occupancy::{GroupOccupancy, SETTLES_AFTER};
 pub use recorded::RecordedPublisher;
 pub use signalr::{PublishMode, SignalRPublisher};
-pub use watched::{SETTLES_AFTER, Watched};
 
 use crate::devices::state::DeviceState;
 use crate::primitives::ids::DeviceId;
-use crate::store::Reply;
 use crate::telemetry::catalogue::Catalogue;
+use futures_util::future::BoxFuture;
 
 /// The target that pages listen on, fixed by the predecessor's page.
 pub const TARGET: &str = "newMessage";
+
+/// How long an announcement may hold up the acknowledgement of a batch. The state is already kept; a screen that
+/// misses this push converges with the next one or with a snapshot.
+pub const PUSH_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,5 +70,5 @@ pub trait Publisher: Send + Sync {
         audience: Audience<'a>,
         changes: &'a [Change],
         patience: Duration,
-    ) -> Reply<'a, Result<(), PublishError>>;
+    ) -> BoxFuture<'a, Result<(), PublishError>>;
 }

@@ -6,20 +6,39 @@
 
 mod wanted;
 
+use std::sync::Arc;
+
 use axum::http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use self::wanted::{Continuation, Cursor, Place, Wanted, WantedError};
-use super::names;
-use crate::app::{App, Call};
+use super::client_ids;
+use crate::devices::rows::DeviceRows;
 use crate::devices::state::{DeviceState, View};
 use crate::host::answer::Answer;
-use crate::ingestion::{PATIENCE, PUSH_PATIENCE};
-use crate::screens::publish::{Audience, Change};
+use crate::host::call::{Call, PATIENCE};
+use crate::primitives::chain::chain;
+use crate::primitives::json::to_json;
+use crate::screens::publish::{Audience, Change, PUSH_PATIENCE, Publisher};
 use crate::store::StoreError;
 use crate::store::shard::Shard;
 use crate::telemetry::catalogue::{Catalogue, Measurement};
+
+/// Where states are read, and where they can be sent.
+pub(crate) struct Snapshots {
+    pub(crate) devices: Arc<DeviceRows>,
+    pub(crate) publisher: Arc<dyn Publisher>,
+}
+
+impl Snapshots {
+    pub(crate) async fn answer(&self, call: &Call) -> Answer {
+        match call.method {
+            Method::POST => send(self, call).await,
+            _ => read(self, call).await,
+        }
+    }
+}
 
 #[derive(Serialize)]
 struct Snapshot<'a> {
@@ -64,30 +83,29 @@ impl<'a> From<&'a Measurement> for Shown<'a> {
     }
 }
 
-pub(crate) async fn answer(app: &App, call: &Call) -> Answer {
-    match call.method {
-        Method::GET | Method::HEAD => read(app, call).await,
-        Method::POST => send(app, call).await,
-        _ => Answer::wrong_method("GET, POST"),
-    }
-}
-
-async fn read(app: &App, call: &Call) -> Answer {
+async fn read(snapshots: &Snapshots, call: &Call) -> Answer {
     let wanted = match Wanted::parse(&call.query) {
         Ok(wanted) => wanted,
         Err(error) => return Answer::error(StatusCode::BAD_REQUEST, error.code(), &error.to_string()),
     };
-    match part(app, &wanted).await {
+    match part(snapshots, &wanted).await {
         Ok(mut part) => {
             sort(&mut part.states);
-            let body = render(&part, &app.ingest.catalogue);
+            let body = render(&part, snapshots.devices.catalogue());
             Answer::json(StatusCode::OK, body).unless_known(call.known.as_deref())
         }
         Err(StoreError::NoSuchPlace(_)) => {
             let error = WantedError::Continuation;
             Answer::error(StatusCode::BAD_REQUEST, error.code(), &error.to_string())
         }
-        Err(error) => Answer::store_failed("the snapshot", &error),
+        Err(error) => unreadable(&error),
+    }
+}
+
+fn unreadable(error: &StoreError) -> Answer {
+    match error {
+        StoreError::Misconfigured(_) => Answer::misconfigured("the snapshot", &chain(error)),
+        _ => Answer::unavailable("the snapshot", &chain(error)),
     }
 }
 
@@ -103,16 +121,16 @@ struct Part {
 }
 
 /// Reads until there is enough for one reply. The pages of the store are not split, so it can be a page more.
-async fn part(app: &App, wanted: &Wanted) -> Result<Part, StoreError> {
+async fn part(snapshots: &Snapshots, wanted: &Wanted) -> Result<Part, StoreError> {
     let deadline = Instant::now() + PATIENCE;
     let Place { mut shard, mut after, mut cursor } = wanted.place.clone();
-    let shards = app.ingest.shards.count();
+    let shards = snapshots.devices.store().shards().count();
     let (mut states, mut elsewhere) = (Vec::new(), Vec::new());
     while shard < shards {
-        let since = wanted.since.clone().map(|Cursor(moment)| moment);
-        let page = app.ingest.store.scan(Shard(shard), since, after.take(), deadline).await?;
-        let cursor = cursor.get_or_insert(Cursor(page.read_at));
-        let heard = page.rows.into_iter().filter(DeviceState::is_heard);
+        let since = wanted.since.as_ref().map(|Cursor(moment)| moment);
+        let page = snapshots.devices.scan(Shard(shard), since, after.as_ref(), deadline).await?;
+        let cursor = cursor.get_or_insert(Cursor(page.as_of));
+        let heard = page.states.into_iter().filter(DeviceState::is_heard);
         let (taken, others): (Vec<_>, Vec<_>) = heard.partition(|state| wanted.filter.takes(state));
         states.extend(taken);
         if wanted.since.is_some() && wanted.filter.has_areas() {
@@ -137,11 +155,11 @@ fn sort(states: &mut [DeviceState]) {
 }
 
 /// All states in the order of their ids.
-async fn states(app: &App) -> Result<Vec<DeviceState>, StoreError> {
+async fn states(snapshots: &Snapshots) -> Result<Vec<DeviceState>, StoreError> {
     let mut states = Vec::new();
     let mut wanted = Wanted::everything();
     loop {
-        let part = part(app, &wanted).await?;
+        let part = part(snapshots, &wanted).await?;
         states.extend(part.states);
         match part.next {
             Some(next) => wanted.place = next.place,
@@ -161,7 +179,7 @@ fn render(part: &Part, catalogue: &Catalogue) -> String {
         cursor: part.cursor.to_text(),
         continuation: part.next.as_ref().map(Continuation::to_text),
     };
-    serde_json::to_string(&snapshot).expect("a snapshot is made of plain values")
+    to_json(&snapshot)
 }
 
 #[derive(Default, Deserialize)]
@@ -171,7 +189,7 @@ struct Receiver {
     user_id: Option<String>,
 }
 
-async fn send(app: &App, call: &Call) -> Answer {
+async fn send(snapshots: &Snapshots, call: &Call) -> Answer {
     let wanted = match call.body.trim_ascii() {
         b"" => Receiver::default(),
         body => match serde_json::from_slice::<Receiver>(body) {
@@ -186,7 +204,7 @@ async fn send(app: &App, call: &Call) -> Answer {
         ("bad_connection_id", "connectionId", &wanted.connection_id),
         ("bad_user_id", "userId", &wanted.user_id),
     ] {
-        if let Err(problem) = id.as_deref().map_or(Ok(()), names::check) {
+        if let Err(problem) = id.as_deref().map_or(Ok(()), client_ids::check) {
             return Answer::error(StatusCode::BAD_REQUEST, code, &format!("the {name} {problem}"));
         }
     }
@@ -195,13 +213,13 @@ async fn send(app: &App, call: &Call) -> Answer {
         (None, Some(name)) => Audience::User(name),
         (None, None) => Audience::Watchers,
     };
-    let states = match states(app).await {
+    let states = match states(snapshots).await {
         Ok(states) => states,
-        Err(error) => return Answer::store_failed("the snapshot", &error),
+        Err(error) => return unreadable(&error),
     };
-    let catalogue = &app.ingest.catalogue;
+    let catalogue = snapshots.devices.catalogue();
     let changes: Vec<Change> = states.iter().map(|state| Change::to(state, None, catalogue)).collect();
-    match app.ingest.publisher.publish(audience, &changes, PUSH_PATIENCE).await {
+    match snapshots.publisher.publish(audience, &changes, PUSH_PATIENCE).await {
         Ok(()) => Answer::json(StatusCode::OK, format!(r#"{{"sent":{}}}"#, changes.len())),
         Err(error) => Answer::error(StatusCode::BAD_GATEWAY, "push_failed", &error.to_string()),
     }

@@ -1,19 +1,21 @@
 //! `subscriptions/{group}`: a client's connection joins a group with `PUT` and leaves it with `DELETE`. The answer comes
 //! after the service has confirmed it, so a client that subscribes first and asks the store then misses nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use fieldcast_signalr::SendError;
+use fieldcast_signalr::{HubClient, SendError};
 use futures_util::future::try_join;
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use super::names;
-use crate::app::{App, Call};
+use super::client_ids;
 use crate::host::answer::Answer;
+use crate::host::call::Call;
+use crate::host::routes::ParameterError;
+use crate::primitives::json::to_json;
 use crate::screens::groups::Group;
-use crate::screens::publish::SETTLES_AFTER;
+use crate::screens::publish::{GroupOccupancy, SETTLES_AFTER};
 
 /// The service confirms within milliseconds. A client that waits longer than this begins anew.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -33,53 +35,57 @@ struct Caller {
     connection_id: Option<String>,
 }
 
-pub(crate) async fn answer(app: &App, call: &Call) -> Answer {
-    if !matches!(call.method, Method::PUT | Method::DELETE) {
-        return Answer::wrong_method("PUT, DELETE");
-    }
-    let bad_request = |code, sentence: &str| Answer::error(StatusCode::BAD_REQUEST, code, sentence);
-    let group = match group_of(&call.path) {
-        Ok(group) => group,
-        Err(sentence) => return bad_request("bad_group", &sentence),
-    };
-    let connection = match connection_of(call) {
-        Ok(connection) => connection,
-        Err(sentence) => return bad_request("bad_connection", &sentence),
-    };
-    let result = match call.method {
-        Method::PUT => join(app, &connection, &group).await,
-        _ => leave(app, &connection, &group).await,
-    };
-    match result {
-        Ok(()) => {
-            let settles_after_seconds = (call.method == Method::PUT).then_some(SETTLES_AFTER.as_secs());
-            let body = Subscribed { group: &group.to_string(), settles_after_seconds };
-            Answer::json(StatusCode::OK, serde_json::to_string(&body).expect("a text and a number are JSON"))
-        }
-        Err(error) => refused(&error),
-    }
+/// Where connections join groups, and what remembers that they did.
+pub(crate) struct Subscriptions {
+    pub(crate) hub: HubClient,
+    pub(crate) watched: Arc<GroupOccupancy>,
 }
 
-async fn join(app: &App, connection: &str, group: &Group) -> Result<(), SendError> {
-    let add = async |group: &Group| {
-        app.hub.add_connection_to_group(connection, &group.to_string(), PATIENCE).await?;
-        app.watched.joined(group.clone());
-        Ok(())
-    };
-    match group {
-        Group::Device(device) => {
-            let bucket = Group::bucket(device);
-            try_join(add(&bucket), add(group)).await.map(|_| ())
+impl Subscriptions {
+    pub(crate) async fn answer(&self, call: &Call) -> Answer {
+        let bad_request = |code, sentence: &str| Answer::error(StatusCode::BAD_REQUEST, code, sentence);
+        let group = match group_of(call) {
+            Ok(group) => group,
+            Err(sentence) => return bad_request("bad_group", &sentence),
+        };
+        let connection = match connection_of(call) {
+            Ok(connection) => connection,
+            Err(sentence) => return bad_request("bad_connection", &sentence),
+        };
+        let (result, settles_after) = match call.method {
+            Method::PUT => (self.join(&connection, &group).await, Some(SETTLES_AFTER.as_secs())),
+            _ => (self.leave(&connection, &group).await, None),
+        };
+        match result {
+            Ok(()) => {
+                let body = Subscribed { group: &group.to_string(), settles_after_seconds: settles_after };
+                Answer::json(StatusCode::OK, to_json(&body))
+            }
+            Err(error) => refused(&error),
         }
-        _ => add(group).await,
     }
-}
 
-/// The bucket of a device is not left: the connection may follow another device of it.
-async fn leave(app: &App, connection: &str, group: &Group) -> Result<(), SendError> {
-    match app.hub.connection_exists(connection, PATIENCE).await? {
-        true => app.hub.remove_connection_from_group(connection, &group.to_string(), PATIENCE).await,
-        false => Err(SendError::NotFound { code: "Warning.Connection.NotExisted".to_owned() }),
+    async fn join(&self, connection: &str, group: &Group) -> Result<(), SendError> {
+        let add = async |group: &Group| {
+            self.hub.add_connection_to_group(connection, &group.to_string(), PATIENCE).await?;
+            self.watched.joined(group.clone());
+            Ok(())
+        };
+        match group {
+            Group::Device(device) => {
+                let bucket = Group::bucket(device);
+                try_join(add(&bucket), add(group)).await.map(|_| ())
+            }
+            _ => add(group).await,
+        }
+    }
+
+    /// The bucket of a device is not left: the connection may follow another device of it.
+    async fn leave(&self, connection: &str, group: &Group) -> Result<(), SendError> {
+        match self.hub.connection_exists(connection, PATIENCE).await? {
+            true => self.hub.remove_connection_from_group(connection, &group.to_string(), PATIENCE).await,
+            false => Err(SendError::NotFound { code: "Warning.Connection.NotExisted".to_owned() }),
+        }
     }
 }
 
@@ -103,14 +109,13 @@ fn refused(error: &SendError) -> Answer {
     }
 }
 
-/// The group that an address names, in one percent-encoded segment behind the function's name.
-fn group_of(path: &str) -> Result<Group, String> {
-    let (_, name) = path.split_once("/subscriptions/").unwrap_or_default();
-    if name.contains('/') {
-        return Err("a `/` in the name of a group is written %2F".to_owned());
-    }
-    let name = percent_decode_str(name).decode_utf8().map_err(|_| "the name of the group is not UTF-8")?;
-    Group::parse(&name).map_err(|error| error.to_string())
+/// The group that an address names.
+fn group_of(call: &Call) -> Result<Group, String> {
+    let name = call.parameters.get("group").map_err(|error| match error {
+        ParameterError::TooManySegments => "a `/` in the name of a group is written %2F",
+        ParameterError::NotUtf8 => "the name of the group is not UTF-8",
+    })?;
+    Group::parse(&name.unwrap_or_default()).map_err(|error| error.to_string())
 }
 
 fn connection_of(call: &Call) -> Result<String, String> {
@@ -126,38 +131,8 @@ fn connection_of(call: &Call) -> Result<String, String> {
         .next()
         .or(of_body.connection_id)
         .ok_or("the connectionId is missing: the SignalR client knows it once it is connected")?;
-    match names::check(&id) {
+    match client_ids::check(&id) {
         Ok(()) => Ok(id),
         Err(problem) => Err(format!("the connectionId {problem}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_is_one_segment_of_the_address() {
-        for (path, name) in [
-            ("/api/subscriptions/geo:Sydney", "geo:Sydney"),
-            ("/api/subscriptions/geo%3AN%2FS%20%C3%BC", "geo:N/S ü"),
-            ("/subscriptions/all", "all"),
-            ("/api/subscriptions/device:a+b%25", "device:a+b%"),
-        ] {
-            assert_eq!(group_of(path).unwrap().to_string(), name);
-        }
-        for path in [
-            "/api/subscriptions/",
-            "/api/subscriptions/geo:a/b",
-            "/api/subscriptions/../negotiate",
-            "/api/subscriptions/%2e%2e",
-            "/api/subscriptions/..%2Fnegotiate",
-            "/api/subscriptions/geo:%ff",
-            "/api/subscriptions/geo:%20",
-            "/api/subscriptions/device:a%2F..%2Fb",
-            "/api/subscriptions",
-        ] {
-            assert!(group_of(path).is_err(), "{path}");
-        }
     }
 }

@@ -93,3 +93,12 @@ fn principal_headers_count_only_where_the_platform_checks_them() {
     assert_eq!(callers("True"), Callers::Authenticated);
     assert_eq!(callers("False"), Callers::Anonymous);
 }
+
+#[test]
+fn settings_that_override_host_json_are_passed_on_even_when_blank() {
+    let prefix = "AzureFunctionsJobHost__extensions__http__routePrefix";
+    let forwarding = "azurefunctionsjobhost__customHandler__enableForwardingHttpRequest";
+    let settings = Settings::read(&environment(&[(prefix, ""), (forwarding, "true")])).unwrap();
+    let names: Vec<_> = settings.host_overrides.keys().map(String::as_str).collect();
+    assert_eq!(names, [prefix, forwarding]);
+}

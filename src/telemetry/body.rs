@@ -1,4 +1,4 @@
-//! Telemetry bodies: bytes of a device to readings, each accepted or refused with its reason. Nothing here panics or
+//! Telemetry bodies: bytes of a device to readings, each accepted or rejected with its reason. Nothing here panics or
 //! does I/O, and one bad reading of an array does not touch its neighbours.
 
 use std::fmt;
@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 
 use crate::primitives::ids::DeviceId;
 use crate::primitives::span::span_of;
-use crate::rejected::refusal::{Fault, Reason};
+use crate::rejected::reading::{Reason, Rejection};
 use crate::telemetry::catalogue::Catalogue;
 
 /// Nesting that is read; Json.NET, which the Functions host uses, stops at 64 as well.
 const DEEPEST: usize = 64;
 /// Readings in one body. The shortest useful one, `{"light":5}`, fits 21,000 times into IoT Hub's 256 KB; what has more is
-/// an array of something else, and each refused element would cost a row.
+/// an array of something else, and each rejected element would cost a row.
 const MOST_READINGS: usize = 20_000;
 /// Longest area name and message id, characters. IoT Hub's own limit for message ids is 128.
 const LONGEST_TEXT: usize = 256;
@@ -39,26 +39,26 @@ pub struct Found {
     /// Its bytes within the body.
     pub span: Range<usize>,
     /// The reading, or why there is none.
-    pub outcome: Result<Reading, Fault>,
+    pub outcome: Result<Reading, Rejection>,
 }
 
 /// Reads a body: one JSON object or an array of them. `stamped` is the identity that the hub authenticated; only
 /// without it is the body's own id believed.
 pub fn read(body: &[u8], stamped: Option<&str>, catalogue: &Catalogue) -> Vec<Found> {
-    let whole = |fault| vec![Found { span: 0..body.len(), outcome: Err(named(fault, stamped)) }];
+    let whole = |rejection| vec![Found { span: 0..body.len(), outcome: Err(named(rejection, stamped)) }];
     let text = match readable(body) {
         Ok(text) => text,
-        Err(fault) => return whole(fault),
+        Err(rejection) => return whole(rejection),
     };
     let one = |text: &str| read_one(text, stamped, catalogue);
     match text.trim_ascii_start().as_bytes().first() {
         Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(elements) if elements.is_empty() => {
-                whole(Fault::new(Reason::Unreadable, "the array is empty"))
+                whole(Rejection::new(Reason::Unreadable, "the array is empty"))
             }
             Ok(elements) if elements.len() > MOST_READINGS => {
                 let found = elements.len();
-                whole(Fault::new(
+                whole(Rejection::new(
                     Reason::TooMany,
                     format!("{found} readings in one body, at most {MOST_READINGS}"),
                 ))
@@ -67,23 +67,26 @@ pub fn read(body: &[u8], stamped: Option<&str>, catalogue: &Catalogue) -> Vec<Fo
                 .iter()
                 .map(|raw| Found { span: span_of(raw.get(), body), outcome: one(raw.get()) })
                 .collect(),
-            Err(error) => whole(Fault::new(Reason::Unreadable, format!("the body is not JSON: {error}"))),
+            Err(error) => whole(Rejection::new(Reason::Unreadable, format!("the body is not JSON: {error}"))),
         },
         _ => vec![Found { span: 0..body.len(), outcome: one(text) }],
     }
 }
 
 /// The body as text: UTF-8, a byte order mark dropped, not empty, not nested beyond reason.
-fn readable(body: &[u8]) -> Result<&str, Fault> {
+fn readable(body: &[u8]) -> Result<&str, Rejection> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let text = std::str::from_utf8(body).map_err(|error| {
-        Fault::new(Reason::Unreadable, format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
+        Rejection::new(
+            Reason::Unreadable,
+            format!("the body is not UTF-8 from byte {} on", error.valid_up_to()),
+        )
     })?;
     if text.trim_ascii().is_empty() {
-        return Err(Fault::new(Reason::Unreadable, "the body is empty"));
+        return Err(Rejection::new(Reason::Unreadable, "the body is empty"));
     }
     if nested_too_deep(body) {
-        return Err(Fault::new(
+        return Err(Rejection::new(
             Reason::Unreadable,
             format!("the body is nested deeper than {DEEPEST} levels"),
         ));
@@ -110,25 +113,25 @@ fn nested_too_deep(body: &[u8]) -> bool {
     })
 }
 
-fn named(mut fault: Fault, device: Option<&str>) -> Fault {
-    fault.device = device.map(str::to_owned);
-    fault
+fn named(mut rejection: Rejection, device: Option<&str>) -> Rejection {
+    rejection.device = device.map(str::to_owned);
+    rejection
 }
 
-fn read_one(text: &str, stamped: Option<&str>, catalogue: &Catalogue) -> Result<Reading, Fault> {
+fn read_one(text: &str, stamped: Option<&str>, catalogue: &Catalogue) -> Result<Reading, Rejection> {
     if !text.trim_ascii_start().starts_with('{') {
-        let fault = match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(_) => Fault::new(Reason::WrongType, "a reading must be a JSON object"),
-            Err(error) => Fault::new(Reason::Unreadable, format!("the body is not JSON: {error}")),
+        let rejection = match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) => Rejection::new(Reason::WrongType, "a reading must be a JSON object"),
+            Err(error) => Rejection::new(Reason::Unreadable, format!("the body is not JSON: {error}")),
         };
-        return Err(named(fault, stamped));
+        return Err(named(rejection, stamped));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let fields = Fields { catalogue, stamped: stamped.is_some() }
         .deserialize(&mut deserializer)
         .and_then(|fields| deserializer.end().map(|()| fields))
         .map_err(|error| {
-            named(Fault::new(Reason::Unreadable, format!("the body is not JSON: {error}")), stamped)
+            named(Rejection::new(Reason::Unreadable, format!("the body is not JSON: {error}")), stamped)
         })?;
     fields.into_reading(stamped)
 }
@@ -142,29 +145,29 @@ struct Draft {
     raw: Vec<(usize, f64)>,
     seen: Seen,
     seen_texts: Seen,
-    fault: Option<Fault>,
+    rejection: Option<Rejection>,
 }
 
 impl Draft {
-    fn into_reading(self, stamped: Option<&str>) -> Result<Reading, Fault> {
+    fn into_reading(self, stamped: Option<&str>) -> Result<Reading, Rejection> {
         let claimed = stamped.or(self.device.as_deref());
-        if let Some(fault) = self.fault {
-            return Err(named(fault, claimed));
+        if let Some(rejection) = self.rejection {
+            return Err(named(rejection, claimed));
         }
         let Some(claimed) = claimed else {
-            return Err(Fault::new(
+            return Err(Rejection::new(
                 Reason::DeviceId,
                 "there is no device id: the hub stamped none and the body has none",
             ));
         };
         let device = DeviceId::parse(claimed)
-            .map_err(|error| named(Fault::new(Reason::DeviceId, error.to_string()), Some(claimed)))?;
+            .map_err(|error| named(Rejection::new(Reason::DeviceId, error.to_string()), Some(claimed)))?;
         Ok(Reading { device, message_id: self.message_id, geo: self.geo, raw: self.raw })
     }
 
-    /// Keeps the first fault: later ones often follow from it.
-    fn note(&mut self, fault: Fault) {
-        self.fault.get_or_insert(fault);
+    /// Keeps the first rejection: later ones often follow from it.
+    fn note(&mut self, rejection: Rejection) {
+        self.rejection.get_or_insert(rejection);
     }
 
     fn take_measurement(&mut self, at: usize, name: &str, raw: &str) {
@@ -174,7 +177,7 @@ impl Draft {
         match number(name, raw) {
             Ok(Some(value)) => self.raw.push((at, value)),
             Ok(None) => {}
-            Err(fault) => self.note(fault),
+            Err(rejection) => self.note(rejection),
         }
     }
 
@@ -184,7 +187,7 @@ impl Draft {
         }
         let value = match text(name, raw, slot) {
             Ok(value) => value,
-            Err(fault) => return self.note(fault),
+            Err(rejection) => return self.note(rejection),
         };
         match slot {
             Slot::Device => self.device = value,
@@ -208,8 +211,8 @@ impl Seen {
     }
 }
 
-fn duplicate(name: &str) -> Fault {
-    Fault::new(
+fn duplicate(name: &str) -> Rejection {
+    Rejection::new(
         Reason::DuplicateField,
         format!("{name} is there twice (all spellings of one field count as the same)"),
     )
@@ -235,29 +238,29 @@ fn kind_of(raw: &str) -> &'static str {
 }
 
 /// A number, or nothing for `null`. JSON knows no NaN and no infinity; `1e999` is one all the same.
-fn number(name: &str, raw: &str) -> Result<Option<f64>, Fault> {
+fn number(name: &str, raw: &str) -> Result<Option<f64>, Rejection> {
     match kind_of(raw) {
         "null" => Ok(None),
         "a number" => match raw.parse::<f64>() {
             Ok(value) if value.is_finite() => Ok(Some(value)),
-            _ => Err(Fault::new(Reason::OutOfRange, format!("{name} is too large for a number"))),
+            _ => Err(Rejection::new(Reason::OutOfRange, format!("{name} is too large for a number"))),
         },
-        other => Err(Fault::new(Reason::WrongType, format!("{name} must be a number, it is {other}"))),
+        other => Err(Rejection::new(Reason::WrongType, format!("{name} must be a number, it is {other}"))),
     }
 }
 
 /// A text, or nothing for `null`. Devices often count their message ids, so those may be numbers.
-fn text(name: &str, raw: &str, slot: Slot) -> Result<Option<String>, Fault> {
+fn text(name: &str, raw: &str, slot: Slot) -> Result<Option<String>, Rejection> {
     let value = match kind_of(raw) {
         "null" => return Ok(None),
         "a number" if slot == Slot::MessageId => raw.to_owned(),
         "a string" => serde_json::from_str::<String>(raw)
-            .map_err(|error| Fault::new(Reason::Unreadable, format!("{name} cannot be read: {error}")))?,
+            .map_err(|error| Rejection::new(Reason::Unreadable, format!("{name} cannot be read: {error}")))?,
         other => {
-            return Err(Fault::new(Reason::WrongType, format!("{name} must be a string, it is {other}")));
+            return Err(Rejection::new(Reason::WrongType, format!("{name} must be a string, it is {other}")));
         }
     };
-    let bad = |problem: String| Err(Fault::new(Reason::BadText, format!("{name} {problem}")));
+    let bad = |problem: String| Err(Rejection::new(Reason::BadText, format!("{name} {problem}")));
     match value.chars().count() {
         length if length > LONGEST_TEXT => {
             bad(format!("has {length} characters, at most {LONGEST_TEXT} are kept"))

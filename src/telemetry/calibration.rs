@@ -1,8 +1,10 @@
 //! Calibration: value = raw × slope + intercept, per device and measurement, applied only where both are present.
 
 mod cache;
+mod source;
 
-pub use cache::{CalibrationCache, Calibrations};
+pub use cache::CalibrationCache;
+pub use source::{CalibrationSource, Calibrations};
 
 use crate::primitives::stable_hash::stable_hash;
 use crate::telemetry::catalogue::Catalogue;

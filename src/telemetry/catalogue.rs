@@ -62,7 +62,7 @@ pub enum CatalogueError {
 }
 
 /// Device state columns that are not measurements.
-pub const RESERVED_COLUMNS: [&str; 18] = [
+pub const RESERVED_COLUMNS: [&str; 19] = [
     "PartitionKey",
     "RowKey",
     "Timestamp",
@@ -71,6 +71,7 @@ pub const RESERVED_COLUMNS: [&str; 18] = [
     "Id",
     "Count",
     "Schema",
+    "Ledger",
     "Version",
     "WriteId",
     "Watermarks",
@@ -149,7 +150,7 @@ impl Measurement {
             && self.max.is_none_or(|max| value <= max)
     }
 
-    /// The valid range in words, for refusals.
+    /// The valid range in words, for people who read why a reading was rejected.
     pub fn range(&self) -> String {
         match (self.min, self.max) {
             (Some(min), Some(max)) => format!("{min} to {max} {}", self.unit),

@@ -26,7 +26,7 @@ function dice(seed) {
 /** One replica and its troubles. */
 class Member {
   raging = true;
-  troubles = { cuts: 0, deaf: 0, late: 0, refused: 0, changes: 0 };
+  troubles = { cuts: 0, deaf: 0, late: 0, failed: 0, changes: 0 };
   wrongs = [];
   newest = new Map();
   looking = false;
@@ -42,14 +42,14 @@ class Member {
     this.fickle = place % (INTERESTS.length + 1) === INTERESTS.length;
     this.interest = place % INTERESTS.length;
     const link = links[place % links.length];
-    const world = {
+    const ports = {
       base,
       connect: () => this.troubled(signalrConnection(base, link.options)),
       fetch: (input, init) => this.fetch(input, init),
       time: SYSTEM_TIME,
     };
     this.name = `${place} over ${link.name}`;
-    this.replica = new Replica(world, { stirred: () => this.stirred(), applied: (fleet) => this.applied(fleet) }, INTERESTS[this.interest]);
+    this.replica = new Replica(ports, { onChange: () => this.onChange(), onStep: (fleet) => this.onStep(fleet) }, INTERESTS[this.interest]);
     this.replica.start();
     this.later(() => this.cut(), 20_000);
     if (this.fickle) this.later(() => this.change(), 8_000);
@@ -105,15 +105,15 @@ class Member {
 
   async fetch(input, init) {
     if (this.misfortune(0.15)) {
-      this.troubles.refused += 1;
-      throw new TypeError("refused by the dice");
+      this.troubles.failed += 1;
+      throw new TypeError("failed by the dice");
     }
     const reply = await fetch(input, init);
     if (this.misfortune(0.1)) await new Promise((done) => setTimeout(done, this.chance() * 2_000));
     return reply;
   }
 
-  stirred() {
+  onChange() {
     if (this.looking) return;
     this.looking = true;
     setTimeout(() => {
@@ -123,7 +123,7 @@ class Member {
   }
 
   /** Nothing older is shown than what was ever shown, and nothing that is not followed. */
-  applied({ rows }) {
+  onStep({ rows }) {
     const { areas, devices } = this.replica.following;
     const everything = areas.length + devices.length === 0;
     for (const { device } of rows) {

@@ -58,7 +58,7 @@ async function answer(fleet, pages, request, response) {
   if (route === url.pathname) return sendFile(pages, url.pathname, response);
   if (route === "negotiate") return sendJson(response, negotiated());
   if (route === "getdevicestate") return sendJson(response, fleet.snapshot(url.searchParams));
-  if (route === "rejectedtelemetry") return sendJson(response, fleet.refused(url.searchParams));
+  if (route === "rejectedtelemetry") return sendJson(response, fleet.rejected(url.searchParams));
   if (route.startsWith("subscriptions/")) {
     return sendJson(response, { group: decodeURIComponent(route.slice("subscriptions/".length)), settlesAfterSeconds: 5 });
   }

@@ -10,8 +10,8 @@ const MEASUREMENTS = [
 /** One in so many devices reports the same values for ever, one in so many reports nothing. */
 const STEADY = 20;
 const SILENT = 50;
-const REFUSED_PER_PAGE = 20;
-const REFUSED = 50;
+const REJECTED_PER_PAGE = 20;
+const REJECTED = 50;
 
 export class Fleet {
   #devices;
@@ -43,12 +43,12 @@ export class Fleet {
     return { devices, measurements: MEASUREMENTS, cursor: `${this.#version}` };
   }
 
-  /** `rejectedtelemetry`: every device has a few refused readings, the newest of them a moment ago. */
-  refused(query) {
+  /** `rejectedtelemetry`: every device has a few rejected readings, the newest of them a moment ago. */
+  rejected(query) {
     const from = Number(query.get("continuation") ?? 0);
-    const until = Math.min(REFUSED, from + REFUSED_PER_PAGE);
-    const rejected = Array.from({ length: until - from }, (_, index) => refusal(query.get("deviceId"), from + index));
-    return until < REFUSED ? { rejected, continuation: `${until}` } : { rejected };
+    const until = Math.min(REJECTED, from + REJECTED_PER_PAGE);
+    const rejected = Array.from({ length: until - from }, (_, index) => rejectedReading(query.get("deviceId"), from + index));
+    return until < REJECTED ? { rejected, continuation: `${until}` } : { rejected };
   }
 
   #device(index, now) {
@@ -89,7 +89,7 @@ function values(index, round) {
   };
 }
 
-function refusal(deviceId, index) {
+function rejectedReading(deviceId, index) {
   const at = new Date(Date.now() - 15_000 * (index + 1)).toISOString();
   return {
     deviceId,
@@ -101,6 +101,6 @@ function refusal(deviceId, index) {
     sequenceNumber: 10_000 - index,
     reading: 0,
     enqueuedAt: at,
-    refusedAt: at,
+    rejectedAt: at,
   };
 }

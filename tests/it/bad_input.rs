@@ -1,4 +1,4 @@
-//! Bad input through the whole system: each is refused once with its reason, and the good readings around it are
+//! Bad input through the whole system: each is rejected once with its reason, and the good readings around it are
 //! counted, also when everything is delivered again.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ const GOOD: &str = r#"{"temperature":20}"#;
 /// IoT Hub's limit for a message.
 const LARGEST_BODY: usize = 256 * 1024;
 
-/// A body that must be refused: the device that sends it, the reason, and words of the detail.
+/// A body that must be rejected: the device that sends it, the reason, and words of the detail.
 struct Bad {
     device: &'static str,
     body: Vec<u8>,
@@ -63,14 +63,14 @@ fn bad_bodies() -> Vec<Bad> {
     ]
 }
 
-/// What was refused, by the device as claimed: reason and detail.
-async fn refusals(account: &Account) -> BTreeMap<String, Vec<(String, String)>> {
-    let mut refused: BTreeMap<_, Vec<_>> = BTreeMap::new();
+/// What was rejected, by the device as claimed: reason and detail.
+async fn rejected(account: &Account) -> BTreeMap<String, Vec<(String, String)>> {
+    let mut rejected: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for row in account.all_rows("RejectedTelemetry").await {
         let text = |name: &str| row.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-        refused.entry(text("DeviceId")).or_default().push((text("Reason"), text("Detail")));
+        rejected.entry(text("DeviceId")).or_default().push((text("Reason"), text("Detail")));
     }
-    refused
+    rejected
 }
 
 async fn counts(stack: &Stack) -> BTreeMap<String, i64> {
@@ -83,18 +83,18 @@ async fn counts(stack: &Stack) -> BTreeMap<String, i64> {
 
 /// Everything that was sent is in one of two places, once.
 async fn check_bad_bodies(account: &Account, stack: &Stack) {
-    let (mut counts, mut refused) = (counts(stack).await, refusals(account).await);
+    let (mut counts, mut rejected) = (counts(stack).await, rejected(account).await);
     for Bad { device, reason, detail, .. } in bad_bodies() {
         assert_eq!(counts.remove(device), Some(2), "{device}: the good ones before and after it");
-        let refused = refused.remove(device).unwrap_or_default();
-        let [(kept_reason, kept_detail)] = refused.as_slice() else { panic!("{device}: {refused:?}") };
-        assert!(kept_reason == reason && kept_detail.contains(detail), "{device}: {refused:?}");
+        let rejected = rejected.remove(device).unwrap_or_default();
+        let [(kept_reason, kept_detail)] = rejected.as_slice() else { panic!("{device}: {rejected:?}") };
+        assert!(kept_reason == reason && kept_detail.contains(detail), "{device}: {rejected:?}");
     }
-    let many = refused.remove("ten-thousand").unwrap_or_default();
+    let many = rejected.remove("ten-thousand").unwrap_or_default();
     assert!(many.len() == 100 && many.iter().all(|(reason, _)| reason == "wrong_type"), "{}", many.len());
-    let odd_id = refused.remove("what?").unwrap_or_default();
+    let odd_id = rejected.remove("what?").unwrap_or_default();
     assert!(odd_id.len() == 1 && odd_id[0].0 == "device_id" && odd_id[0].1.contains("'?'"), "{odd_id:?}");
-    assert_eq!(refused, BTreeMap::new(), "nothing else was refused");
+    assert_eq!(rejected, BTreeMap::new(), "nothing else was rejected");
     let others = [("large-but-good", 1), ("ten-thousand", 9_900), ("witness", witnesses())];
     assert_eq!(counts, others.map(|(device, count)| (device.to_owned(), count)).into());
 }
@@ -168,16 +168,16 @@ async fn ids_that_cannot_be_keys_and_endless_texts_are_refused_once() {
             "SequenceNumberArray": json!((0..bodies.len()).collect::<Vec<_>>()).to_string(),
         },
     });
-    let (good, refused) = (16, 14);
+    let (good, rejected) = (16, 14);
     for (counted, known) in [(good + 1, 0), (0, good + 1)] {
         let (status, reply) =
             call(&stack, Method::POST, "/EnvironmentEventTrigger", envelope.to_string()).await;
-        let line = format!("{counted} counted, {known} known already, {refused} refused");
+        let line = format!("{counted} counted, {known} known already, {rejected} rejected");
         assert!(status == 200 && reply["Logs"][0].as_str().unwrap().ends_with(&line), "{line}: {reply}");
         let devices = [("sensor-1", good), ("sensor-2", 1)].map(|(device, count)| (device.to_owned(), count));
         assert_eq!(counts(&stack).await, devices.into());
         let rows = account.all_rows("RejectedTelemetry").await;
-        assert_eq!(rows.len(), refused);
+        assert_eq!(rows.len(), rejected);
         let reasons = |wanted: &str| rows.iter().filter(|row| reason(row) == Some(wanted)).count();
         assert_eq!((reasons("device_id"), reasons("bad_text"), reasons("wrong_type")), (7, 6, 1));
     }

@@ -127,7 +127,7 @@ async fn the_page_shows_every_device_live_and_its_console_is_clean() {
     stack.stop().await;
 }
 
-/// A page with three devices in two areas, one of which has sent a reading that was refused.
+/// A page with three devices in two areas, one of which has sent a reading that was rejected.
 async fn page_with_devices(pages: &Path, data: &Path) -> (Stack, Browser) {
     let options = Options { pages: Some(pages), ..Options::default() };
     let stack = Stack::start(&format!("Embedded={}", data.display()), options).await;
@@ -184,7 +184,7 @@ async fn axe_finds_nothing_in_either_colour_scheme_with_the_drawer_open_or_close
         (
             "drawer open",
             "document.querySelectorAll('#drawer[open] [data-measure]').length === 2 \
-             && !document.querySelector('#refused-status').textContent.includes('Asking')",
+             && !document.querySelector('#rejected-status').textContent.includes('Asking')",
             "document.querySelector('tr[data-device=\"bravo\"] .device-name').click()",
         ),
         (
@@ -226,12 +226,12 @@ async fn everything_can_be_reached_with_the_keyboard_and_the_focus_comes_back() 
     assert_eq!(text(&mut page, "#drawer-title").await, "bravo");
     assert_eq!(text(&mut page, "#drawer [data-fact='area']").await, "Bondi");
     assert_eq!(text(&mut page, "[data-measure='temperature'] .measure-range").await, "valid −40 to 80 °C");
-    await_page(&mut page, "document.querySelectorAll('#refused-list li').length === 1").await;
-    assert_eq!(text(&mut page, "#refused-list strong").await, "Out of range");
+    await_page(&mut page, "document.querySelectorAll('#rejected-list li').length === 1").await;
+    assert_eq!(text(&mut page, "#rejected-list strong").await, "Out of range");
     let sent = r#"{"temperature":900,"note":"<b>bold</b>"}"#;
-    assert_eq!(text(&mut page, "#refused-list pre").await, sent, "text, not markup");
+    assert_eq!(text(&mut page, "#rejected-list pre").await, sent, "text, not markup");
     tab_to(&mut page, "button#drawer-close").await;
-    tab_to(&mut page, "button#refused-refresh").await;
+    tab_to(&mut page, "button#rejected-refresh").await;
     press(&mut page, "Escape").await;
     await_page(&mut page, "document.querySelector('#drawer[open]') === null").await;
     assert_eq!(focused(&mut page).await, "button@bravo");

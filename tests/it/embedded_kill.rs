@@ -7,13 +7,15 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fieldcast::devices::rows::{DeviceRows, Loaded, MOST_WRITES};
 use fieldcast::primitives::ids::DeviceId;
+use fieldcast::rejected::rows::{RejectedQuery, RejectedRows};
+use fieldcast::store::Store;
 use fieldcast::store::shard::{Shard, Shards};
-use fieldcast::store::{EmbeddedStore, Loaded, MOST_WRITES, StateStore};
 use fieldcast::telemetry::catalogue::Catalogue;
 use fieldcast_signalr_service::{Service, ServiceConfig};
+use fieldcast_tables::EmbeddedStore;
 use rand::RngExt;
-use redb::{ReadableDatabase, ReadableTableMetadata, TableDefinition};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -73,7 +75,7 @@ fn device(number: usize) -> String {
     format!("sensor-{number:02}")
 }
 
-/// One valid reading of every device and, as the last event, one that is refused.
+/// One valid reading of every device and, as the last event, one that is rejected.
 fn batch(number: usize) -> String {
     let first = number * (DEVICES + 1);
     let bodies: Vec<_> =
@@ -130,11 +132,18 @@ async fn kill(handler: &mut Handler, mut progress: watch::Receiver<Progress>) {
     handler.kill();
 }
 
-/// How many batches are in the store; the same for every device, because a batch is one transaction.
-async fn stored_batches(directory: &Path) -> usize {
-    let store = EmbeddedStore::new(directory, Arc::new(Catalogue::environment()), Shards::new("Sydney", 1));
+fn store(directory: &Path) -> Arc<Store> {
+    let rows = Arc::new(EmbeddedStore::new(directory));
+    Arc::new(Store::new(rows, Shards::new("Sydney", 1)))
+}
+
+/// How many batches are in the store, the same for every device, because a batch is one transaction; and how many
+/// rejected readings.
+async fn stored(directory: &Path) -> (usize, usize) {
+    let store = store(directory);
+    let rows = DeviceRows::new(Arc::clone(&store), Arc::new(Catalogue::environment()));
     let devices: Vec<_> = (0..DEVICES).map(|number| DeviceId::parse(&device(number)).unwrap()).collect();
-    let rows = store.load(Shard(0), &devices, Instant::now() + PATIENCE).await.unwrap();
+    let rows = rows.load(Shard(0), &devices, Instant::now() + PATIENCE).await.unwrap();
     let count = |row: &Loaded| match row {
         Loaded::Absent => 0,
         Loaded::Found(stored) => stored.state.count,
@@ -142,14 +151,9 @@ async fn stored_batches(directory: &Path) -> usize {
     };
     let counts: Vec<i64> = rows.iter().map(count).collect();
     assert!(counts.iter().all(|count| *count == counts[0]), "a batch is there in part: {counts:?}");
-    usize::try_from(counts[0]).unwrap()
-}
-
-fn stored_refusals(directory: &Path) -> usize {
-    const REFUSALS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("RejectedTelemetry");
-    let file = redb::Database::open(directory.join("fieldcast.redb")).unwrap();
-    let refusals = file.begin_read().unwrap().open_table(REFUSALS).unwrap().len().unwrap();
-    usize::try_from(refusals).unwrap()
+    let query = RejectedQuery { partition: "hub-0".to_owned(), device: None, after: None, limit: usize::MAX };
+    let rejected = RejectedRows::new(store).read(&query, Instant::now() + PATIENCE).await.unwrap();
+    (usize::try_from(counts[0]).unwrap(), rejected.len())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,13 +171,13 @@ async fn the_embedded_store_keeps_what_was_acknowledged_though_its_process_is_ki
         let url = handler.url.clone();
         tokio::join!(write(&url, &progress), kill(&mut handler, progress.subscribe()));
         let (acknowledged, _) = *progress.borrow();
-        let (stored, refused) = (stored_batches(data.path()).await, stored_refusals(data.path()));
+        let (stored, rejected) = stored(data.path()).await;
         assert!(stored >= acknowledged, "kill {kills}: {acknowledged} batches acknowledged, {stored} stored");
         assert!(stored <= acknowledged + 1, "kill {kills}: {acknowledged} acknowledged, {stored} stored");
-        // A refusal is kept after the row that holds its verdict and before the batch is acknowledged.
+        // A rejected reading is kept after the row that holds its verdict and before the batch is acknowledged.
         assert!(
-            (acknowledged..=stored).contains(&refused),
-            "kill {kills}: {refused} refusals, {acknowledged} acknowledged, {stored} stored"
+            (acknowledged..=stored).contains(&rejected),
+            "kill {kills}: {rejected} rejected, {acknowledged} acknowledged, {stored} stored"
         );
         unacknowledged += stored - acknowledged;
     }
@@ -183,8 +187,11 @@ async fn the_embedded_store_keeps_what_was_acknowledged_though_its_process_is_ki
         assert!(deliver(&http(), &handler.url, number).await);
     }
     drop(handler);
-    let stored = (stored_batches(data.path()).await, stored_refusals(data.path()));
-    assert_eq!(stored, (acknowledged + 1, acknowledged + 1), "what came again counts once");
+    assert_eq!(
+        stored(data.path()).await,
+        (acknowledged + 1, acknowledged + 1),
+        "what came again counts once"
+    );
     println!(
         "{kills} kills, {acknowledged} batches acknowledged; {unacknowledged} were stored but not acknowledged"
     );

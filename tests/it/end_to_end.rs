@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use fieldcast::devices::rows::Loaded;
+use fieldcast::primitives::ids::DeviceId;
+use fieldcast::store::shard::{Shard, Shards};
 use fieldcast_functions_host::KillMoment;
 use fieldcast_test_clients::{Browser, ClientEvent, ClientOptions, NodeClient};
 use serde_json::{Value, json};
@@ -103,7 +106,7 @@ impl Fleet {
         (0..Self::DEVICES).map(|device| (Self::name(device), count(device))).collect()
     }
 
-    fn expected_refusals() -> usize {
+    fn expected_rejections() -> usize {
         (Self::ROUNDS - Self::valid_rounds()) * (Self::DEVICES + 1)
     }
 }
@@ -146,7 +149,7 @@ async fn every_reading_is_counted_once_and_every_screen_converges_though_the_han
 
     let snapshot = stack.snapshot().await;
     assert_eq!(counts(&snapshot), Fleet::expected_counts());
-    assert_eq!(account.all_rows("RejectedTelemetry").await.len(), Fleet::expected_refusals());
+    assert_eq!(account.all_rows("RejectedTelemetry").await.len(), Fleet::expected_rejections());
     screen.converges_to(&snapshot).await;
     for device in 0..Fleet::DEVICES {
         let (name, count) = (Fleet::name(device), Fleet::expected_counts()[&Fleet::name(device)]);
@@ -203,7 +206,7 @@ async fn two_owners_of_every_partition_count_each_reading_once() {
     stack.host.faults().release_all();
     stack.drained().await;
     assert_eq!(counts(&stack.snapshot().await), Fleet::expected_counts());
-    assert_eq!(account.all_rows("RejectedTelemetry").await.len(), Fleet::expected_refusals());
+    assert_eq!(account.all_rows("RejectedTelemetry").await.len(), Fleet::expected_rejections());
     stack.stop().await;
 }
 
@@ -290,18 +293,17 @@ async fn a_changed_calibration_takes_effect_without_a_restart() {
     table.merge(&row(3.0), &etag, deadline()).await.unwrap();
     stack.send("sensor-1", r#"{"temperature":10}"#).await;
     shows(&stack, 31).await;
-    let stored = account.rows("DeviceState", "Sydney").await;
-    assert!(
-        stored[0]
-            .get("CalibrationVersion")
-            .and_then(|version| version.as_str())
-            .is_some_and(|text| !text.is_empty())
-    );
+    let devices = account.devices(Shards::new("Sydney", 1));
+    let soon = tokio::time::Instant::now() + PATIENCE;
+    let ids = [DeviceId::parse("sensor-1").unwrap()];
+    let row = devices.load(Shard(0), &ids, soon).await.unwrap().remove(0);
+    let Loaded::Found(stored) = row else { panic!("{row:?}") };
+    assert!(!stored.state.calibration.is_empty());
     stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_whose_watermarks_are_damaged_is_not_treated_as_new() {
+async fn a_row_whose_ledger_is_damaged_is_not_treated_as_new() {
     let account = Account::start();
     let stack = Stack::start(&account.connection_string(), Options::default()).await;
     stack.send("sensor-1", r#"{"temperature":10}"#).await;
@@ -309,15 +311,15 @@ async fn a_row_whose_watermarks_are_damaged_is_not_treated_as_new() {
     let (table, deadline) =
         (account.table("DeviceState").await, || fieldcast_tables::Deadline::after(PATIENCE));
     let stored = table.get("Sydney", "sensor-1", deadline()).await.unwrap().expect("the row is there");
-    let damage = fieldcast_tables::Entity::new("Sydney", "sensor-1").with("Watermarks", "{");
+    let damage = fieldcast_tables::Entity::new("Sydney", "sensor-1").with("Ledger", vec![1_u8, 2, 3]);
     table.merge(&damage, &stored.etag, deadline()).await.unwrap();
     stack.send("sensor-1", r#"{"temperature":11}"#).await;
     stack.send("sensor-2", r#"{"temperature":12}"#).await;
     stack.drained().await;
-    let refused = account.all_rows("RejectedTelemetry").await;
-    let text = |name| refused[0].get(name).and_then(|value: &fieldcast_tables::Value| value.as_str());
+    let rejected = account.all_rows("RejectedTelemetry").await;
+    let text = |name| rejected[0].get(name).and_then(|value: &fieldcast_tables::Value| value.as_str());
     assert_eq!(
-        (refused.len(), text("Reason"), text("DeviceId")),
+        (rejected.len(), text("Reason"), text("DeviceId")),
         (1, Some("damaged_state"), Some("sensor-1"))
     );
     assert_eq!(stack.device("sensor-2").await.unwrap()["count"], json!(1), "the others go on");

@@ -7,6 +7,7 @@ mod stack;
 
 mod bad_input;
 mod browser;
+mod calls;
 mod chaos;
 mod convergence;
 mod embedded_kill;
@@ -14,7 +15,7 @@ mod end_to_end;
 mod predecessor_defects;
 mod proxy;
 mod reshard;
+mod rows;
 mod start;
-mod store_contract;
 mod targeting;
 mod tidy;

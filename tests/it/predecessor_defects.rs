@@ -106,10 +106,10 @@ async fn d05_an_invalid_reading_is_kept_with_its_reason_and_the_rest_goes_on() {
     stack.send("sensor-1", body).await;
     stack.drained().await;
     assert_eq!(count(&stack, "sensor-1").await, 2);
-    let refused = account.all_rows("RejectedTelemetry").await;
+    let rejected = account.all_rows("RejectedTelemetry").await;
     let text = |row: &Entity, name: &str| row.get(name).and_then(|value| value.as_str().map(str::to_owned));
     let mut reasons: Vec<_> =
-        refused.iter().filter_map(|row| Some((text(row, "Reason")?, text(row, "Detail")?))).collect();
+        rejected.iter().filter_map(|row| Some((text(row, "Reason")?, text(row, "Detail")?))).collect();
     reasons.sort();
     assert_eq!(
         reasons,
@@ -118,7 +118,7 @@ async fn d05_an_invalid_reading_is_kept_with_its_reason_and_the_rest_goes_on() {
             ("wrong_type".to_owned(), "temperature must be a number, it is a string".to_owned()),
         ]
     );
-    let bodies: Vec<&[u8]> = refused.iter().filter_map(|row| row.get("Body")?.as_bytes()).collect();
+    let bodies: Vec<&[u8]> = rejected.iter().filter_map(|row| row.get("Body")?.as_bytes()).collect();
     assert!(bodies.contains(&br#"{"temperature":81}"#.as_slice()), "the original bytes are kept");
     stack.stop().await;
 }
@@ -277,8 +277,8 @@ async fn d17_an_event_without_a_device_is_refused_before_any_state_is_read() {
     stack.host.faults().omit_system_properties(["iothub-connection-device-id"]);
     stack.send("sensor-1", WARM).await;
     stack.drained().await;
-    let refused = account.all_rows("RejectedTelemetry").await;
-    assert_eq!(refused[0].get("Reason").and_then(|reason| reason.as_str()), Some("device_id"));
+    let rejected = account.all_rows("RejectedTelemetry").await;
+    assert_eq!(rejected[0].get("Reason").and_then(|reason| reason.as_str()), Some("device_id"));
     let paths = proxy.paths();
     // `DeviceState` itself is created at the start; no row of it is read or written.
     assert!(

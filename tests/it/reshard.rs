@@ -8,11 +8,14 @@ mod refused;
 mod rows;
 mod tables;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use fieldcast::store::reshard::{Expected, Outcome, Reshard, ReshardError, in_tables};
+use fieldcast::devices::rows::DeviceRows;
+use fieldcast::store::StoreError;
+use fieldcast::store::reshard::{Expected, Outcome, Reshard, ReshardError};
 use fieldcast::store::shard::Shards;
-use fieldcast_tables::ConnectionString;
+use fieldcast_tables::{AzureTables, ConnectionString};
 
 use crate::stack::{Account, PATIENCE, http};
 
@@ -32,7 +35,14 @@ async fn reshard(account: &Account, to: u16) -> Result<Outcome, ReshardError> {
 
 async fn reshard_through(connection: &str, wanted: &Reshard) -> Result<Outcome, ReshardError> {
     let connection = ConnectionString::parse(connection).unwrap();
-    in_tables(connection, http(), SITE, wanted, &|_| {}).await
+    let rows = Arc::new(AzureTables::new(connection, http()));
+    fieldcast::store::reshard::reshard(rows, SITE, wanted, &|_| {}).await
+}
+
+/// What an app with so many shards says when it starts.
+async fn start(devices: &DeviceRows) -> Result<(), StoreError> {
+    let shard = devices.store().shards().all().next().unwrap();
+    devices.load(shard, &[], soon()).await.map(drop)
 }
 
 fn soon() -> tokio::time::Instant {

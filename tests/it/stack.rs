@@ -6,14 +6,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fieldcast::store::TableStore;
+use fieldcast::devices::rows::DeviceRows;
+use fieldcast::store::Store;
 use fieldcast::store::shard::Shards;
 use fieldcast::telemetry::catalogue::Catalogue;
 use fieldcast_azurite::Azurite;
 use fieldcast_functions_host::{Host, HostConfig, LogSink};
 use fieldcast_iot_hub::{Hub, HubConfig};
 use fieldcast_signalr_service::{Service, ServiceConfig};
-use fieldcast_tables::{Account as TableAccount, ConnectionString, Deadline, Entity, Query, Table};
+use fieldcast_tables::{
+    AzureTables, ConnectionString, Deadline, Entity, Query, Table, TableName, TableStore,
+};
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -80,16 +83,19 @@ impl Account {
         self.azurite.port()
     }
 
-    fn connection(&self) -> ConnectionString {
-        ConnectionString::parse(&self.connection_string()).unwrap()
+    pub(crate) fn tables(&self) -> Arc<dyn TableStore> {
+        let connection = ConnectionString::parse(&self.connection_string()).unwrap();
+        Arc::new(AzureTables::new(connection, http()))
     }
 
-    pub(crate) fn store(&self, shards: Shards) -> TableStore {
-        TableStore::new(self.connection(), http(), Arc::new(Catalogue::environment()), shards)
+    /// The device rows of an app with these shards.
+    pub(crate) fn devices(&self, shards: Shards) -> DeviceRows {
+        let store = Store::new(self.tables(), shards);
+        DeviceRows::new(Arc::new(store), Arc::new(Catalogue::environment()))
     }
 
     pub(crate) async fn table(&self, name: &str) -> Table {
-        let table = TableAccount::new(self.connection(), http()).table(name).unwrap();
+        let table = Table::new(self.tables(), TableName::new(name).unwrap());
         table.create(Deadline::after(PATIENCE)).await.unwrap();
         table
     }
@@ -104,15 +110,8 @@ impl Account {
 
     async fn entities(&self, table: &str, query: Query) -> Vec<Entity> {
         let table = self.table(table).await;
-        let (mut rows, mut next) = (Vec::new(), None);
-        loop {
-            let page = table.query(&query, next.as_ref(), Deadline::after(PATIENCE)).await.unwrap();
-            rows.extend(page.rows.into_iter().map(|stored| stored.entity));
-            next = page.next;
-            if next.is_none() {
-                return rows;
-            }
-        }
+        let rows = table.query_all(&query, Deadline::after(PATIENCE)).await.unwrap();
+        rows.into_iter().map(|stored| stored.entity).collect()
     }
 }
 

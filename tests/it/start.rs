@@ -50,6 +50,23 @@ fn a_broken_catalogue_stops_the_start_and_names_the_entry() {
 }
 
 #[test]
+fn a_broken_host_json_stops_the_start_and_names_it() {
+    let app = tempfile::tempdir().unwrap();
+    let root = app.path().to_str().unwrap();
+    let begin = |text: &str, settings: &[(&str, &str)]| {
+        std::fs::write(app.path().join("host.json"), text).unwrap();
+        only_line(&run(&[&[("FUNCTIONS_APP_ROOT_PATH", root)], settings].concat()))
+    };
+    let line = begin(r#"{"version":"2.0","#, &[]);
+    assert!(line.contains("host.json is not JSON: "), "{line}");
+    let line = begin(r#"{"extensions":{"http":{"routePrefix":5}}}"#, &[]);
+    assert!(line.contains("host.json: extensions.http.routePrefix must be "), "{line}");
+    let forwarding = "AzureFunctionsJobHost__customHandler__enableForwardingHttpRequest";
+    let line = begin("{}", &[(forwarding, "perhaps")]);
+    assert!(line.contains(&format!("setting {forwarding} must be true or false")), "{line}");
+}
+
+#[test]
 fn a_taken_port_stops_the_start_and_names_it() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use fieldcast::primitives::ids::DeviceId;
 use fieldcast::screens::groups::Group;
 use fieldcast::screens::publish::{
-    Audience, Change, PublishMode, Publisher, SETTLES_AFTER, SignalRPublisher, Watched,
+    Audience, Change, GroupOccupancy, PublishMode, Publisher, SETTLES_AFTER, SignalRPublisher,
 };
 use fieldcast_signalr::{Endpoint, HubClient, HubName};
 use fieldcast_signalr_service::{Service, ServiceConfig};
@@ -150,10 +150,10 @@ fn hub(connection_string: &str) -> HubClient {
     HubClient::new(http(), endpoint, HubName::new("enviromon").unwrap())
 }
 
-async fn service() -> (Service, Watched) {
+async fn service() -> (Service, GroupOccupancy) {
     let config = ServiceConfig { listen: "127.0.0.1:0".parse().unwrap(), ..ServiceConfig::default() };
     let service = Service::start(config).await.unwrap();
-    let watched = Watched::new(hub(&service.connection_string()));
+    let watched = GroupOccupancy::new(hub(&service.connection_string()));
     (service, watched)
 }
 
@@ -242,7 +242,7 @@ impl Drop for Slow {
 #[tokio::test]
 async fn whoever_joins_while_the_service_is_being_asked_is_not_forgotten() {
     let mut service = Slow::start().await;
-    let watched = Arc::new(Watched::new(hub(&service.connection_string)));
+    let watched = Arc::new(GroupOccupancy::new(hub(&service.connection_string)));
     let asking = tokio::spawn({
         let watched = Arc::clone(&watched);
         async move { watched.with_members(vec![Group::All], soon()).await }
@@ -259,7 +259,7 @@ async fn whoever_joins_while_the_service_is_being_asked_is_not_forgotten() {
 async fn a_service_that_does_not_say_who_watches_is_sent_to() {
     let mut service = Slow::start().await;
     let hub = hub(&service.connection_string);
-    let watched = Arc::new(Watched::new(hub.clone()));
+    let watched = Arc::new(GroupOccupancy::new(hub.clone()));
     let publisher = SignalRPublisher::new(hub, PublishMode::Groups, watched);
     let changes: Vec<Change> = (0..40)
         .map(|number| Change {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Deserialize;
 
 /// Enough for the sentences that the service writes, too little to fill a log.
@@ -72,7 +72,7 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 mod tests {
     use std::time::UNIX_EPOCH;
 
-    use reqwest::header::{HeaderName, HeaderValue};
+    use http::header::{HeaderName, HeaderValue};
 
     use super::*;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
-use reqwest::Method;
+use http::Method;
 use tokio::time::Instant;
 
 use crate::client_access::{ClientAccess, ClientClaims, client_access};
@@ -15,10 +15,11 @@ use crate::health::{Effort, choose};
 use crate::message::Message;
 use crate::names::HubName;
 use crate::request::{Membership, Place, Request, Resend, Target};
-use crate::route::Route;
+use crate::route::{Route, Wire};
 use crate::send_error::{EndpointFailure, EndpointFailures, SendError};
 use crate::settings::{Endpoints, NamedEndpoint};
 use crate::token::TokenError;
+use crate::transport::Transport;
 
 /// Longer than any call lasts, and short enough that `Duration::MAX` does not run over the end of the clock.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -28,7 +29,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// Every call takes the time it may last, tries and waits included.
 #[derive(Clone, Debug)]
 pub struct HubClient {
-    http: reqwest::Client,
+    wire: Wire,
     hub: HubName,
     routes: Arc<[Route]>,
 }
@@ -52,7 +53,20 @@ impl HubClient {
 
     /// A hub at several endpoints. Messages go to all of them, because clients may sit at any.
     pub fn with_endpoints(http: reqwest::Client, endpoints: Endpoints, hub: HubName) -> HubClient {
-        HubClient { http, hub, routes: endpoints.into_iter().map(Route::new).collect() }
+        HubClient::with_transport(Arc::new(http), endpoints, hub)
+    }
+
+    /// A hub whose requests go over something else than reqwest.
+    pub fn with_transport(transport: Arc<dyn Transport>, endpoints: Endpoints, hub: HubName) -> HubClient {
+        HubClient { wire: Wire::new(transport), hub, routes: endpoints.into_iter().map(Route::new).collect() }
+    }
+
+    /// Takes the numbers from 0 to 1 that spread tries over time from `jitter` instead of the thread's generator, for
+    /// runs that must be the same twice.
+    #[must_use]
+    pub fn with_jitter(mut self, jitter: impl Fn() -> f64 + Send + Sync + 'static) -> HubClient {
+        self.wire.jitter = Arc::new(jitter);
+        self
     }
 
     /// Sends a message to clients; not reported is whether there was any.
@@ -319,7 +333,7 @@ impl HubClient {
         request: &Request,
         deadline: Instant,
     ) -> Outcome<'a> {
-        (route, route.call(&self.http, request, effort, deadline).await)
+        (route, route.call(&self.wire, request, effort, deadline).await)
     }
 }
 

@@ -8,6 +8,9 @@
 //! [`reqwest::Client`] it is given, so connections, proxies and TLS are the caller's choice. Give that client a
 //! `connect_timeout`: a connection that was never made is then known as "not delivered", whereas any other time-out
 //! leaves open whether the message went out.
+//!
+//! [`Transport`] is the whole of the network that `HubClient` sees, and all its waiting is in tokio's time: a test or a
+//! simulation can put a service of its own there and let time stand still.
 
 mod connection_string;
 mod endpoint;
@@ -29,6 +32,7 @@ mod health;
 mod request;
 mod retry;
 mod send_error;
+mod transport;
 
 pub use client_access::{ClientAccess, ClientClaims, client_access};
 pub use connection_string::ConnectionStringError;
@@ -40,6 +44,7 @@ pub use request::{Membership, Resend, Target};
 pub use send_error::{EndpointFailure, EndpointFailures, SendError};
 pub use settings::{DEFAULT_SETTING, Endpoints, NamedEndpoint, Role, SettingError};
 pub use token::TokenError;
+pub use transport::{Transport, TransportError};
 pub use upstream::InvalidSignature;
 
 /// The example of the README, compiled.

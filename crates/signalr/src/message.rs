@@ -94,7 +94,7 @@ fn head(target: &str) -> Result<Vec<u8>, MessageError> {
         return Err(MessageError::EmptyTarget);
     }
     let mut head = HEAD.to_vec();
-    serde_json::to_writer(&mut head, target).expect("text is always serialisable");
+    head.extend_from_slice(serde_json::Value::from(target).to_string().as_bytes());
     head.extend_from_slice(MIDDLE);
     Ok(head)
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Method;
+use http::Method;
 
 use crate::message::{BODY_LIMIT, Message};
 use crate::names::{HubName, InvalidName, NameKind, encoded, segment};

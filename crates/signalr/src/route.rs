@@ -1,10 +1,11 @@
 //! The I/O rim: one REST call to one endpoint, tried again where that is safe, within its deadline.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use reqwest::Response;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use tokio::time::{Instant, sleep};
 
 use crate::answer::Answer;
@@ -15,15 +16,30 @@ use crate::retry;
 use crate::send_error::SendError;
 use crate::settings::NamedEndpoint;
 use crate::token::{TokenError, rest_token};
-
-/// Bodies of answers are small; reading them to the end lets the connection be used again.
-const ANSWER_BYTES: usize = 16 * 1024;
-
-/// The status has decided already, so a body that dawdles is left behind.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
+use crate::transport::{Transport, TransportError};
 
 /// A trial must not hold up the endpoints that work.
 const TRIAL: Duration = Duration::from_secs(1);
+
+/// What calls go out over, and the dice that spread their tries.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    pub(crate) transport: Arc<dyn Transport>,
+    /// Gives numbers from 0 to 1.
+    pub(crate) jitter: Arc<dyn Fn() -> f64 + Send + Sync>,
+}
+
+impl Wire {
+    pub(crate) fn new(transport: Arc<dyn Transport>) -> Wire {
+        Wire { transport, jitter: Arc::new(rand::random::<f64>) }
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire(..)")
+    }
+}
 
 /// An endpoint and what is known about it.
 #[derive(Debug)]
@@ -43,30 +59,25 @@ impl Route {
 
     pub(crate) async fn call(
         &self,
-        http: &reqwest::Client,
+        wire: &Wire,
         request: &Request,
         effort: Effort,
         deadline: Instant,
     ) -> Result<(), SendError> {
         let result = match effort {
-            Effort::Full => self.tries(http, request, deadline).await,
-            Effort::Trial => self.attempt(http, request, deadline.min(Instant::now() + TRIAL)).await,
+            Effort::Full => self.tries(wire, request, deadline).await,
+            Effort::Trial => self.attempt(wire, request, deadline.min(Instant::now() + TRIAL)).await,
         };
         let sign = result.as_ref().err().map_or(Sign::Alive, SendError::sign);
         self.record().note(sign, Instant::now());
         result
     }
 
-    async fn tries(
-        &self,
-        http: &reqwest::Client,
-        request: &Request,
-        deadline: Instant,
-    ) -> Result<(), SendError> {
-        let mut pauses = retry::pauses(rand::random::<f64>);
+    async fn tries(&self, wire: &Wire, request: &Request, deadline: Instant) -> Result<(), SendError> {
+        let mut pauses = retry::pauses(&*wire.jitter);
         let mut perhaps_delivered = false;
         loop {
-            let Err(error) = self.attempt(http, request, deadline).await else {
+            let Err(error) = self.attempt(wire, request, deadline).await else {
                 return Ok(());
             };
             let left = deadline.saturating_duration_since(Instant::now());
@@ -80,25 +91,27 @@ impl Route {
         }
     }
 
-    async fn attempt(
-        &self,
-        http: &reqwest::Client,
-        request: &Request,
-        deadline: Instant,
-    ) -> Result<(), SendError> {
-        let endpoint = &self.named.endpoint;
-        let url = format!("{}{}?{}", endpoint.server_base(), request.path, request.query);
-        let left = deadline.saturating_duration_since(Instant::now());
-        let mut call = http.request(request.method.clone(), url).timeout(left);
-        if request.access == Access::Signed {
-            call = call.header(AUTHORIZATION, authorization(endpoint, request, SystemTime::now())?);
-        }
-        if let Some(body) = &request.body {
-            call = call.header(CONTENT_TYPE, "application/json; charset=utf-8").body(body.clone());
-        }
-        let response = call.send().await.map_err(SendError::lost)?;
-        SendError::judge(answer(response).await, request.body_length(), &self.named.setting)
+    async fn attempt(&self, wire: &Wire, request: &Request, deadline: Instant) -> Result<(), SendError> {
+        let call = http_request(&self.named.endpoint, request)?;
+        let answer = wire.transport.exchange(call, deadline).await.map_err(SendError::lost)?;
+        let (parts, body) = answer.into_parts();
+        let answer = Answer::new(parts.status.as_u16(), &parts.headers, &body, SystemTime::now());
+        SendError::judge(answer, request.body_length(), &self.named.setting)
     }
+}
+
+fn http_request(endpoint: &Endpoint, request: &Request) -> Result<http::Request<Bytes>, SendError> {
+    let url = format!("{}{}?{}", endpoint.server_base(), request.path, request.query);
+    let mut call = http::Request::builder().method(request.method.clone()).uri(url);
+    if request.access == Access::Signed {
+        call = call.header(AUTHORIZATION, authorization(endpoint, request, SystemTime::now())?);
+    }
+    if request.body.is_some() {
+        call = call.header(CONTENT_TYPE, "application/json; charset=utf-8");
+    }
+    let body = request.body.clone().unwrap_or_default();
+    // An address that is too long for any request.
+    call.body(body).map_err(|error| SendError::lost(TransportError::NotConnected(error.into())))
 }
 
 /// The token is for the service's own address, also where the call takes another way there (`ServerEndpoint`).
@@ -108,21 +121,6 @@ fn authorization(endpoint: &Endpoint, request: &Request, now: SystemTime) -> Res
     let mut value = HeaderValue::try_from(format!("Bearer {token}")).expect("a token is plain ASCII");
     value.set_sensitive(true);
     Ok(value)
-}
-
-async fn answer(mut response: Response) -> Answer {
-    let mut body = Vec::new();
-    let read = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend_from_slice(&chunk);
-            if body.len() > ANSWER_BYTES {
-                break;
-            }
-        }
-    };
-    // Late, cut or large: what was read is enough, since at worst an error code is missing.
-    let _ = tokio::time::timeout(ANSWER_PATIENCE, read).await;
-    Answer::new(response.status().as_u16(), response.headers(), &body, SystemTime::now())
 }
 
 #[cfg(test)]
@@ -139,12 +137,13 @@ mod tests {
         // A second test in this process finds the provider installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a plain client");
+        let wire = Wire::new(Arc::new(http));
         let text = format!("Endpoint=http://{address};AccessKey=k");
         let endpoints = Endpoints::from(Endpoint::parse(&text).expect("a good string"));
         let route = endpoints.into_iter().map(Route::new).next().expect("one endpoint");
         let started = Instant::now();
         let request = Request::health();
-        let call = tokio::time::timeout(LONG, route.call(&http, &request, effort, started + LONG));
+        let call = tokio::time::timeout(LONG, route.call(&wire, &request, effort, started + LONG));
         call.await.expect("a call keeps to its deadline").expect_err("nobody answers");
         started.elapsed()
     }

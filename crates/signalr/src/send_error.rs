@@ -8,6 +8,7 @@ use crate::health::Sign;
 use crate::message::BODY_LIMIT;
 use crate::names::InvalidName;
 use crate::token::TokenError;
+use crate::transport::TransportError;
 
 /// Why a call failed. Carries neither keys, tokens, bodies nor addresses.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +68,7 @@ pub enum SendError {
         retry_after: Option<Duration>,
         /// Why no connection could be made.
         #[source]
-        source: Option<reqwest::Error>,
+        source: Option<TransportError>,
     },
     /// Nobody knows whether it was delivered: the answer was lost or came too late, or the service gave up half-way.
     /// Send again only what may arrive twice.
@@ -77,7 +78,7 @@ pub enum SendError {
         status: Option<u16>,
         /// What happened to the connection.
         #[source]
-        source: Option<reqwest::Error>,
+        source: Option<TransportError>,
     },
     /// Some of several endpoints failed: look at each.
     #[error(transparent)]
@@ -103,12 +104,14 @@ pub struct EndpointFailure {
 }
 
 impl SendError {
-    pub(crate) fn lost(error: reqwest::Error) -> SendError {
-        let never_sent = error.is_connect() || error.is_builder();
-        let source = Some(error.without_url());
-        match never_sent {
-            true => SendError::Unavailable { status: None, retry_after: None, source },
-            false => SendError::Unknown { status: None, source },
+    pub(crate) fn lost(error: TransportError) -> SendError {
+        match error {
+            TransportError::NotConnected(_) => {
+                SendError::Unavailable { status: None, retry_after: None, source: Some(error) }
+            }
+            TransportError::TimedOut(_) | TransportError::CutOff(_) => {
+                SendError::Unknown { status: None, source: Some(error) }
+            }
         }
     }
 

@@ -1,18 +1,14 @@
 //! Rows as the caller sees them: keys, ordered properties, typed values.
 
-mod read;
 mod value;
-mod write;
 
-pub(crate) use read::Row;
 pub use value::Value;
-pub(crate) use write::check_property_name;
 
-use crate::{Etag, Invalid, key};
+use crate::Etag;
 
 /// A row, or for a merge the part of it that changes.
 ///
-/// Nothing is checked until it is sent.
+/// Nothing is checked until a store is asked to write it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entity {
     /// `PartitionKey`.
@@ -29,8 +25,7 @@ impl Entity {
         Entity { partition: partition.into(), row: row.into(), properties: Vec::new() }
     }
 
-    /// An entity with these properties, no two of which have the same name. The service refuses a name that is there
-    /// twice.
+    /// An entity with these properties, no two of which have the same name. A store refuses a name that is there twice.
     #[must_use]
     pub fn of_distinct(
         partition: impl Into<String>,
@@ -63,25 +58,25 @@ impl Entity {
     }
 
     /// All properties, in the order in which they were set or sent.
-    pub fn properties(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn properties(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
         self.properties.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// Appends the entity as JSON, with the type of each value that JSON cannot tell.
-    pub(crate) fn write_json(&self, out: &mut Vec<u8>) -> Result<(), Invalid> {
-        key::check_keys(&self.partition, &self.row)?;
-        write::entity(self, out)
+    /// The properties alone, in the same order.
+    #[must_use]
+    pub fn into_properties(self) -> Vec<(String, Value)> {
+        self.properties
     }
 }
 
 /// A row as the store holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
-    /// Its version, for the next merge or delete.
+    /// Its version, for the next merge, replace or delete.
     pub etag: Etag,
     /// Its keys and properties.
     pub entity: Entity,
-    /// When the service last changed it, by the service's clock, as RFC 3339 text in UTC. Absent if a query
-    /// selects other properties only.
+    /// When the store last changed it, by the store's clock, as RFC 3339 text in UTC. Absent if a query selects other
+    /// properties only.
     pub timestamp: Option<String>,
 }

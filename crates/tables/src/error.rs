@@ -2,55 +2,71 @@
 
 use std::fmt;
 
+use crate::Invalid;
+
+/// What made an operation fail, for a log. Its text never holds a key, a signature or a body.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why an operation did not succeed. Each variant asks for a different reaction.
 ///
-/// Neither the text nor the source of an error holds a key, a signature or a body.
+/// The text of an error does not repeat its source: print the chain once, where it is handled.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The row is not as the caller believed, and nothing was written: read it again and try again.
+    /// A row is not as the caller believed, and nothing was written: read it again and try again.
     ///
-    /// This is `409 EntityAlreadyExists` for an insert, `412` for a stale etag, and also `404` for a merge or
-    /// a delete of a row that has gone, as the etag in hand is just as stale then.
+    /// It exists although it must not, has another etag, or is gone. The code is Table Storage's in every store:
+    /// `EntityAlreadyExists`, `UpdateConditionNotSatisfied`, `ResourceNotFound`.
     #[error("the row is not the expected one ({code}){}", at(*.index))]
     Conflict {
-        /// Which operation of a transaction it was, counted from 0, if the service said so.
+        /// Which operation of a transaction it was, counted from 0, if the store said so.
         index: Option<usize>,
-        /// The error code of the service.
+        /// The error code.
         code: String,
     },
     /// The write may or may not have been applied: read the row again to find out.
+    ///
+    /// Azure: the answer was lost, could not be read, or was an error that says nothing about the write. Embedded: the
+    /// disk failed while the transaction was committed, or had not answered by the deadline. Memory: never.
     #[error("the write may or may not have been applied: {last}")]
     Unknown {
         /// What happened instead of an answer.
         last: Failure,
-        /// The error of the HTTP client, if it had one.
-        source: Option<reqwest::Error>,
+        /// What the HTTP client or the disk said.
+        source: Option<Cause>,
     },
-    /// The store stayed unavailable until the deadline, and nothing was written as far as is known: try the
-    /// whole task again later.
-    #[error("table storage was not available ({attempts} attempts): {last}")]
+    /// The store stayed unavailable until the deadline, and nothing was written: try the whole task again later.
+    ///
+    /// Azure: no connection, no answer to a read, or the service said that it is busy. Embedded: the disk failed or is
+    /// full, or did not answer a read by the deadline. Memory: only for a deadline that has passed already.
+    #[error("the store was not available ({attempts} attempts): {last}")]
     Unavailable {
-        /// How many requests were sent or tried.
+        /// How often it was tried.
         attempts: u32,
-        /// How the last of them failed.
+        /// How the last attempt failed.
         last: Failure,
-        /// The error of the HTTP client, if it had one.
-        source: Option<reqwest::Error>,
+        /// What the HTTP client or the disk said.
+        source: Option<Cause>,
     },
-    /// The service does not accept this request, now or later: fix it.
-    #[error("table storage refused the request with {}{}: {message}", label(*.status, .code), at(*.index))]
+    /// The store does not do this, now or later, and a person has to look.
+    ///
+    /// Azure: the service refused the request for a reason that has no variant of its own. Embedded: the file cannot be
+    /// used, because another process has it open (code `StoreInUse`), it may not be read or written here
+    /// (`StoreNotAccessible`), or it is damaged or of another version (`StoreDamaged`). Memory: never.
+    #[error("the store refused with {}{}: {message}", label(*.status, .code), at(*.index))]
     Refused {
-        /// The HTTP status.
-        status: u16,
-        /// The error code of the service, empty if it sent none.
+        /// The HTTP status, where there is one.
+        status: Option<u16>,
+        /// The error code, empty if there is none.
         code: String,
-        /// Which operation of a transaction it was, counted from 0, if the service said so.
+        /// Which operation of a transaction it was, counted from 0, if the store said so.
         index: Option<usize>,
-        /// The first line of the service's explanation.
+        /// The first line of the explanation.
         message: String,
+        /// What the disk said.
+        source: Option<Cause>,
     },
-    /// The credentials do not allow this: fix the settings.
-    #[error("table storage denied access with {}: check {}", label(*.status, .code), hint(.code, *.credential))]
+    /// The credentials do not allow this: fix the settings. Only Azure says this.
+    #[error("table storage denied access with {}: check {}", label(Some(*.status), .code), hint(.code, *.credential))]
     Denied {
         /// The HTTP status, 401 or 403.
         status: u16,
@@ -65,8 +81,11 @@ pub enum Error {
         /// Its name.
         table: String,
     },
-    /// The request breaks a rule of the service and was not sent: fix it.
-    #[error("the request was not sent: {reason}{}", at(*.index))]
+    /// The request breaks a rule, and nothing was done: fix it.
+    ///
+    /// Nearly all rules are checked before the store is asked. Two are about the row that a merge leads to, and one about
+    /// a continuation; Azure asks the service about those.
+    #[error("the request breaks a rule: {reason}{}", at(*.index))]
     Invalid {
         /// Which operation of a transaction it was, counted from 0.
         index: Option<usize>,
@@ -82,9 +101,19 @@ impl From<Invalid> for Error {
 }
 
 impl Error {
-    /// Names the operation of a transaction that broke a rule.
-    pub(crate) fn invalid_at(index: usize, reason: Invalid) -> Error {
-        Error::Invalid { index: Some(index), reason }
+    /// The deadline had passed before anything was done.
+    pub(crate) fn not_tried() -> Error {
+        Error::Unavailable { attempts: 0, last: Failure::NotTried, source: None }
+    }
+
+    /// The same without saying which operation it was, where there was only one.
+    pub(crate) fn of_single(mut self) -> Error {
+        if let Error::Conflict { index, .. } | Error::Refused { index, .. } | Error::Invalid { index, .. } =
+            &mut self
+        {
+            *index = None;
+        }
+        self
     }
 }
 
@@ -101,7 +130,9 @@ pub enum Failure {
     CutOff,
     /// The answer was complete but made no sense; the text says in which way.
     Unreadable(&'static str),
-    /// The service answered with an error.
+    /// A file could not be read or written.
+    Disk,
+    /// The store answered with an error.
     Answered {
         /// The HTTP status.
         status: u16,
@@ -118,7 +149,10 @@ impl fmt::Display for Failure {
             Failure::TimedOut => f.write_str("there was no answer in time"),
             Failure::CutOff => f.write_str("the connection ended before the answer was complete"),
             Failure::Unreadable(what) => write!(f, "the answer could not be read: {what}"),
-            Failure::Answered { status, code } => write!(f, "the service answered {}", label(*status, code)),
+            Failure::Disk => f.write_str("the disk failed"),
+            Failure::Answered { status, code } => {
+                write!(f, "the store answered {}", label(Some(*status), code))
+            }
         }
     }
 }
@@ -141,64 +175,16 @@ impl fmt::Display for CredentialKind {
     }
 }
 
-/// A rule of the service that a request breaks. All are checked before anything is sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    /// A table name is 3 to 63 ASCII letters and digits, starts with a letter, and is not `tables`.
-    #[error("a table name is 3 to 63 letters and digits and starts with a letter")]
-    TableName,
-    /// A key is longer than 1 KiB (512 characters, which the service counts in UTF-16).
-    #[error("{key} is longer than 1 KiB")]
-    KeyTooLong {
-        /// `PartitionKey` or `RowKey`.
-        key: &'static str,
-    },
-    /// A key holds one of `/ \ # ?` or a control character.
-    #[error("{key} holds the forbidden character {character:?}")]
-    KeyCharacter {
-        /// `PartitionKey` or `RowKey`.
-        key: &'static str,
-        /// The first of them.
-        character: char,
-    },
-    /// A property name is an identifier of at most 255 characters, other than the system's own names.
-    #[error("property name {0:?} is not an identifier or is reserved")]
-    PropertyName(String),
-    /// The store cannot hold NaN or an infinity as a number that every reader understands.
-    #[error("property {0} is not a finite number")]
-    NotFinite(String),
-    /// A time or a GUID in a filter is not written as one.
-    #[error("property {0} is compared with a malformed time or guid")]
-    Literal(String),
-    /// An etag is an opaque quoted text; `*`, which matches any, is deliberately not one.
-    #[error("an etag is a quoted text such as W/\"…\"")]
-    Etag,
-    /// A filter has at most 15 comparisons.
-    #[error("{0} comparisons in one filter, 15 are possible")]
-    TooManyComparisons(usize),
-    /// A page has 1 to 1,000 rows.
-    #[error("a page of {0} rows, 1 to 1000 are possible")]
-    PageSize(u16),
-    /// A transaction has at most 100 operations.
-    #[error("{0} operations in one transaction, 100 are possible")]
-    TooManyOperations(usize),
-    /// A transaction stays in one partition.
-    #[error("the partition differs from that of the first operation")]
-    OtherPartition,
-    /// A transaction names each entity once.
-    #[error("the entity occurs earlier in the transaction")]
-    RepeatedEntity,
-    /// A transaction is at most 4 MiB.
-    #[error("the transaction is larger than 4 MiB")]
-    TransactionTooLarge,
-}
-
 fn at(index: Option<usize>) -> String {
     index.map(|index| format!(" at operation {index}")).unwrap_or_default()
 }
 
-fn label(status: u16, code: &str) -> String {
-    if code.is_empty() { status.to_string() } else { format!("{status} {code}") }
+fn label(status: Option<u16>, code: &str) -> String {
+    match status {
+        None => code.to_owned(),
+        Some(status) if code.is_empty() => status.to_string(),
+        Some(status) => format!("{status} {code}"),
+    }
 }
 
 /// What an operator can look at. The service has a code for its firewall, but none for a wrong clock: it
@@ -239,8 +225,8 @@ mod tests {
  and the clock of this machine, or the firewall of the storage account",
         );
         check(
-            Error::invalid_at(7, Invalid::NotFinite("Celsius".to_owned())),
-            "the request was not sent: property Celsius is not a finite number at operation 7",
+            Error::Invalid { index: Some(7), reason: Invalid::NotFinite("Celsius".to_owned()) },
+            "the request breaks a rule: property Celsius is not a finite number at operation 7",
         );
     }
 }

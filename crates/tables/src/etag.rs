@@ -1,12 +1,12 @@
-//! The version of a stored row, as the service names it.
+//! The version of a stored row, as the store names it.
 
 use std::fmt;
 
 use crate::Invalid;
 
-/// The version of a stored row: opaque, compared by the service only.
+/// The version of a stored row: opaque, compared by the store only.
 ///
-/// Rows written in one transaction can share one.
+/// It says nothing without the row: rows that were written in one transaction can share one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Etag(String);
 
@@ -28,7 +28,12 @@ impl Etag {
         }
     }
 
-    /// The text as the service sent it.
+    /// The etag of a version that a number names.
+    pub(crate) fn of_number(number: u64) -> Etag {
+        Etag(format!("\"{number}\""))
+    }
+
+    /// The text as the store gave it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

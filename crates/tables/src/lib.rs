@@ -1,23 +1,25 @@
-//! Azure Table Storage data plane: entities, etags and entity group transactions.
+//! Rows that are written under conditions only: one trait, and stores that keep its contract.
 //!
-//! A small client for the part of the service that keeps state: point reads, inserts, merges and deletes that
-//! are always guarded by an etag, filtered queries, and transactions of up to 100 operations on one partition.
-//! It works on a [`reqwest::Client`] of yours, signs with an account key or a shared access signature, and
-//! speaks to the real service and to Azurite.
+//! [`TableStore`] is what Azure Table Storage can do, without its address and its HTTP: point reads, filtered queries, and
+//! transactions of up to 100 inserts, merges, replaces and deletes on one partition, each guarded by an etag. Behind it
+//! stand [`AzureTables`], which speaks to the service and to Azurite, and [`MemoryStore`].
 //!
-//! Three things it is careful about:
+//! Three things all of them are careful about:
 //! - **A write is never sent blindly twice.** When its answer is lost, the error is [`Error::Unknown`] and the
 //!   caller reads the row again. There is no unconditional write.
 //! - **An error says what to do next**, and in a transaction which operation it was.
-//! - **Numbers survive.** A double stays a double and a 64-bit integer is exact, because both are annotated.
+//! - **Numbers survive.** A double stays a double and a 64-bit integer is exact.
 //!
-//! ```no_run
+//! ```
+//! use std::sync::Arc;
 //! use std::time::Duration;
-//! use fieldcast_tables::{Account, ConnectionString, Deadline, Entity, Error};
+//! use fieldcast_tables::{Deadline, Entity, Error, MemoryStore, Table, TableName};
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let connection = ConnectionString::parse("UseDevelopmentStorage=true")?;
-//! let table = Account::new(connection, reqwest::Client::new()).table("DeviceState")?;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // On a real account: AzureTables::new(ConnectionString::parse(text)?, reqwest::Client::new())
+//! let store = Arc::new(MemoryStore::new());
+//! let table = Table::new(store, TableName::new("DeviceState")?);
 //! let deadline = Deadline::after(Duration::from_secs(10));
 //!
 //! table.create(deadline).await?;
@@ -42,40 +44,61 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! The client you pass in decides about connections and certificates. Give it a connect timeout of a few
-//! seconds, a `pool_idle_timeout` below the five seconds after which Azurite closes idle connections, and
-//! `redirect::Policy::none()`.
 
-mod connection;
-
-mod account;
+mod store;
 
 mod table;
+
+mod missing;
 
 mod entity;
 mod etag;
 mod key;
+mod operation;
+mod page;
 mod query;
-mod transaction;
 
 mod error;
+mod invalid;
+pub mod limits;
 mod retry;
 
-mod answer;
-mod exchange;
-mod sign;
-mod trouble;
+mod grouping;
+mod time;
+mod wire_size;
 
-pub use account::Account;
-pub use connection::{ConnectionString, ConnectionStringError};
+mod azure;
+
+mod evaluation;
+
+mod memory;
+
+#[cfg(feature = "embedded")]
+mod embedded;
+
+mod decorators;
+
+#[cfg(feature = "suite")]
+pub mod suite;
+
+pub use azure::{AzureTables, ConnectionString, ConnectionStringError};
+pub use decorators::{Call, Delayed, Fault, Faulty, Pause, Recorded, RecordedCall, Rule};
+#[cfg(feature = "embedded")]
+pub use embedded::EmbeddedStore;
 pub use entity::{Entity, Stored, Value};
-pub use error::{CredentialKind, Error, Failure, Invalid};
+pub use error::{Cause, CredentialKind, Error, Failure};
 pub use etag::Etag;
-pub use query::{Comparison, Continuation, Page, Query};
+pub use grouping::in_transactions;
+pub use invalid::Invalid;
+pub use key::TableName;
+pub use memory::MemoryStore;
+pub use missing::insert_missing;
+pub use operation::Operation;
+pub use page::{Continuation, Moment, Page};
+pub use query::{Comparison, Query};
 pub use retry::{Deadline, Retry};
+pub use store::{Answered, Reply, StoreTime, TableStore};
 pub use table::Table;
-pub use transaction::Operation;
 
 /// Compiles the example in the README.
 #[cfg(doctest)]

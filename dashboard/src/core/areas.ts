@@ -1,13 +1,13 @@
-/** Which areas there are to follow: those that a device was seen in, and those that are followed. */
+/** The areas that can be followed: those that a device was seen in, and those that are followed. */
 import type { Fleet } from "./fleet";
 import { compareNaturally } from "./order";
 
-/** Remembers areas for as long as the page is open: what is not followed is not heard of any more. */
+/** Remembers areas for as long as the page is open, because the page no longer hears of those that it does not follow. */
 export class Areas {
   private readonly seen = new Set<string>();
   private sorted: readonly string[] | null = [];
 
-  /** Takes note of the rows that changed last. A device without an area is followed with all areas only. */
+  /** Adds the areas of the rows that changed last. */
   note({ rows, touched }: Fleet): void {
     for (const slot of touched) this.add(rows[slot]?.device.area ?? "");
   }
@@ -18,7 +18,7 @@ export class Areas {
     this.sorted = null;
   }
 
-  /** In people's order. */
+  /** Sorted as people sort names. */
   get known(): readonly string[] {
     this.sorted ??= [...this.seen].sort(compareNaturally);
     return this.sorted;

@@ -1,20 +1,20 @@
-/** Which measurements are shown, in which order and with how many decimals. Pure. */
+/** The measurement columns: which, in which order, and with how many decimals. Pure. */
 import type { Fleet, Trait } from "./fleet";
 import type { Measurement } from "./wire";
 
 /** One measurement column. */
 export interface Column {
   readonly name: string;
-  /** The name as a heading, e.g. `Temperature`. */
+  /** The heading, e.g. `Temperature`. */
   readonly label: string;
   readonly unit: string;
   readonly decimals: number;
-  /** The valid range, where there is one. */
+  /** The valid range; `null` where it has no bound. */
   readonly min: number | null;
   readonly max: number | null;
 }
 
-/** The measurements that any device has: in the catalogue's order, or by name while there is no catalogue. */
+/** A column for each measurement that some device has: in the catalogue's order, or by name while there is no catalogue. */
 export function columnsOf(fleet: Fleet): readonly Column[] {
   const catalogue = fleet.measurements ?? withoutCatalogue(fleet.traits);
   return catalogue.flatMap((measurement) => {
@@ -23,7 +23,7 @@ export function columnsOf(fleet: Fleet): readonly Column[] {
   });
 }
 
-/** Whether two lists of columns are drawn alike. */
+/** Whether two lists of columns look the same. */
 export function sameColumns(one: readonly Column[], other: readonly Column[]): boolean {
   return one.length === other.length && one.every((left, index) => {
     const right = other[index];
@@ -31,7 +31,7 @@ export function sameColumns(one: readonly Column[], other: readonly Column[]): b
   });
 }
 
-/** What the predecessor's measurements are, for a service that sends no catalogue. */
+/** The predecessor's measurements, for a service that sends no catalogue. */
 const KNOWN: readonly Measurement[] = [
   { name: "temperature", unit: "°C", min: -40, max: 80 },
   { name: "pressure", unit: "hPa", min: 600, max: 1600 },
@@ -50,13 +50,13 @@ function column(measurement: Measurement, trait: Trait): Column {
   return { name, unit, min, max, label: label(name), decimals: decimals(measurement, trait) };
 }
 
-/** `windSpeed` and `wind_speed` are both `Wind speed`. */
+/** Both `windSpeed` and `wind_speed` give `Wind speed`. */
 function label(name: string): string {
   const words = name.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/[_-]+/g, " ").toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** 0.0001 degrees is about ten metres, which is what a field position is good for. */
+/** 0.0001 degrees are about ten metres, the accuracy of a position in the field. */
 const POSITION_DECIMALS = 4;
 
 function decimals(measurement: Measurement, trait: Trait): number {
@@ -66,7 +66,7 @@ function decimals(measurement: Measurement, trait: Trait): number {
   return decimalsForSpan(span);
 }
 
-/** About a thousandth of what the value can be: finer digits are noise, coarser ones hide change. */
+/** About a thousandth of the span: finer digits are noise, coarser ones hide changes. */
 function decimalsForSpan(span: number): number {
   if (span > 2000) return 0;
   if (span > 10) return 1;

@@ -1,54 +1,54 @@
 /**
  * The state of all devices, as a pure reducer: live messages, snapshots and catch-ups in, the next state out.
  *
- * A live state replaces a row only when its version is newer; equal and older ones are repeats and are dropped. While
- * a snapshot is on its way, live states wait in a buffer and are applied on top of it, so that nothing is lost between
- * the two. The snapshot itself is the store's truth and replaces what was shown before. A catch-up holds only what
- * changed, so it is applied by version and removes nothing.
+ * A live state replaces a row only when its version is higher; those with the same or a lower version are dropped. While a
+ * snapshot is being loaded, live states wait in a buffer and are applied on top of it, so that nothing is lost between the
+ * two. A snapshot is the store's truth and replaces what was shown before. A catch-up holds only what has changed, so it is
+ * applied by version and removes nothing.
  *
- * Where only some areas and devices are followed, a newer state also decides whether a device is shown at all. What was
- * last known of a device that is not shown is kept, so that no older state that comes late brings it back.
+ * When only some areas and devices are followed, a newer state also decides whether a device is shown at all. The last
+ * known state of a device that is not shown is kept, so that no older state brings the device back.
  */
 import { EVERYTHING, isFollowed, type Following } from "./following";
 import type { Batch, Device, Measurement } from "./wire";
 
-/** One device on the page. A row object is never changed, only replaced: whoever kept it can compare by identity. */
+/** One device on the page. A row object is never changed, only replaced, so that rows can be compared by identity. */
 export interface Row {
   readonly device: Device;
-  /** Usual time between two reports in milliseconds, learnt from live messages; `null` until two were seen. */
+  /** Usual time between two reports in milliseconds, learnt from live messages; `null` until there were two. */
   readonly interval: number | null;
 }
 
-/** How the values of one measurement look across all devices, for choosing columns and decimals. */
+/** What the values of one measurement are like over all devices; decides columns and decimals. */
 export interface Trait {
   readonly largest: number;
   readonly fractional: boolean;
 }
 
-/** What became of the device states received since the page was opened. */
+/** Counts the device states received since the page was opened. */
 export interface Tally {
   readonly applied: number;
-  /** Repeats and states that a newer one had overtaken. */
+  /** Repeats, and states older than the one shown. */
   readonly dropped: number;
   readonly malformed: number;
 }
 
 export interface Fleet {
   readonly rows: readonly Row[];
-  /** Device id to index in `rows`. A new map exactly when the set of devices changed. */
+  /** Device id to index in `rows`. It is a new map if, and only if, the set of devices changed. */
   readonly slots: ReadonlyMap<string, number>;
   readonly following: Following;
-  /** The newest state that is known of a device that is not in `rows`. */
+  /** The newest known states of devices that are not in `rows`. */
   readonly away: ReadonlyMap<string, Device>;
-  /** The service's catalogue; `null` until a snapshot brought it. */
+  /** The service's catalogue; `null` before the first snapshot. */
   readonly measurements: readonly Measurement[] | null;
   readonly traits: ReadonlyMap<string, Trait>;
-  /** The newest live state of each device while a snapshot is awaited; `null` otherwise. */
+  /** While a snapshot is being loaded, the newest live state of each device; otherwise `null`. */
   readonly buffer: ReadonlyMap<string, Device> | null;
   readonly tally: Tally;
-  /** States with an older version but a later report: the store has been started anew behind the page. */
+  /** How many states had a lower version but a later report: the store was set up anew while the page was open. */
   readonly contradictions: number;
-  /** Indices of the rows that the last action changed. */
+  /** Indices in `rows` of those that the last action changed. */
   readonly touched: readonly number[];
 }
 
@@ -57,13 +57,13 @@ interface Loaded extends Batch {
 }
 
 export type FleetAction =
-  /** Live messages start, or a snapshot is asked for: hold them back. */
+  /** Hold live messages back from now on: a snapshot will come. */
   | { readonly kind: "buffer" }
   | { readonly kind: "messages"; readonly devices: readonly Device[]; readonly malformed: number; readonly at: number }
   | { readonly kind: "snapshot" } & Loaded
-  /** What changed since an earlier reply. */
+  /** What has changed since an earlier reply. */
   | { readonly kind: "catchUp"; readonly elsewhere: readonly Device[] } & Loaded
-  /** Other devices are wanted from now on. */
+  /** Other devices are followed from now on. */
   | { readonly kind: "follow"; readonly following: Following }
   /** No snapshot will come: apply what was held back. */
   | { readonly kind: "release" };
@@ -99,8 +99,8 @@ export function reduceFleet(fleet: Fleet, action: FleetAction): Fleet {
 }
 
 /**
- * Whether any of these states should have come as a message: it is newer than all that has arrived, what is held back
- * included, and of a device that is or was shown.
+ * Whether one of these states should have come as a message: it is newer than everything that has arrived, including what
+ * is held back, and its device is followed or shown.
  */
 export function hasNews(fleet: Fleet, devices: readonly Device[]): boolean {
   return devices.some((device) => {
@@ -118,7 +118,7 @@ function newestOf(fleet: Fleet, id: string): Device | undefined {
   return rowOf(fleet, id)?.device ?? fleet.away.get(id);
 }
 
-/** The predecessor's messages carry no time; when they arrived is the best that is known. */
+/** The predecessor's messages have no time, so the time of their arrival is used. */
 function dated(device: Device, at: number): Device {
   return device.reportedAt === null ? { ...device, reportedAt: at } : device;
 }
@@ -149,7 +149,7 @@ function applyHeld(fleet: Fleet): Fleet {
   return applyLive({ ...fleet, buffer: null }, [...(fleet.buffer?.values() ?? [])]);
 }
 
-/** The next fleet under construction. Copies an index only if it changes, so that a message costs little. */
+/** The next fleet under construction. Copies a map only when it changes, so that a message costs little. */
 class Draft {
   /** `null` where a device has left. */
   private readonly rows: (Row | null)[];
@@ -178,7 +178,7 @@ class Draft {
     this.accept(slot, { device, interval: this.intervalOf(row, device) });
   }
 
-  /** The device has moved to where nobody here looks, unless it is known to have moved on. */
+  /** The device is no longer among those that are followed, unless a newer state is known. */
   leave(device: Device): void {
     const slot = this.slotOf(device.id);
     const known = slot === undefined ? this.lastOf(device.id) : this.rows[slot]?.device;
@@ -257,7 +257,7 @@ function replaceAll(fleet: Fleet, { devices, measurements, malformed }: Loaded):
   });
 }
 
-/** What is known of devices that have no slot: the newest of what was known and what there is now. */
+/** The newest known states of the devices without a slot. */
 function awayFrom(slots: Fleet["slots"], before: Fleet["away"], devices: readonly Device[]): Fleet["away"] {
   const away = new Map(before);
   for (const device of devices) {
@@ -269,19 +269,19 @@ function awayFrom(slots: Fleet["slots"], before: Fleet["away"], devices: readonl
 }
 
 function catchUp(fleet: Fleet, { devices, elsewhere, measurements, malformed }: Loaded & { readonly elsewhere: readonly Device[] }): Fleet {
-  // Reports were missed in between, so the gap to the row shown is no rhythm.
+  // Reports were missed in between, so the time between the two says nothing about the interval.
   const draft = new Draft(fleet, (row) => row.interval);
   for (const device of devices) draft.apply(device);
   for (const device of elsewhere) draft.leave(device);
   return withHeld({
     ...draft.finish(),
-    // Rows that repeat are how catch-ups overlap, and say nothing about the messages.
+    // Only live messages are counted: catch-ups always repeat some rows.
     tally: withTally(fleet, { malformed }).tally,
     measurements: measurements.length > 0 ? measurements : fleet.measurements,
   });
 }
 
-/** Rows that are not followed any more go at once; those that are followed now come with the next snapshot. */
+/** Removes the rows that are no longer followed; those that are followed now come with the next snapshot. */
 function follow(fleet: Fleet, following: Following): Fleet {
   const rows = fleet.rows.filter(({ device }) => isFollowed(following, device));
   if (rows.length === fleet.rows.length) return { ...fleet, following, touched: [] };
@@ -289,14 +289,14 @@ function follow(fleet: Fleet, following: Following): Fleet {
   return { ...fleet, following, rows, slots, away: awayFrom(slots, fleet.away, fleet.rows.map(({ device }) => device)), touched: [] };
 }
 
-/** Applies what was held back on top of what a reply brought. */
+/** Applies the messages that were held back on top of a reply. */
 function withHeld(replied: Fleet): Fleet {
   const applied = applyHeld(replied);
   const touched = replied.touched.flatMap((slot) => applied.slots.get(replied.rows[slot]?.device.id ?? "") ?? []);
   return { ...applied, touched: [...new Set([...touched, ...applied.touched])] };
 }
 
-/** A device that moved between two pages of a snapshot is listed twice. */
+/** A device that changed while the pages of a snapshot were read may be listed twice. */
 function newestById(devices: readonly Device[]): Map<string, Device> {
   const newest = new Map<string, Device>();
   for (const device of devices) {
@@ -307,10 +307,10 @@ function newestById(devices: readonly Device[]): Map<string, Device> {
 }
 
 /**
- * What a snapshot makes of one device. A lower version with a later report is a store that was started anew, and wins;
- * a lower version with an earlier report is a reply that was overtaken on its way, and loses. A service that knows no
- * filters tells of devices that are not followed, too. Of a device that was only said to be elsewhere no report is known;
- * the snapshot, which was asked for later, is believed.
+ * The row of a device after a snapshot; none if it is not followed, because a service without filters also sends those.
+ * When the snapshot has a lower version with a later report, the store was set up anew, and the snapshot wins. When it has
+ * a lower version with an earlier report, live messages were faster than the snapshot, and the known state wins. Of a device
+ * that a catch-up only said to be elsewhere no report is known; the snapshot was asked for later and wins.
  */
 function keepOrReplace(fleet: Fleet, device: Device): Row | readonly [] {
   const row = rowOf(fleet, device.id);
@@ -324,9 +324,9 @@ function isLater(device: Device, than: Device): boolean {
   return device.reportedAt !== null && than.reportedAt !== null && device.reportedAt > than.reportedAt;
 }
 
-/** Weight of the newest gap: about the last five reports decide, so a changed rhythm is learnt soon. */
+/** Weight of the newest gap: about the last five reports decide, so that a changed interval is learnt soon. */
 const NEWEST_GAP = 0.3;
-/** A longer gap than this many usual ones is an outage, not a rhythm, and counts only as much as this. */
+/** A gap longer than this many usual ones is an outage and counts as this many. */
 const LONGEST_GAP = 4;
 
 function learnInterval(row: Row, device: Device): number | null {

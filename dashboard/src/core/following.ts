@@ -1,7 +1,7 @@
-/** Which devices a page wants to see: areas and single devices, or everything. Pure. */
+/** Which devices a page follows: areas and single devices, or everything. Pure. */
 import type { Device } from "./wire";
 
-/** Both empty: everything. */
+/** When both are empty, everything is followed. */
 export interface Following {
   readonly areas: readonly string[];
   readonly devices: readonly string[];
@@ -17,7 +17,7 @@ export function isFollowed(following: Following, { id, area }: Pick<Device, "id"
   return followsEverything(following) || following.areas.includes(area) || following.devices.includes(id);
 }
 
-/** The groups that the service sends these devices' changes to, each once. */
+/** The groups to which the service sends changes of these devices, each once. */
 export function groupsOf(following: Following): readonly string[] {
   if (followsEverything(following)) return ["all"];
   const { areas, devices } = following;

@@ -1,9 +1,9 @@
-/** Numbers and times as people read them. Pure; English; no locale of the machine, so that every screen says the same. */
+/** Numbers and times as people read them. Pure. Always English, so that every screen says the same. */
 
 /** Shown where there is no value. */
 export const MISSING = "–";
 
-/** A measured value; `–` when there is none, a true minus sign before negative ones, never `−0.0`. */
+/** A measured value, with a true minus sign and never as `−0.0`; `–` when there is none. */
 export function formatValue(value: number | null | undefined, decimals: number): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return MISSING;
   const digits = Math.abs(value).toFixed(decimals);
@@ -15,7 +15,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** How long ago, in the largest unit that fits: `0 s`, `59 s`, `4 min`, `3 h`, `2 d`. A negative age is the clocks' fault. */
+/** An age in the largest unit that fits: `0 s`, `59 s`, `4 min`, `3 h`, `2 d`. A negative age (clocks differ) counts as 0. */
 export function formatAge(milliseconds: number | null): string {
   if (milliseconds === null) return MISSING;
   const age = Math.max(0, milliseconds);
@@ -25,30 +25,30 @@ export function formatAge(milliseconds: number | null): string {
   return `${Math.floor(age / DAY)} d`;
 }
 
-/** A usual time between two reports: `0.4 s`, `2.5 s`, `12 s`, `5 min`. */
+/** The usual time between two reports: `0.4 s`, `2.5 s`, `12 s`, `5 min`. */
 export function formatInterval(milliseconds: number): string {
   if (milliseconds < 9_950) return `${(milliseconds / SECOND).toFixed(1).replace(/\.0$/, "")} s`;
   return formatAge(Math.round(milliseconds / SECOND) * SECOND);
 }
 
-/** Updates per second: one decimal while it means something. */
+/** Updates per second, with one decimal below 100. */
 export function formatRate(perSecond: number): string {
   return perSecond >= 100 || perSecond === 0 ? Math.round(perSecond).toString() : perSecond.toFixed(1);
 }
 
-/** The time of day on this machine's wall, `14:03:07`. */
+/** The local time of day, `14:03:07`. */
 export function formatClock(milliseconds: number): string {
   const time = new Date(milliseconds);
   return [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":");
 }
 
-/** A moment that may be on another day, `2026-11-26 14:03:07`. */
+/** Local date and time, `2026-11-26 14:03:07`. */
 export function formatMoment(milliseconds: number): string {
   const time = new Date(milliseconds);
   return `${time.getFullYear()}-${twoDigits(time.getMonth() + 1)}-${twoDigits(time.getDate())} ${formatClock(milliseconds)}`;
 }
 
-/** Whole numbers with thin spaces between thousands, for running text. */
+/** A whole number with thin spaces between thousands. */
 export function formatWhole(value: number): string {
   return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }

@@ -1,23 +1,23 @@
-/** Whether a device still reports as it used to, derived from time alone: nothing is stored that could stay wrong. Pure. */
+/** Whether a device still reports as usual. Always computed from its last report and the time, never stored. Pure. */
 import type { Row } from "./fleet";
 
 /**
- * By the device's own interval. `live`: as usual. `late`: about three reports missed. `stale`: about ten. `lost`: about
- * thirty. `unknown`: never said when it reported.
+ * Measured by the device's own interval. `live`: reports as usual. `late`: missed about three reports. `stale`: about ten.
+ * `lost`: about thirty. `unknown`: its states have no time.
  */
 export const FRESHNESSES = ["live", "late", "stale", "lost", "unknown"] as const;
 export type Freshness = (typeof FRESHNESSES)[number];
 
-/** What is said of a device in one word: a live one whose values stay the same is steady, which is not the same as silent. */
+/** A device in one word. A live device whose values stay the same is `steady`; it reports, so it is not silent. */
 export type Condition = Freshness | "steady";
 
-/** How many devices are in each state; the steady ones are among the live ones. */
+/** How many devices are in each condition. The steady ones are counted as live, too. */
 export type Census = Readonly<Record<Condition, number>>;
 
-/** Until its rhythm is known, a device is taken for one that reports every five minutes. */
+/** Until its interval is known, a device is assumed to report every five minutes. */
 export const ASSUMED_INTERVAL = 300_000;
 
-/** Judges one row at a time `now` by the service's clock. */
+/** The freshness of one row. `now` is by the service's clock. */
 export function freshnessOf(row: Row, now: number): Freshness {
   const { reportedAt } = row.device;
   if (reportedAt === null) return "unknown";
@@ -44,14 +44,14 @@ export function census(rows: readonly Row[], now: number): Census {
 }
 
 /**
- * When each state begins. The service's clock is known to about a second, and a batch may wait a moment, so that there is
- * no alarm within the first five seconds; what sounds worse waits longer.
+ * When each state begins: after this many intervals and a grace time. The service's clock is known only to about a second,
+ * and a batch may take a moment, so nothing is late within the first five seconds. The worse states have a longer grace.
  */
 const LATE = { intervals: 3, grace: 5_000 };
 const STALE = { intervals: 10, grace: 20_000 };
 const LOST = { intervals: 30, grace: 60_000 };
 
-/** So many reports in a row have changed nothing: fewer are a slow day, not a sensor that stands still. */
+/** After this many reports without a change a device is steady; fewer are quite usual. */
 const STEADY_REPORTS = 10;
 
 function isUnchanged({ device: { reportedAt, changedAt }, interval }: Row): boolean {

@@ -1,11 +1,11 @@
-/** What each device reported since the page was opened: bounded in total, whatever the number of devices. */
+/** What each device has reported since the page was opened. Its size is bounded for any number of devices. */
 import type { Device } from "./wire";
 
-/** Samples kept over all devices. At five numbers of 8 bytes a sample this is 24 MB, which a phone can spare. */
+/** Samples of all devices together. With five numbers of 8 bytes per sample these are 24 MB, which a phone can spare. */
 export const TOTAL_SAMPLES = 600_000;
 /** Half an hour at one report per second. */
 export const MOST_PER_DEVICE = 1800;
-/** Enough for a sparkline. With 10,000 devices each keeps this many. */
+/** Enough for a sparkline. With 10,000 devices, each keeps this many. */
 export const LEAST_PER_DEVICE = 60;
 
 /** The samples of all devices. */
@@ -13,12 +13,12 @@ export class History {
   private readonly series = new Map<string, Series>();
   private favourites: ReadonlySet<string> = new Set();
 
-  /** These few devices are looked at closely and keep `MOST_PER_DEVICE`, whatever their share. */
+  /** These few devices keep `MOST_PER_DEVICE` samples, because somebody looks at them closely. */
   favour(ids: Iterable<string>): void {
     this.favourites = new Set(ids);
   }
 
-  /** Remembers a state; one without a time, or from before the last sample, is not a sample. */
+  /** Adds a state. One without a time, or older than the last sample, is left out. */
   record(device: Device): void {
     if (device.reportedAt === null) return;
     let series = this.series.get(device.id);
@@ -31,20 +31,20 @@ export class History {
     return this.series.get(id);
   }
 
-  /** Forgets devices that are no longer there. */
+  /** Removes the devices that are not in `known`. */
   retain(known: ReadonlyMap<string, unknown>): void {
     if (this.series.size <= known.size) return;
     for (const id of this.series.keys()) if (!known.has(id)) this.series.delete(id);
   }
 
-  /** How many samples a device may keep now. */
+  /** How many samples each device may keep with the present number of devices. */
   capacity(): number {
     const share = Math.floor(TOTAL_SAMPLES / Math.max(1, this.series.size));
     return Math.min(MOST_PER_DEVICE, Math.max(LEAST_PER_DEVICE, share));
   }
 }
 
-/** The samples of one device, oldest first: a ring of times and, beside it, one ring of numbers per measurement. */
+/** The samples of one device, oldest first: a ring buffer of times, and one of values for each measurement. */
 export class Series {
   private total = 0;
   private times = new Float64Array(8);
@@ -56,7 +56,7 @@ export class Series {
     return this.size;
   }
 
-  /** How many samples were ever recorded up to this one: tells whether there is something new to draw. */
+  /** The number of this sample since the beginning; it shows whether there is something new to draw. */
   ordinal(index: number): number {
     return this.total - (this.size - 1 - index);
   }
@@ -64,7 +64,7 @@ export class Series {
   push(time: number, values: Readonly<Record<string, number>>, capacity: number): void {
     const last = this.size > 0 ? this.time(this.size - 1) : -Infinity;
     if (time < last) return;
-    // Two states of the same millisecond are one sample, the newer one.
+    // Of two states in the same millisecond, the newer one is kept.
     if (time === last) this.size -= 1;
     this.makeRoom(capacity);
     const slot = (this.start + this.size) % this.times.length;
@@ -79,12 +79,12 @@ export class Series {
     return this.times[(this.start + index) % this.times.length] ?? NaN;
   }
 
-  /** NaN where the device did not have the measurement. */
+  /** NaN where the sample does not have the measurement. */
   value(name: string, index: number): number {
     return this.columns.get(name)?.[(this.start + index) % this.times.length] ?? NaN;
   }
 
-  /** Index of the last sample at or before a time; -1 if all are later. */
+  /** Index of the last sample at or before a time; -1 when all are later. */
   indexAt(time: number): number {
     let [low, high] = [0, this.size];
     while (low < high) {

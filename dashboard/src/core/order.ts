@@ -1,8 +1,8 @@
-/** Which devices are listed, and in which order. Pure. */
+/** Which devices the table lists, and in which order. Pure. */
 import type { Fleet, Row } from "./fleet";
 import { conditionOf, freshnessOf, type Condition } from "./freshness";
 
-/** What the table can be sorted by; measurements by their name. */
+/** What the table can be sorted by. A measurement is named as in `value:temperature`. */
 export type SortKey = "device" | "area" | "count" | "age" | "steady" | `value:${string}`;
 
 export interface Sort {
@@ -10,7 +10,7 @@ export interface Sort {
   readonly direction: "ascending" | "descending";
 }
 
-/** Which devices are listed by how they report. */
+/** Lists only the devices in this condition, or all. */
 export type Show = Condition | "all";
 
 export interface Query {
@@ -20,20 +20,20 @@ export interface Query {
   readonly sort: Sort;
 }
 
-/** Places of ids and areas in people's order (`sensor-2` before `sensor-10`), worked out once per set of devices. */
+/** Ids and areas sorted as people sort names (`sensor-2` before `sensor-10`), computed once per set of devices. */
 export interface Ranks {
   readonly device: Places;
   readonly area: Places;
 }
 
-/** A sorted set of texts, and where each one stands in it. */
+/** A sorted set of texts, each with its index. */
 type Places = ReadonlyMap<string, number>;
 
 export const DEFAULT_SORT: Sort = { key: "device", direction: "ascending" };
 
 export const NO_RANKS: Ranks = { device: new Map(), area: new Map() };
 
-/** What was ranked `before` stays sorted, so that one more device among ten thousand costs a pass and no sort. */
+/** Starts from the ranks before, so that one more device among ten thousand costs one pass instead of a sort. */
 export function rank(rows: readonly Row[], before: Ranks = NO_RANKS): Ranks {
   return {
     device: places(new Set(rows.map((row) => row.device.id)), before.device),
@@ -41,7 +41,7 @@ export function rank(rows: readonly Row[], before: Ranks = NO_RANKS): Ranks {
   };
 }
 
-/** Ids of the devices to list, in order; those that are not ranked are not listed. */
+/** Ids of the devices to list, in order. Devices without a rank are left out. */
 export function arrange(fleet: Fleet, { sort, ...query }: Query, ranks: Ranks, now: number): readonly string[] {
   const listed = byPlace(fleet, ranks).filter(matching(query, now));
   const sorted = sort.key === "device" ? inDirection(listed, sort.direction) : byValue(listed, sort, ranks);
@@ -57,8 +57,8 @@ function inDirection(rows: readonly Row[], direction: Sort["direction"]): readon
 }
 
 /**
- * Equal ones stay in their places. Missing values come last in both directions: they are never what one sorts for. Numbers
- * beside the rows, because ten thousand are sorted between two frames.
+ * Rows with equal values keep their order. Missing values come last in both directions, because nobody sorts to find them.
+ * The values are put into an array first, because ten thousand rows must be sorted between two frames.
  */
 function byValue(rows: readonly Row[], { key, direction }: Sort, ranks: Ranks): readonly Row[] {
   const sign = direction === "ascending" ? 1 : -1;
@@ -67,12 +67,12 @@ function byValue(rows: readonly Row[], { key, direction }: Sort, ranks: Ranks): 
     return value === null ? Infinity : sign * value;
   });
   const at = (index: number): number => values[index] ?? Infinity;
-  // The difference of two missing ones is NaN, and then the places decide.
+  // The difference of two missing values is NaN; then the index decides.
   const order = [...rows.keys()].sort((one, other) => at(one) - at(other) || one - other);
   return order.flatMap((index) => rows[index] ?? []);
 }
 
-/** Keeps a given order: devices that left are dropped, new ones are appended. For the time somebody reads the table. */
+/** Keeps an order while somebody reads the table: devices that left are removed, new ones are appended. */
 export function hold(order: readonly string[], fleet: Fleet, query: Query, now: number): readonly string[] {
   const kept = order.filter((id) => fleet.slots.has(id));
   const listed = new Set(kept);
@@ -80,7 +80,7 @@ export function hold(order: readonly string[], fleet: Fleet, query: Query, now: 
   return [...kept, ...added.map((row) => row.device.id)];
 }
 
-/** Whether the order can change without a device coming or going. */
+/** Whether the list can change without a device being added or removed. */
 export function isMoving(query: Query): boolean {
   return query.show !== "all" || (query.sort.key !== "device" && query.sort.key !== "area");
 }
@@ -115,7 +115,7 @@ function sortValue(row: Row, key: SortKey, ranks: Ranks): number | null {
       return device.area === "" ? null : (ranks.area.get(device.area) ?? null);
     case "count":
       return device.count;
-    // Youngest first when ascending: a later time is a smaller age.
+    // A later time is a smaller age, and so comes first in ascending order.
     case "age":
       return device.reportedAt === null ? null : -device.reportedAt;
     case "steady":
@@ -125,7 +125,7 @@ function sortValue(row: Row, key: SortKey, ranks: Ranks): number | null {
   }
 }
 
-/** As people order names: `sensor-2` before `sensor-10`, `Zürich` beside `zurich`. */
+/** Compares as people sort names: `sensor-2` before `sensor-10`, `Zürich` next to `zurich`. */
 export function compareNaturally(one: string, other: string): number {
   return compare(naturalKey(one), naturalKey(other)) || compare(one, other);
 }
@@ -134,13 +134,13 @@ function places(texts: ReadonlySet<string>, before: Places): Places {
   const kept = [...before.keys()].filter((text) => texts.has(text));
   const added = [...texts].filter((text) => !before.has(text));
   if (added.length === 0 && kept.length === before.size) return before;
-  // Sorting takes a run that is in order already in one pass.
+  // What is sorted already costs the sort only one pass.
   const sorted = [...kept, ...added].map((text) => ({ text, key: naturalKey(text) }));
   sorted.sort((one, other) => compare(one.key, other.key) || compare(one.text, other.text));
   return new Map(sorted.map(({ text }, place) => [text, place]));
 }
 
-/** Orders by code units as people do: without case and accents, numbers by their length first. */
+/** A text whose code units sort as people sort the name: without case and accents, and longer numbers after shorter ones. */
 function naturalKey(text: string): string {
   const letters = text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   return letters.replace(/\d+/g, (digits) => {

@@ -3,7 +3,7 @@
 const BUCKET = 250;
 const BUCKETS = 20;
 
-/** A wheel of quarter-second counters; time comes from the caller. */
+/** A ring of quarter-second counters. The caller gives the time. */
 export class Rate {
   private readonly counts = new Uint32Array(BUCKETS);
   private readonly started: number;

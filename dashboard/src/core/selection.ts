@@ -1,8 +1,8 @@
-/** Which devices are in the chart, each in a place that gives it its colour. Pure. */
+/** The devices in the chart. Each has a place, which decides its colour. Pure. */
 
-/** More lines than this cannot be told apart. */
+/** The most lines that can be told apart. */
 export const PLACES = 6;
-/** How many devices are in the chart before somebody chooses. */
+/** How many devices are in the chart until somebody chooses. */
 const AT_FIRST = 4;
 
 /** Device ids by place; `null` is a free place. */
@@ -14,7 +14,7 @@ export function placeOf(selection: Selection, id: string): number {
   return selection.indexOf(id);
 }
 
-/** Takes the device out, or puts it into the first free place; when all are taken, the last one gives way. */
+/** Removes the device, or puts it into the first free place. When there is none, it replaces the last one. */
 export function toggle(selection: Selection, id: string): Selection {
   const place = placeOf(selection, id);
   if (place >= 0) return selection.with(place, null);
@@ -27,7 +27,7 @@ export function firstOf(ids: readonly string[]): Selection {
   return NOTHING_SELECTED.map((_, place) => (place < AT_FIRST ? (ids[place] ?? null) : null));
 }
 
-/** A wanted list of devices, as it came with the page's address. */
+/** These devices, as listed in the page's address. */
 export function selectionOf(ids: readonly string[]): Selection {
   return NOTHING_SELECTED.map((_, place) => ids[place] ?? null);
 }

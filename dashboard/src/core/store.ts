@@ -1,8 +1,8 @@
-/** Holds the fleet and takes actions in order; messages that follow each other are applied together, when somebody looks. */
+/** Holds the fleet and a queue of actions. They are applied when somebody looks, neighbouring messages in one step. */
 import { EMPTY_FLEET, reduceFleet, type Fleet, type FleetAction } from "./fleet";
 import { EVERYTHING, type Following } from "./following";
 
-/** More waiting device states than this are applied at once, for instance in a page that is in the background. */
+/** When more device states than this are waiting, they are applied at once, for instance in a page in the background. */
 const MOST_WAITING = 5_000;
 
 export class Store {
@@ -10,8 +10,8 @@ export class Store {
   private queue: FleetAction[] = [];
   private waiting = 0;
 
-  /** `changed` is told after every action that was applied. */
-  constructor(private readonly changed: (fleet: Fleet) => void, following: Following = EVERYTHING) {
+  /** `onStep` is called after every action that was applied. */
+  constructor(private readonly onStep: (fleet: Fleet) => void, following: Following = EVERYTHING) {
     this.current = { ...EMPTY_FLEET, following };
   }
 
@@ -31,12 +31,12 @@ export class Store {
     this.waiting = 0;
     for (const action of joined(queue)) {
       this.current = reduceFleet(this.current, action);
-      this.changed(this.current);
+      this.onStep(this.current);
     }
   }
 }
 
-/** The same actions, with neighbouring messages made into one. */
+/** The same actions, with neighbouring messages joined into one. */
 function joined(actions: readonly FleetAction[]): readonly FleetAction[] {
   const result: FleetAction[] = [];
   let run: Extract<FleetAction, { kind: "messages" }>[] = [];

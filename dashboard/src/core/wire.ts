@@ -1,18 +1,18 @@
 /**
- * What the service sends, read from `unknown` into types. The only module that knows the names on the wire, the
- * predecessor's (`DeviceId`, `Celsius`, `hPa`, …) included. It never throws: what it cannot read, it counts.
+ * Reads what the service sends, from `unknown` into types. Only this module knows the names of device states on the wire,
+ * including those of the predecessor (`DeviceId`, `Celsius`, `hPa`, …). It never throws; it counts what it cannot read.
  */
 
-/** One device's state as the service last told it. Times are milliseconds since 1970, by the service's clock. */
+/** The state of one device. Times are milliseconds since 1970, by the service's clock. */
 export interface Device {
   readonly id: string;
-  /** The place it stands in, letter by letter as the service names it; empty when none is known. */
+  /** The area, spelled exactly as the service does; empty when it is not known. */
   readonly area: string;
-  /** Measurements by name. A missing one is absent; 0 is a value. */
+  /** Values by measurement. One without a value is absent. */
   readonly values: Readonly<Record<string, number>>;
-  /** Valid readings ever counted. */
+  /** How many valid readings were ever counted. */
   readonly count: number | null;
-  /** Grows with every change of the state; decides which of two states is the newer one. */
+  /** Grows with every change of the state, and so tells which of two states is newer. */
   readonly version: number;
   readonly reportedAt: number | null;
   readonly changedAt: number | null;
@@ -21,13 +21,13 @@ export interface Device {
 /** One entry of the service's catalogue. */
 export interface Measurement {
   readonly name: string;
-  /** As people read it, e.g. `°C`; empty for a plain number. */
+  /** E.g. `°C`; empty for a plain number. */
   readonly unit: string;
   readonly min: number | null;
   readonly max: number | null;
 }
 
-/** Device states that could be read, and how many entries could not. */
+/** The device states that could be read, and how many entries could not. */
 export interface Batch {
   readonly devices: readonly Device[];
   readonly malformed: number;
@@ -36,11 +36,11 @@ export interface Batch {
 /** One reply of `getdevicestate`. */
 export interface SnapshotPage extends Batch {
   readonly measurements: readonly Measurement[];
-  /** Devices that changed and are not, or not any more, among those asked for. Only id, area and version are told. */
+  /** Devices that have changed and are not, or no longer, among those asked for. Only their id, area and version are known. */
   readonly elsewhere: readonly Device[];
   /** Where the next page starts; `null` on the last one. */
   readonly continuation: string | null;
-  /** Names the moment of this reply, to ask later for what changed since; `null` from a service that cannot be asked. */
+  /** For asking later what has changed since this reply; `null` from a service that does not support that. */
   readonly cursor: string | null;
 }
 
@@ -49,7 +49,7 @@ export function readMessage(argument: unknown): Batch {
   return readDevices(Array.isArray(argument) ? argument : [argument]);
 }
 
-/** Reads a snapshot reply; `null` when it is none. The predecessor's bare array of rows is one. */
+/** Reads a reply of `getdevicestate`, or the predecessor's bare array of rows; `null` for anything else. */
 export function readSnapshotPage(body: unknown): SnapshotPage | null {
   if (Array.isArray(body)) return { ...readDevices(body), measurements: [], elsewhere: [], continuation: null, cursor: null };
   if (!isRecord(body) || !Array.isArray(body["devices"])) return null;
@@ -68,18 +68,17 @@ export function readErrorCode(body: unknown): string {
 }
 
 /**
- * Seconds after which every process of the service sends to a group that it confirmed; `null` when the reply does not
- * say so.
+ * Seconds after which every process of the service sends to a confirmed group; `null` when the reply does not say.
  */
 export function readSettlingTime(body: unknown): number | null {
   const seconds = isRecord(body) ? finite(body["settlesAfterSeconds"]) : null;
   return seconds !== null && seconds >= 0 ? seconds : null;
 }
 
-/** Members that describe the state and are no measurements. */
+/** Members of a state that are not measurements. */
 const RESERVED: ReadonlySet<string> = new Set(["deviceId", "geo", "count", "version", "reportedAt", "changedAt"]);
 
-/** The predecessor's numeric members that are no measurements. */
+/** The predecessor's numeric members that are not measurements. */
 const OLD_RESERVED: ReadonlySet<string> = new Set(["count", "Count", "Id", "messageId", "Schema", "schema"]);
 
 /** The predecessor's names of measurements. */
@@ -106,7 +105,7 @@ function readDevice(entry: unknown): Device | null {
   if (!isRecord(entry)) return null;
   const id = text(entry["deviceId"] ?? entry["DeviceId"]);
   const count = whole(entry["count"] ?? entry["Count"]);
-  // The predecessor has no version; its count grows with every change of the row, which is the same promise.
+  // The predecessor has no version, but its count grows with every change of the row as well.
   const version = "version" in entry ? whole(entry["version"]) : count;
   if (id === "" || version === null) return null;
   return {
@@ -120,7 +119,7 @@ function readDevice(entry: unknown): Device | null {
   };
 }
 
-/** A catalogue may name a measurement `Pressure`: the old names are only old where there is no version. */
+/** Only states without a version have the predecessor's names: a catalogue may have a measurement called `Pressure`. */
 function readValues(entry: Record<string, unknown>): Record<string, number> {
   const old = !("version" in entry);
   const reserved = old ? OLD_RESERVED : RESERVED;
@@ -151,7 +150,7 @@ function text(value: unknown): string {
   return typeof value === "string" ? value.trim() : "";
 }
 
-/** Not trimmed: groups and filters are told apart to the letter. */
+/** Not trimmed, because groups and filters compare names exactly. */
 function name(value: unknown): string {
   return typeof value === "string" && value.trim() !== "" ? value : "";
 }

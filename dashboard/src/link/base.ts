@@ -1,8 +1,9 @@
-/** Where the service is. Pure. */
+/** The address of the service. Pure. */
 
 /**
- * The address that `negotiate` and `getdevicestate` are under: `?api=…`, else the page's `fieldcast-api` meta element,
- * else `/api` of the page's own origin. A bare origin means its `/api`. `null` for an address that is not http or https.
+ * The address that `negotiate` and `getdevicestate` are under: `?api=…` if given, otherwise the page's `fieldcast-api` meta
+ * element, otherwise `/api` of the page's own origin. An origin without a path means its `/api`. `null` for an address that
+ * is not http or https.
  */
 export function apiBase(page: URL, meta: string | null): string | null {
   const wanted = page.searchParams.get("api")?.trim() || meta?.trim() || "/api";

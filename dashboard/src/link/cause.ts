@@ -1,26 +1,26 @@
-/** Why a link failed, as data: made from whatever was thrown, turned into words by the view. Pure. */
+/** Why a link failed, as data. It is made from the error that was thrown, and the view turns it into words. Pure. */
 
 /**
- * What was being asked for: `negotiate` of the API where the SignalR service is, `push` of that service the connection,
- * `subscribe` of the API the messages of a group, `snapshot` of the API the device states.
+ * The step that failed. The API is asked where the SignalR service is (`negotiate`), to send a group's messages to the
+ * connection (`subscribe`), and for device states (`snapshot`). The SignalR service is asked for the connection (`push`).
  */
 export type Step = "negotiate" | "push" | "subscribe" | "snapshot";
 
 export type Cause =
-  /** No HTTP answer at all: not running, no network, or refused by the browser for want of CORS headers. */
+  /** No HTTP answer at all: not running, no network, or blocked by the browser because CORS headers are missing. */
   | { readonly kind: "unreachable"; readonly step: Step }
   | { readonly kind: "status"; readonly step: Step; readonly status: number }
   | { readonly kind: "overdue"; readonly step: Step }
-  /** An answer that is not what this page expects. */
+  /** An answer that this page does not understand. */
   | { readonly kind: "unreadable"; readonly step: Step }
-  /** There is no address to ask. */
+  /** The address of the API is not http or https. */
   | { readonly kind: "address" }
   /** The connection had been up and ended. */
   | { readonly kind: "closed" }
-  /** The connection was up, but what changed in the store did not come through it. */
+  /** The connection is up, but changes in the store do not arrive through it. */
   | { readonly kind: "deaf" };
 
-/** A failure that already knows its cause. */
+/** An error with its cause as data. */
 export class LinkError extends Error {
   constructor(readonly reason: Cause) {
     super(`${reason.kind} at ${"step" in reason ? reason.step : "push"}`);
@@ -28,8 +28,8 @@ export class LinkError extends Error {
 }
 
 /**
- * Finds the cause in an error of the SignalR client. Its negotiation failures wrap the HTTP error into text, from which
- * the status has to be read back (`Status code '503'`).
+ * Finds the cause in an error of the SignalR client. When its negotiation fails, the HTTP status is only in the text of the
+ * error (`Status code '503'`).
  */
 export function causeOfConnectError(error: unknown, step: Step): Cause {
   const message = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-/** Runs the connection's state machine: performs its effects on a connection, a loader and a timer that it is given. */
+/** Runs the state machine of the connection: performs its effects on the ports that it is given. */
 import type { Following } from "../core/following";
 import { LinkError, type Cause, type Step } from "./cause";
 import { IDLE, step, type Answer, type Effect, type LinkEvent, type LinkState, type Session } from "./machine";
@@ -6,59 +6,60 @@ import type { Snapshot, Wanted } from "./snapshot";
 
 /** What is used of a SignalR connection. */
 export interface Connection {
-  /** Rejects with a `LinkError`. */
+  /** Rejects with a `LinkError` when the connection cannot be made. */
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** What the service calls it; `null` while it is not connected. */
+  /** The service's name for it; `null` while it is not connected. */
   readonly connectionId: string | null;
   onMessage(handler: (argument: unknown) => void): void;
   onClose(handler: () => void): void;
 }
 
-/** The world around the link. */
-export interface Ports {
+/** What the link needs of the outside world. */
+export interface LinkPorts {
   /** A new connection, not yet started. */
   connect(): Connection;
-  /** Gives the milliseconds until the groups have settled; `null` where there are no groups, and all is sent to all. */
+  /** Gives the milliseconds until the groups have settled; `null` from a service that sends everything to everybody. */
   join(connectionId: string, groups: readonly string[], signal: AbortSignal): Promise<number | null>;
   leave(connectionId: string, groups: readonly string[]): Promise<void>;
-  /** Everything, or what changed since the cursor; `null` when the service refuses that. */
+  /** Loads everything, or what has changed since the cursor; `null` when the service does not accept the cursor. */
   load(wanted: Wanted, signal: AbortSignal): Promise<Snapshot | null>;
   readonly time: Time;
 }
 
-/** Clock, timer and dice. */
+/** Clock, timers and random numbers. */
 export interface Time {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Calls once after so many milliseconds; gives what calls it off. */
+  /** Calls `run` once after this many milliseconds; returns a function that cancels it. */
   after(milliseconds: number, run: () => void): () => void;
   /** 0..1 */
   chance(): number;
 }
 
-/** Who is told what happens, in the order in which it happens. */
+/** Is called as things happen, in their order. */
 export interface Listener {
-  changed(state: LinkState): void;
-  /** From now on live messages must be held back. */
+  onChange(state: LinkState): void;
+  /** Hold live messages back from now on. */
   buffer(): void;
-  message(argument: unknown): void;
-  /** Applies the answer and tells how it compares with what was there. */
-  loaded(snapshot: Snapshot): Pick<Answer, "news" | "contradicted">;
+  onMessage(argument: unknown): void;
+  /** Applies the store's answer and tells how it compares with what was there. */
+  onSnapshot(snapshot: Snapshot): Pick<Answer, "news" | "contradicted">;
+  /** No answer will come: apply the messages that were held back. */
   release(): void;
 }
 
 export class Link {
   private current: LinkState;
   private connection: Connection | null = null;
-  /** Groups are being left: one of them may be joined again only when that is over. */
+  /** Ends when all groups have been left: only then may one of them be joined again. */
   private leaving: Promise<void> = Promise.resolve();
-  /** What is being asked of the service. */
+  /** Aborts the request to the service that is under way. */
   private asking: AbortController | null = null;
-  private calledOff: () => void = () => undefined;
+  private cancelWake: () => void = () => undefined;
 
   constructor(
-    private readonly ports: Ports,
+    private readonly ports: LinkPorts,
     private readonly listener: Listener,
     following: Following,
   ) {
@@ -96,7 +97,7 @@ export class Link {
     const changed = next !== this.current;
     this.current = next;
     for (const effect of effects) this.perform(effect);
-    if (changed) this.listener.changed(this.current);
+    if (changed) this.listener.onChange(this.current);
   }
 
   private perform(effect: Effect): void {
@@ -110,16 +111,16 @@ export class Link {
       case "load":
         return this.load(effect.session, effect);
       case "release":
-        this.asking?.abort();
+        this.abort();
         return this.listener.release();
       case "close":
         return this.close();
       case "wake":
-        this.calledOff();
-        this.calledOff = this.ports.time.after(effect.after, () => this.dispatch({ kind: "woke" }));
+        this.cancelWake();
+        this.cancelWake = this.ports.time.after(effect.after, () => this.dispatch({ kind: "woke" }));
         return;
       case "sleep":
-        return this.calledOff();
+        return this.cancelWake();
     }
   }
 
@@ -130,7 +131,7 @@ export class Link {
     this.leaving = Promise.resolve();
     connection.onMessage((argument) => {
       if (this.connection !== connection) return;
-      this.listener.message(argument);
+      this.listener.onMessage(argument);
       this.dispatch({ kind: "heard", session });
     });
     connection.onClose(() => this.dispatch({ kind: "lost", session, cause: { kind: "closed" } }));
@@ -141,18 +142,13 @@ export class Link {
   }
 
   private join(session: Session, groups: readonly string[]): void {
-    const { signal } = this.ask();
     const id = this.connection?.connectionId ?? null;
-    // An end that nobody has told of yet.
+    // It has ended, and the close event is still to come.
     if (id === null) return this.dispatch({ kind: "lost", session, cause: { kind: "closed" } });
-    const joining = this.leaving.then(() => this.ports.join(id, groups, signal));
-    joining.then(
-      (settlesAfter) => {
-        if (!signal.aborted) this.dispatch({ kind: "joined", session, settlesAfter });
-      },
-      (error: unknown) => {
-        if (!signal.aborted) this.dispatch({ kind: "lost", session, cause: causeOf(error, "subscribe") });
-      },
+    this.ask(
+      (signal) => this.leaving.then(() => this.ports.join(id, groups, signal)),
+      (settlesAfter) => ({ kind: "joined", session, settlesAfter }),
+      (error) => ({ kind: "lost", session, cause: causeOf(error, "subscribe") }),
     );
   }
 
@@ -163,35 +159,42 @@ export class Link {
   }
 
   private load(session: Session, wanted: Wanted): void {
-    // A catch-up is applied by version and needs nobody to wait for it.
+    // A catch-up is applied by version, so messages need not wait for it.
     if (wanted.since === null) this.listener.buffer();
-    const { signal } = this.ask();
-    this.ports.load(wanted, signal).then(
-      (snapshot) => {
-        if (signal.aborted) return;
-        this.dispatch(snapshot === null ? { kind: "refused", session } : { kind: "loaded", session, answer: this.answer(snapshot) });
-      },
-      (error: unknown) => {
-        if (!signal.aborted) this.dispatch({ kind: "loadFailed", session, cause: causeOf(error, "snapshot") });
-      },
+    this.ask(
+      (signal) => this.ports.load(wanted, signal),
+      (snapshot) => (snapshot === null ? { kind: "cursorExpired", session } : { kind: "loaded", session, answer: this.answer(snapshot) }),
+      (error) => ({ kind: "loadFailed", session, cause: causeOf(error, "snapshot") }),
     );
   }
 
-  /** What was asked before is of no use any more. */
-  private ask(): AbortController {
+  /** Asks the service, in place of what was asked before. */
+  private ask<T>(question: (signal: AbortSignal) => Promise<T>, answered: (answer: T) => LinkEvent, failed: (error: unknown) => LinkEvent): void {
+    this.abort();
+    const asking = new AbortController();
+    this.asking = asking;
+    const then = <V>(event: (value: V) => LinkEvent) => (value: V): void => {
+      if (this.asking !== asking) return;
+      this.asking = null;
+      this.dispatch(event(value));
+    };
+    question(asking.signal).then(then(answered), then(failed));
+  }
+
+  private abort(): void {
     this.asking?.abort();
-    return (this.asking = new AbortController());
+    this.asking = null;
   }
 
   private answer(snapshot: Snapshot): Answer {
-    return { full: snapshot.full, cursor: snapshot.cursor, ...this.listener.loaded(snapshot) };
+    return { full: snapshot.full, cursor: snapshot.cursor, ...this.listener.onSnapshot(snapshot) };
   }
 
   private close(): void {
     const { connection } = this;
     this.connection = null;
-    this.asking?.abort();
-    // The connection is given up; how its end goes is of no interest.
+    this.abort();
+    // The connection is given up; it does not matter whether it ends cleanly.
     connection?.stop().catch(() => undefined);
   }
 }

@@ -1,58 +1,59 @@
 /**
- * The connection as an explicit state machine: an event and a state give the next state and what to do about it. Pure;
- * time and chance are parameters. It never gives up, on the first connection as little as on later ones.
+ * The connection as an explicit state machine: a state and an event give the next state and its effects. Pure; time and
+ * random numbers are parameters. It never gives up, neither on the first connection nor on later ones.
  *
- * One attempt is a *session*: connect, join the groups of what is followed, then load what the page does not have, then
- * live. Whatever fails ends the session, and the next one starts after a pause. What an older session still reports is
- * ignored. When something else is followed, the session goes back to joining and leaves the old groups when it is live.
+ * One attempt is a *session*: connect, join the groups of what is followed, load what the page does not have, then be live.
+ * Any failure ends the session, and the next one starts after a pause. Events of an older session are ignored. When
+ * something else is followed, the session goes back to joining, and leaves the old groups when it is live again.
  *
- * A process of the service may send nothing to a group for some seconds after it was joined, because it has just found it
- * empty. So the store is asked once more when that time is over.
+ * For some seconds after a group was joined, a process of the service may send nothing to it, because it has just found the
+ * group empty. So the store is asked once more when that time is over.
  *
- * While live, silence is not believed for long: after a quiet time the store is asked what changed. What it then brings
- * should have come as a message; if no message at all follows within a grace time, the link is *deaf* and is made anew.
+ * While live, silence is not trusted for long: after a quiet time the store is asked what has changed. Its answer may hold
+ * changes that should have come as messages. If then no message follows within a grace time, the link is *deaf*, and a new
+ * one is made.
  */
 import { retryDelay } from "./backoff";
 import { EVERYTHING, groupsOf, isSameFollowing, type Following } from "../core/following";
 import type { Cause } from "./cause";
 import { QUIET, quietTime, RELOAD_EVERY } from "./quiet";
 
-/** An attempt to be live, counted from 1. */
+/** The number of an attempt to be live, from 1. */
 export type Session = number;
 
 export type Phase =
   | { readonly kind: "idle" }
   /** The SignalR connection is being made. */
   | { readonly kind: "opening" }
-  /** Connected; the service is to confirm the groups of what is followed. */
+  /** Connected; the service is asked to add the connection to the groups of what is followed. */
   | { readonly kind: "joining" }
   /** Live messages are held back until the store has answered. */
   | { readonly kind: "loading" }
   | Live
   | { readonly kind: "waiting"; readonly retryAt: number };
 
-/** Times are the page's. */
+/** Times are by the page's clock. */
 export interface Live {
   readonly kind: "live";
   readonly since: number;
-  /** When a message or an answer of the store last showed that nothing is missed. */
+  /** When a message or an answer of the store last showed that the page is up to date. */
   readonly knownAt: number;
   /** When the store last answered, or failed to. */
   readonly loadedAt: number;
-  /** Nothing heard for so long: ask the store. */
+  /** After this much silence the store is asked. */
   readonly quiet: number;
-  /** Answers in a row that nothing changed. */
+  /** How many answers in a row said that nothing had changed. */
   readonly confirmations: number;
-  /** A message came in this session. */
+  /** Whether a message came in this session. */
   readonly heard: boolean;
-  /** `doubting`: the store told news that no message brought; one must come soon. */
+  /** `doubting`: the store told changes that no message brought, so a message must come soon. */
   readonly doing: "listening" | "asking" | "doubting";
 }
 
 export interface LinkState {
   readonly phase: Phase;
   readonly session: Session;
-  /** Sessions in a row that came to nothing. */
+  /** How many sessions in a row failed. */
   readonly failures: number;
   readonly everLive: boolean;
   /** When the page stopped being live, or was started. */
@@ -60,49 +61,49 @@ export interface LinkState {
   readonly following: Following;
   /** Groups that this session asked to join and has not left. */
   readonly entered: readonly string[];
-  /** Those of them that were confirmed. */
+  /** Those of them that the service has confirmed. */
   readonly joined: readonly string[];
-  /** From when on every process sends to the groups; `null` once the store was asked after that, and answered. */
+  /** From when on every process sends to the groups; `null` once the store has answered a question asked after that. */
   readonly settlesAt: number | null;
   /** When the store was last asked. */
   readonly askedAt: number;
-  /** From where the store is asked for changes; `null` when only a full snapshot will do. */
+  /** The store is asked for changes since this; `null` when only a full snapshot will do. */
   readonly cursor: string | null;
   /** When the last full snapshot came. */
   readonly fullAt: number;
-  /** Why the last session ended, or the store's last answer failed; `null` once that is over. */
+  /** Why the last session or the last question to the store failed; `null` once that is over. */
   readonly cause: Cause | null;
 }
 
-/** What the store's answer was like. */
+/** What the state machine has to know of the store's answer. */
 export interface Answer {
   readonly full: boolean;
   readonly cursor: string | null;
   /** It held states that had not come as messages. */
   readonly news: boolean;
-  /** It contradicts the rows on the page: the store is another one, and its cursor says nothing about the old rows. */
+  /** It contradicts the rows on the page: this is another store, and its cursor says nothing about the old rows. */
   readonly contradicted: boolean;
 }
 
 export type LinkEvent =
   | { readonly kind: "start" }
   | { readonly kind: "stop" }
-  /** Something else is wanted from now on. */
+  /** Something else is followed from now on. */
   | { readonly kind: "follow"; readonly following: Following }
   | { readonly kind: "opened"; readonly session: Session }
-  /** All groups are confirmed; every process sends to them after so many milliseconds, or does so anyway (`null`). */
+  /** All groups are confirmed. Every process sends to them after this many milliseconds; `null`: it sends in any case. */
   | { readonly kind: "joined"; readonly session: Session; readonly settlesAfter: number | null }
-  /** A live message came. */
+  /** A live message arrived. */
   | { readonly kind: "heard"; readonly session: Session }
   | { readonly kind: "loaded"; readonly session: Session; readonly answer: Answer }
-  /** The store does not take the cursor, or not any more. */
-  | { readonly kind: "refused"; readonly session: Session }
+  /** The service no longer accepts the cursor, so only a full snapshot will do. */
+  | { readonly kind: "cursorExpired"; readonly session: Session }
   | { readonly kind: "loadFailed"; readonly session: Session; readonly cause: Cause }
-  /** The connection could not be made, could not be put into its groups, or ended. */
+  /** The connection could not be made, could not join its groups, or ended. */
   | { readonly kind: "lost"; readonly session: Session; readonly cause: Cause }
-  /** The time asked for by the last `wake` effect has come. */
+  /** The time of the last `wake` effect is over. */
   | { readonly kind: "woke" }
-  /** A person, or the browser's network, says that now is a good time. */
+  /** Somebody looks at the page, or the network is back: do not wait any longer. */
   | { readonly kind: "retryNow" }
   /** The rows on the page contradict the service. */
   | { readonly kind: "reload" };
@@ -110,24 +111,24 @@ export type LinkEvent =
 export type Effect =
   /** Hold live messages back and connect. */
   | { readonly kind: "open"; readonly session: Session }
-  /** Ask the service to send these groups' messages to the connection. No answer of the store is of use any more. */
+  /** Ask the service to send these groups' messages to the connection. A pending answer of the store no longer counts. */
   | { readonly kind: "join"; readonly session: Session; readonly groups: readonly string[] }
-  /** Ask it no longer to. */
+  /** Ask it to stop that. */
   | { readonly kind: "leave"; readonly groups: readonly string[] }
-  /** Fetch what changed since the cursor; without one, hold live messages back and fetch everything. */
+  /** Fetch what has changed since the cursor. Without one, hold live messages back and fetch everything. */
   | { readonly kind: "load"; readonly session: Session; readonly since: string | null; readonly following: Following }
-  /** No answer will come: let the held messages through. */
+  /** No answer will come: apply the messages that were held back. */
   | { readonly kind: "release" }
   | { readonly kind: "close"; readonly session: Session }
-  /** Send `woke` after so many milliseconds, instead of any earlier wish. */
+  /** Send `woke` after this many milliseconds. Replaces an earlier `wake`. */
   | { readonly kind: "wake"; readonly after: number }
-  /** Forget any earlier wish. */
+  /** Cancel the last `wake`. */
   | { readonly kind: "sleep" };
 
-/** Time and chance, as the step may see them. */
-export interface Surroundings {
+/** All that a step knows of the outside world. */
+export interface Env {
   readonly now: number;
-  /** 0..1 */
+  /** A random number, 0..1. */
   readonly chance: number;
 }
 
@@ -138,50 +139,50 @@ export const IDLE: LinkState = {
   following: EVERYTHING, entered: [], joined: [], settlesAt: null, askedAt: -Infinity, cursor: null, fullAt: -Infinity, cause: null,
 };
 
-/** A cold start of the service takes some seconds; after this one it is taken for stuck. */
+/** How long one request may take. A cold start of the service takes some seconds; after this time it is stuck. */
 export const ATTEMPT_LIMIT = 20_000;
-/** A catch-up does not tell of devices that were removed, so a full snapshot is due now and then. */
+/** A catch-up does not tell which devices were removed, so a full snapshot is loaded this often. */
 export const FULL_EVERY = 3_600_000;
-/** Rows that contradict the service are loaded again no more often than this: it may be the service that is wrong. */
+/** When the rows contradict the service, they are loaded again at most this often: the service may be the one that errs. */
 export const RELOAD_AT_MOST_EVERY = 10_000;
-/** A connection that breaks sooner counts as a failure more, so that a flapping service is not asked ever faster. */
+/** A connection that breaks sooner than this counts as another failure in a row, so that pauses keep growing. */
 export const STEADY_AFTER = 10_000;
 /**
- * The handler pushes after it commits, retries briefly, and a message takes well under a second: what has been in the
- * store for this long, and was followed by no message, will not come. Counted from the store's answer by the page's own
- * clock, because no time in a device state says when it was committed.
+ * How long a message may take that tells what the store already has. The handler pushes after it commits and retries
+ * briefly, and a message takes well under a second. Counted from the store's answer by the page's own clock, because no
+ * time in a device state says when it was committed.
  */
 export const GRACE = 5_000;
 
-export function step(state: LinkState, event: LinkEvent, around: Surroundings): Step {
+export function step(state: LinkState, event: LinkEvent, env: Env): Step {
   if ("session" in event && event.session !== state.session) return [state, []];
   switch (event.kind) {
     case "start":
-      return state.phase.kind === "idle" ? open({ ...state, downSince: around.now }) : [state, []];
+      return state.phase.kind === "idle" ? open({ ...state, downSince: env.now }) : [state, []];
     case "stop":
       return stop(state);
     case "retryNow":
-      return hurry(state, around);
+      return retryNow(state, env);
     case "follow":
-      return follow(state, event.following, around);
+      return follow(state, event.following, env);
     case "opened":
       return state.phase.kind === "opening" ? join(state) : [state, []];
     case "joined":
-      return state.phase.kind === "joining" ? joined(state, event.settlesAfter, around) : [state, []];
+      return state.phase.kind === "joining" ? joined(state, event.settlesAfter, env) : [state, []];
     case "heard":
-      return state.phase.kind === "live" ? hear(state, state.phase, around) : [state, []];
+      return state.phase.kind === "live" ? hear(state, state.phase, env) : [state, []];
     case "loaded":
-      return answered(state, event.answer, around);
-    case "refused":
-      return isAwaiting(state) ? load({ ...state, cursor: null }, around) : [state, []];
+      return answered(state, event.answer, env);
+    case "cursorExpired":
+      return isAwaiting(state) ? load({ ...state, cursor: null }, env) : [state, []];
     case "loadFailed":
-      return state.phase.kind === "live" ? unanswered(state, state.phase, event.cause, around) : retry(state, event.cause, around);
+      return state.phase.kind === "live" ? unanswered(state, state.phase, event.cause, env) : retry(state, event.cause, env);
     case "lost":
-      return retry(state, event.cause, around);
+      return retry(state, event.cause, env);
     case "reload":
-      return reload(state, around);
+      return reload(state, env);
     case "woke":
-      return wake(state, around);
+      return wake(state, env);
   }
 }
 
@@ -193,15 +194,15 @@ function open(state: LinkState): Step {
   ];
 }
 
-/** What the old session still reports is not heard, and a later start begins a new one. */
+/** The next session number makes events of this session stale. */
 function stop(state: LinkState): Step {
   const { session } = state;
   if (state.phase.kind === "idle") return [state, []];
   return [{ ...state, session: session + 1, cause: null, phase: { kind: "idle" } }, [{ kind: "close", session }, { kind: "release" }, { kind: "sleep" }]];
 }
 
-/** The cursor tells what changed of the devices that were followed; of the others nothing is known. */
-function follow(state: LinkState, following: Following, { now }: Surroundings): Step {
+/** The cursor is of no use for the new devices: nothing is known of them yet. */
+function follow(state: LinkState, following: Following, { now }: Env): Step {
   if (isSameFollowing(following, state.following)) return [state, []];
   const next = { ...state, following, cursor: null };
   switch (state.phase.kind) {
@@ -227,14 +228,14 @@ function join(state: LinkState): Step {
   ];
 }
 
-function joined(state: LinkState, settlesAfter: number | null, around: Surroundings): Step {
-  // Groups that were joined before may still be settling.
-  const settlesAt = settlesAfter === null ? null : Math.max(around.now + settlesAfter, state.settlesAt ?? -Infinity);
+function joined(state: LinkState, settlesAfter: number | null, env: Env): Step {
+  // Groups that were joined earlier may still be settling.
+  const settlesAt = settlesAfter === null ? null : Math.max(env.now + settlesAfter, state.settlesAt ?? -Infinity);
   const groups = [...new Set([...state.joined, ...groupsOf(state.following)])];
-  return load({ ...state, joined: groups, settlesAt, phase: { kind: "loading" } }, around);
+  return load({ ...state, joined: groups, settlesAt, phase: { kind: "loading" } }, env);
 }
 
-function load(state: LinkState, { now }: Surroundings): Step {
+function load(state: LinkState, { now }: Env): Step {
   const { session, following } = state;
   const since = now - state.fullAt >= FULL_EVERY ? null : state.cursor;
   return [{ ...state, askedAt: now }, [{ kind: "load", session, since, following }, { kind: "wake", after: ATTEMPT_LIMIT }]];
@@ -244,26 +245,26 @@ function isAwaiting({ phase }: LinkState): boolean {
   return phase.kind === "loading" || (phase.kind === "live" && phase.doing === "asking");
 }
 
-function answered(state: LinkState, answer: Answer, around: Surroundings): Step {
+function answered(state: LinkState, answer: Answer, env: Env): Step {
   const { phase } = state;
   if (!isAwaiting(state)) return [state, []];
-  if (answer.contradicted && !answer.full) return load({ ...state, cursor: null }, around);
-  const current = { ...state, cursor: answer.cursor, fullAt: answer.full ? around.now : state.fullAt };
-  return phase.kind === "live" ? judge(current, phase, answer, around) : live(settled(current), around);
+  if (answer.contradicted && !answer.full) return load({ ...state, cursor: null }, env);
+  const current = { ...state, cursor: answer.cursor, fullAt: answer.full ? env.now : state.fullAt };
+  return phase.kind === "live" ? judge(current, phase, answer, env) : live(settled(current), env);
 }
 
-/** An answer to a question that was asked before the groups had settled may lack what was not sent to them. */
+/** Once the store was asked after the groups had settled, no further question is due for them. */
 function settled(state: LinkState): LinkState {
   return state.settlesAt === null || state.askedAt < state.settlesAt ? state : { ...state, settlesAt: null };
 }
 
-function live(state: LinkState, around: Surroundings): Step {
-  const { now, chance } = around;
+function live(state: LinkState, env: Env): Step {
+  const { now, chance } = env;
   const quiet = quietTime(0, chance);
   const phase: Live = { kind: "live", since: now, knownAt: now, loadedAt: now, quiet, confirmations: 0, heard: false, doing: "listening" };
-  // That a new connection is up does not show that it hears.
+  // A new connection that is up may be deaf as well.
   const cause = state.cause?.kind === "deaf" ? state.cause : null;
-  const [next, effects] = listen({ ...state, everLive: true, cause }, phase, around);
+  const [next, effects] = listen({ ...state, everLive: true, cause }, phase, env);
   const groups = groupsOf(state.following);
   const left = state.entered.filter((group) => !groups.includes(group));
   if (left.length === 0) return [next, effects];
@@ -271,63 +272,63 @@ function live(state: LinkState, around: Surroundings): Step {
 }
 
 /**
- * What the store's answer says about the link. A message that came while it was asked speaks for the link; that none came
- * while the groups had not settled says nothing.
+ * Judges the link by the store's answer. A message that came while the store was asked shows that the link works. Silence
+ * while the groups were still settling shows nothing.
  */
-function judge(state: LinkState, phase: Live, { news }: Answer, around: Surroundings): Step {
-  const { now, chance } = around;
+function judge(state: LinkState, phase: Live, { news }: Answer, env: Env): Step {
+  const { now, chance } = env;
   const silence = now - Math.max(phase.knownAt, state.settlesAt ?? -Infinity);
   const known = { ...phase, knownAt: now, loadedAt: now };
   if (news && silence >= QUIET) return [{ ...settled(state), phase: { ...known, doing: "doubting" } }, [{ kind: "wake", after: GRACE }]];
-  // An answer that was asked for with no silence before it, because the groups had settled, confirms no silence.
+  // When the store was asked because the groups had settled, there was no silence that its answer could confirm.
   const confirmations = news ? 0 : phase.confirmations + (silence >= QUIET ? 1 : 0);
-  return listen({ ...settled(state), cause: null }, { ...known, confirmations, quiet: quietTime(confirmations, chance) }, around);
+  return listen({ ...settled(state), cause: null }, { ...known, confirmations, quiet: quietTime(confirmations, chance) }, env);
 }
 
-/** The store did not answer but the connection is up: stay live, ask again a little later. */
-function unanswered(state: LinkState, phase: Live, cause: Cause, around: Surroundings): Step {
+/** The store did not answer, but the connection is up: stay live and ask again a little later. */
+function unanswered(state: LinkState, phase: Live, cause: Cause, env: Env): Step {
   if (phase.doing !== "asking") return [state, []];
-  const settlesAt = state.settlesAt === null ? null : Math.max(state.settlesAt, around.now + QUIET);
-  const [next, effects] = listen({ ...state, settlesAt, cause }, { ...phase, loadedAt: around.now }, around);
+  const settlesAt = state.settlesAt === null ? null : Math.max(state.settlesAt, env.now + QUIET);
+  const [next, effects] = listen({ ...state, settlesAt, cause }, { ...phase, loadedAt: env.now }, env);
   return [next, [{ kind: "release" }, ...effects]];
 }
 
-/** The wake-up that was asked for stays, and finds out by itself that it came early; messages are too many for one each. */
-function hear(state: LinkState, phase: Live, around: Surroundings): Step {
-  const heard = { ...phase, knownAt: around.now, heard: true };
+/** Does not set a new timer for every message: when the old one fires too early, it is set again. */
+function hear(state: LinkState, phase: Live, env: Env): Step {
+  const heard = { ...phase, knownAt: env.now, heard: true };
   const hearing = { ...state, cause: null };
   if (phase.doing === "asking" || (phase.doing === "listening" && phase.confirmations === 0)) return [{ ...hearing, phase: heard }, []];
-  return listen(hearing, { ...heard, confirmations: 0, quiet: quietTime(0, around.chance) }, around);
+  return listen(hearing, { ...heard, confirmations: 0, quiet: quietTime(0, env.chance) }, env);
 }
 
-function listen(state: LinkState, phase: Live, { now }: Surroundings): Step {
+function listen(state: LinkState, phase: Live, { now }: Env): Step {
   const after = Math.max(0, dueAt(state, phase) - now);
   return [{ ...state, phase: { ...phase, doing: "listening" } }, [{ kind: "wake", after }]];
 }
 
-/** Never sooner after an answer than the shortest quiet time, so that a failing service is not asked all the time. */
+/** When to ask the store next. Not sooner than `QUIET` after its last answer, so that a failing service is spared. */
 function dueAt({ settlesAt }: LinkState, { knownAt, loadedAt, quiet }: Live): number {
   return Math.min(Math.max(knownAt + quiet, loadedAt + QUIET), loadedAt + RELOAD_EVERY, settlesAt ?? Infinity);
 }
 
-function ask(state: LinkState, phase: Live, around: Surroundings): Step {
-  return load({ ...state, phase: { ...phase, doing: "asking" } }, around);
+function ask(state: LinkState, phase: Live, env: Env): Step {
+  return load({ ...state, phase: { ...phase, doing: "asking" } }, env);
 }
 
-function reload(state: LinkState, around: Surroundings): Step {
+function reload(state: LinkState, env: Env): Step {
   const { phase } = state;
-  if (phase.kind !== "live" || phase.doing === "asking" || around.now - phase.loadedAt < RELOAD_AT_MOST_EVERY) return [state, []];
-  return ask({ ...state, cursor: null }, phase, around);
+  if (phase.kind !== "live" || phase.doing === "asking" || env.now - phase.loadedAt < RELOAD_AT_MOST_EVERY) return [state, []];
+  return ask({ ...state, cursor: null }, phase, env);
 }
 
-function hurry(state: LinkState, around: Surroundings): Step {
+function retryNow(state: LinkState, env: Env): Step {
   const { phase } = state;
   if (phase.kind === "waiting") return open(state);
-  const isQuiet = phase.kind === "live" && phase.doing === "listening" && around.now - phase.knownAt >= QUIET;
-  return isQuiet ? ask(state, phase, around) : [state, []];
+  const isQuiet = phase.kind === "live" && phase.doing === "listening" && env.now - phase.knownAt >= QUIET;
+  return isQuiet ? ask(state, phase, env) : [state, []];
 }
 
-function retry(state: LinkState, cause: Cause, { now, chance }: Surroundings): Step {
+function retry(state: LinkState, cause: Cause, { now, chance }: Env): Step {
   const { phase, session } = state;
   if (phase.kind === "idle" || phase.kind === "waiting") return [state, []];
   const steady = phase.kind === "live" && now - phase.since >= STEADY_AFTER && (phase.heard || cause.kind !== "deaf");
@@ -340,31 +341,31 @@ function retry(state: LinkState, cause: Cause, { now, chance }: Surroundings): S
   ];
 }
 
-function wake(state: LinkState, around: Surroundings): Step {
+function wake(state: LinkState, env: Env): Step {
   const { phase } = state;
   switch (phase.kind) {
     case "idle":
       return [state, []];
     case "opening":
-      return retry(state, { kind: "overdue", step: "push" }, around);
+      return retry(state, { kind: "overdue", step: "push" }, env);
     case "joining":
-      return retry(state, { kind: "overdue", step: "subscribe" }, around);
+      return retry(state, { kind: "overdue", step: "subscribe" }, env);
     case "loading":
-      return retry(state, { kind: "overdue", step: "snapshot" }, around);
+      return retry(state, { kind: "overdue", step: "snapshot" }, env);
     case "live":
-      return wakeLive(state, phase, around);
+      return wakeLive(state, phase, env);
     case "waiting":
       return open(state);
   }
 }
 
-function wakeLive(state: LinkState, phase: Live, around: Surroundings): Step {
+function wakeLive(state: LinkState, phase: Live, env: Env): Step {
   switch (phase.doing) {
     case "listening":
-      return around.now < dueAt(state, phase) ? listen(state, phase, around) : ask(state, phase, around);
+      return env.now < dueAt(state, phase) ? listen(state, phase, env) : ask(state, phase, env);
     case "asking":
-      return unanswered(state, phase, { kind: "overdue", step: "snapshot" }, around);
+      return unanswered(state, phase, { kind: "overdue", step: "snapshot" }, env);
     case "doubting":
-      return retry(state, { kind: "deaf" }, around);
+      return retry(state, { kind: "deaf" }, env);
   }
 }

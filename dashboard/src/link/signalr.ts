@@ -1,4 +1,4 @@
-/** The unmodified npm client, behind the few calls that the link makes. */
+/** The unmodified npm client of SignalR, behind the few calls that the link makes. */
 import {
   DefaultHttpClient, HubConnectionBuilder, LogLevel, NullLogger,
   type HttpRequest, type HttpResponse, type HttpTransportType, type IHubProtocol,
@@ -9,22 +9,22 @@ import type { Connection } from "./link";
 /** The target of every live message. */
 const TARGET = "newMessage";
 
-/** What a place may need that the ordinary way does not fit. */
+/** For an environment in which the defaults do not work. */
 export interface ConnectionOptions {
-  /** Else the first that works of WebSockets, server-sent events and long polling. */
+  /** Default: the first that works of WebSockets, server-sent events and long polling. */
   readonly transport?: HttpTransportType;
-  /** Else JSON. */
+  /** Default: JSON. */
   readonly protocol?: IHubProtocol;
 }
 
 /**
- * A connection whose client posts to `<base>/negotiate`. Its automatic reconnection stays off: it does not cover the
- * first connection and ends after some tries, and trying again is the link's business alone.
+ * A connection that begins with a POST to `<base>/negotiate`. The client's automatic reconnection stays off: it does not
+ * cover the first connection and gives up after some tries. Reconnecting is the task of the link.
  */
 export function signalrConnection(base: string, { transport, protocol }: ConnectionOptions = {}): Connection {
   const requests = new NotedRequests();
   const builder = new HubConnectionBuilder()
-    // No cookies across origins: nothing here needs them, and so a plain `Access-Control-Allow-Origin` is enough.
+    // Cookies are not needed, and without them a plain `Access-Control-Allow-Origin` is enough.
     .withUrl(base, { httpClient: requests, withCredentials: false, ...(transport === undefined ? {} : { transport }) })
     // Failures are shown on the page, in words.
     .configureLogging(LogLevel.None);
@@ -43,7 +43,7 @@ export function signalrConnection(base: string, { transport, protocol }: Connect
   };
 }
 
-/** The client's errors do not say who failed, the API or the service that it redirected to; the last request does. */
+/** The client's errors do not say whether the API or the SignalR service failed; the address of the last request does. */
 class NotedRequests extends DefaultHttpClient {
   last = "";
 

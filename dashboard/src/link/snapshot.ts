@@ -1,22 +1,22 @@
-/** Loads the state of all devices, or what changed since an earlier reply, over HTTP, page by page. */
-import type { ClockReading } from "../core/clock";
+/** Loads the states of all devices that are followed, or of those that have changed, over HTTP, page by page. */
+import type { ClockSample } from "../core/clock";
 import type { Following } from "../core/following";
 import { readErrorCode, readSnapshotPage, type Device, type Measurement, type SnapshotPage } from "../core/wire";
 import { LinkError } from "./cause";
 
-/** All pages together. */
+/** All pages of a reply together. */
 export interface Snapshot {
   readonly devices: readonly Device[];
   readonly measurements: readonly Measurement[];
   readonly malformed: number;
-  /** Devices that changed since and are not, or not any more, followed. */
+  /** Devices that have changed and are not, or no longer, followed. */
   readonly elsewhere: readonly Device[];
-  /** All devices that are followed, not only those that changed. */
+  /** Whether these are all devices that are followed, or only those that have changed. */
   readonly full: boolean;
-  /** To ask for what changed since; `null` from a service that only knows full snapshots. */
+  /** For asking later what has changed since; `null` from a service that only knows full snapshots. */
   readonly cursor: string | null;
-  /** What the first reply said about the service's clock; `null` where the browser hides the header (CORS). */
-  readonly clock: ClockReading | null;
+  /** What the first page said about the service's clock; `null` where the browser hides the header (CORS). */
+  readonly clock: ClockSample | null;
 }
 
 export interface SnapshotSource {
@@ -33,17 +33,17 @@ export interface Wanted {
   readonly since: string | null;
 }
 
-/** A page holds at least one device; more pages than this are a service that turns in circles, as is one that repeats. */
+/** A service that sends more pages than this, or repeats a continuation, would never come to an end. */
 const MOST_PAGES = 10_000;
 
 /**
- * Gives `null` when the service refuses the cursor or knows of none: its answer would then be everything, for which live
- * messages would have had to be held back.
+ * Gives `null` when the service does not accept the cursor, or has no cursors at all: it would then answer with everything,
+ * for which live messages would have had to be held back.
  */
 export async function loadSnapshot(source: SnapshotSource, wanted: Wanted, signal: AbortSignal): Promise<Snapshot | null> {
   const { since } = wanted;
   const pages: SnapshotPage[] = [];
-  let clock: ClockReading | null = null;
+  let clock: ClockSample | null = null;
   let continuation: string | null = null;
   while (pages.length < MOST_PAGES) {
     const sent = source.now();
@@ -91,7 +91,7 @@ function written({ following, since, continuation }: Query): string {
   return parts.length === 0 ? "" : `?${parts.join("&")}`;
 }
 
-/** The Functions host joins the values of a repeated name with commas, so a comma in a name is escaped twice over. */
+/** The Functions host joins the values of a repeated parameter with commas, so a comma in a name is escaped twice. */
 function nameWritten(name: string): string {
   return encodeURIComponent(name.replaceAll(",", "%2C"));
 }

@@ -1,4 +1,4 @@
-/** Says to the service which groups' messages a connection wants. */
+/** Tells the service which groups' messages a connection wants. */
 import { readErrorCode, readSettlingTime } from "../core/wire";
 import { LinkError } from "./cause";
 
@@ -9,15 +9,15 @@ export interface SubscriptionSource {
 }
 
 /**
- * Joins the groups, and is done when the service has confirmed every one. Gives the milliseconds after which every process
- * of the service sends to them; `null` from a service without subscriptions, which sends everything to everybody.
+ * Joins the groups; resolves when the service has confirmed every one. Gives the milliseconds after which every process of
+ * the service sends to them; `null` from a service without subscriptions, which sends everything to everybody.
  */
 export async function joinGroups(source: SubscriptionSource, connectionId: string, groups: readonly string[], signal: AbortSignal): Promise<number | null> {
   const times = await Promise.all(groups.map((group) => joinGroup(source, connectionId, group, signal)));
   return times.reduce<number | null>((longest, time) => (longest === null || time === null ? null : Math.max(longest, time)), 0);
 }
 
-/** Spares the service some messages. One that does not hear of it sends on, and what comes is ignored. */
+/** Spares the service some messages. If this fails, they keep coming and are ignored. */
 export async function leaveGroups(source: SubscriptionSource, connectionId: string, groups: readonly string[]): Promise<void> {
   await Promise.allSettled(groups.map((group) => source.fetch(address(source, connectionId, group), { method: "DELETE" })));
 }

@@ -1,14 +1,14 @@
-/** The view's settings in the page's address (`#q=…&sort=-age`), so that a view can be sent to somebody. Pure. */
+/** The view's settings in the page's address (`#q=…&sort=-age`), so that a view can be shared as a link. Pure. */
 import { FRESHNESSES } from "../core/freshness";
 import { DEFAULT_SORT, type Query, type Show, type SortKey } from "../core/order";
 
-/** What is worth keeping; absent members are as they are without it. */
+/** The settings that are kept in the address. A setting that is not there has its default. */
 export interface View {
   readonly query: Query;
   readonly measurement: string | null;
-  /** `null`: nobody has chosen. */
+  /** The devices in the chart; `null` while nobody has chosen any. */
   readonly selected: readonly string[] | null;
-  /** The areas that are followed; empty: all. */
+  /** The areas that are followed; all when empty. */
   readonly areas: readonly string[];
   /** The device in the drawer; `null` while it is closed. */
   readonly device: string | null;

@@ -1,9 +1,9 @@
-/** Tells people who do not see the page what changed, in one sentence and not too often. */
+/** Tells people who use a screen reader what has changed, in one sentence and not too often. */
 import { plural } from "../core/format";
 import { byId, setText } from "./dom";
 import type { Frame } from "./frame";
 
-/** The link's state is told at once, the rest at most this often. */
+/** The state of the link is announced at once, everything else at most this often. */
 const SUMMARY_EVERY = 30_000;
 
 export class Announcer {
@@ -24,7 +24,7 @@ export class Announcer {
   }
 }
 
-/** Only what matters and changes rarely: not the numbers that move all the time. */
+/** Only what matters and changes rarely, not the figures that change all the time. */
 export function summaryOf({ link, fleet, census }: Pick<Frame, "link" | "fleet" | "census">): string {
   if (link.name !== "live") return `Link ${link.name}. ${link.problem?.what ?? ""}`.trim();
   const parts = [plural(fleet.rows.length, "device")];

@@ -3,7 +3,7 @@ import { formatWhole } from "../core/format";
 import { byId, make, setText } from "./dom";
 import type { Frame } from "./frame";
 
-/** More of them are counted instead of named. */
+/** When more areas than this are followed, the button shows their number instead of their names. */
 const NAMED = 2;
 
 export class AreaControl {
@@ -15,7 +15,7 @@ export class AreaControl {
   private areas: readonly string[] | null = null;
   private followed: readonly string[] = [];
 
-  /** `follow` is told the areas; none: all. */
+  /** `follow` is called with the chosen areas; an empty list means all. */
   constructor(private readonly follow: (areas: readonly string[]) => void) {
     this.all.addEventListener("change", () => this.chooseAll());
     this.list.addEventListener("change", () => this.choose());
@@ -33,7 +33,7 @@ export class AreaControl {
     for (const [area, box] of this.boxes) box.checked = following.areas.includes(area);
   }
 
-  /** Areas only ever come: those that are there stay where they are, and with them the focus. */
+  /** Only adds areas, as they are never removed. The boxes that are there keep the focus. */
   private paintList(areas: readonly string[]): void {
     areas.forEach((area, index) => {
       if (this.boxes.has(area)) return;
@@ -47,7 +47,7 @@ export class AreaControl {
     this.follow([...this.boxes].flatMap(([area, box]) => (box.checked ? [area] : [])));
   }
 
-  /** Not to be taken back by itself: what else would be followed? */
+  /** The box cannot be unchecked, because something has to be followed. */
   private chooseAll(): void {
     this.all.checked = true;
     this.follow([]);
@@ -62,7 +62,7 @@ export class AreaControl {
     boxes[Math.min(Math.max(at + step, 0), boxes.length - 1)]?.focus();
   }
 
-  /** A popover lies above everything and knows nothing of its button. */
+  /** Places the menu below its button: a popover does not do that by itself. */
   private place(): void {
     const { left, bottom } = this.button.getBoundingClientRect();
     this.menu.style.left = `${Math.max(8, Math.min(left, window.innerWidth - 248))}px`;

@@ -1,4 +1,4 @@
-/** The chart of the chosen measurement: a canvas for the lines, a list beside it for names and numbers. */
+/** The chart of the chosen measurement: a canvas with the lines, and a list of devices and values beside it. */
 import { formatClock, formatValue } from "../core/format";
 import { byId, make, prepareCanvas, setAttribute, setText } from "./dom";
 import type { Frame } from "./frame";
@@ -6,7 +6,7 @@ import { linesOf, pointsOf, valueAt, type Line } from "./lines";
 import { Plot, timeRange, valueAxis } from "./plot";
 import { scale, type Range } from "./scale";
 
-/** Four times a second is as often as an eye follows a line. */
+/** Four times a second: a line that changes faster cannot be followed. */
 const REPAINT_EVERY = 250;
 const VALUE_TICKS = 5;
 const MARGIN = { top: 8, right: 10, bottom: 20, left: 62 };
@@ -17,20 +17,20 @@ export class Chart {
   private readonly legendTime = byId("legend-time", HTMLParagraphElement);
   private readonly entries = new Map<string, Entry>();
   private size = { width: 0, height: 0 };
-  /** Where the pointer is, in CSS pixels from the canvas's left edge. */
+  /** Where the pointer is, in CSS pixels from the left edge of the canvas; `null` outside. */
   private pointer: number | null = null;
   private paintedAt = -Infinity;
   private urgent = true;
   private selection: Frame["selection"] | null = null;
 
-  constructor(private readonly events: { toggle(id: string): void; moved(): void }) {
+  constructor(private readonly events: { toggle(id: string): void; repaint(): void }) {
     this.canvas.addEventListener("pointermove", (event) => this.point(event.offsetX));
     this.canvas.addEventListener("pointerleave", () => this.point(null));
     this.legend.addEventListener("click", ({ target }) => this.onLegend(target));
     new ResizeObserver(() => this.measure()).observe(this.canvas);
   }
 
-  /** The next paint must not wait: something other than data has changed. */
+  /** Makes the next paint draw at once, because something other than the data has changed. */
   refresh(): void {
     this.urgent = true;
   }
@@ -97,7 +97,7 @@ export class Chart {
   private point(x: number | null): void {
     this.pointer = x;
     this.refresh();
-    this.events.moved();
+    this.events.repaint();
   }
 
   private onLegend(target: EventTarget | null): void {
@@ -108,7 +108,7 @@ export class Chart {
   private measure(): void {
     this.size = { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
     this.refresh();
-    this.events.moved();
+    this.events.repaint();
   }
 }
 

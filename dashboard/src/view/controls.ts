@@ -1,4 +1,4 @@
-/** What a person sets: measurement, window, filter, freshness; and what is said when there is nothing to list. */
+/** The controls of measurement, window, filter and condition, and the text that is shown when no device is listed. */
 import { formatClock, formatWhole, plural } from "../core/format";
 import { isMoving, type Show } from "../core/order";
 import { byId, make, setAttribute, setText } from "./dom";
@@ -21,7 +21,7 @@ const MEANING: Readonly<Record<Show, string>> = {
   late: "Missed about three of their usual reports",
   stale: "Missed about ten of their usual reports",
   lost: "Missed about thirty of their usual reports",
-  unknown: "Never said when they reported",
+  unknown: "Their reports have no time",
 };
 
 export class Controls {
@@ -47,7 +47,7 @@ export class Controls {
   paint(frame: Frame): void {
     const nothing = frame.fleet.rows.length === 0;
     if (this.plot.hidden !== nothing) this.plot.hidden = nothing;
-    // What is followed can be changed when it has no device, too.
+    // Without a device in the areas that are followed, others can still be chosen.
     const idle = nothing && frame.following.areas.length === 0;
     if (this.toolbar.hidden !== idle) this.toolbar.hidden = idle;
     this.paintMeasurements(frame);
@@ -122,7 +122,7 @@ export class Controls {
   }
 }
 
-/** A command that works as it stands. */
+/** Works when copied into a terminal. */
 const SEND = `cargo dev send --device sensor-1 '{"temperature":21.5}'`;
 
 type Emptiness = "" | "loading" | "none" | "unmatched" | "elsewhere";

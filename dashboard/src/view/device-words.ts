@@ -1,16 +1,16 @@
-/** What the drawer says about a device and its refused readings, in sentences. Pure. */
+/** What the drawer says about a device and its rejected readings, in sentences. Pure. */
 import type { Row } from "../core/fleet";
 import { formatAge, formatInterval } from "../core/format";
 import { ASSUMED_INTERVAL, conditionOf } from "../core/freshness";
-import type { Failure } from "../link/refusals";
+import type { Failure } from "../link/rejected";
 
-/** How the device reports, so that one that stands still is not taken for one that is silent. */
+/** How the device reports. Says clearly whether it is silent or only its values stay the same. */
 export function describeReports(row: Row, now: number, judgedAt: number): string {
   const { reportedAt, changedAt } = row.device;
   const silence = formatAge(reportedAt === null ? null : now - reportedAt);
   switch (conditionOf(row, judgedAt)) {
     case "unknown":
-      return "It never said when it reported.";
+      return "Its reports have no time.";
     case "live":
       return `${rhythm(row, "It reports")} The last report is ${silence} old.`;
     case "steady":
@@ -25,7 +25,7 @@ export function describeReports(row: Row, now: number, judgedAt: number): string
 
 function rhythm({ interval }: Row, verb: string): string {
   if (interval !== null) return `${verb} every ${formatInterval(interval)}.`;
-  return `How often it reports is not known yet; it is judged as if it were every ${formatInterval(ASSUMED_INTERVAL)}.`;
+  return `How often it reports is not known yet; one report every ${formatInterval(ASSUMED_INTERVAL)} is assumed.`;
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -57,7 +57,7 @@ export function describeFailure(failure: Failure, base: string): string {
 }
 
 function describeStatus(status: number): string {
-  if (status === 404) return "This service does not tell refused readings: it is older than this page.";
+  if (status === 404) return "This service does not list rejected readings: it is older than this page.";
   if (status === 401 || status === 403) return `The service wants a sign-in or a key that this page does not have (status ${status}).`;
   if (status === 503) return "The service's store is not available at the moment (status 503). Try again.";
   return `The service could not tell (status ${status}); its log says more.`;

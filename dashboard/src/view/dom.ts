@@ -1,6 +1,6 @@
-/** The few calls that every view makes on the document. */
+/** The few calls on the document that all views use. */
 
-/** The element with this id, which the page is known to have. */
+/** The element with this id. Throws when the page has none of this type. */
 export function byId<T extends Element>(id: string, type: new () => T): T {
   const element = document.getElementById(id);
   if (!(element instanceof type)) throw new Error(`the page has no ${type.name} with id ${id}`);
@@ -18,7 +18,7 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Sets the text only if it is another one: an unchanged node costs the browser nothing. */
+/** Sets the text if it is a different one, so that an unchanged node costs the browser nothing. */
 export function setText(element: Element, text: string): void {
   const node = element.firstChild;
   if (node === null) {
@@ -32,7 +32,7 @@ export function setAttribute(element: Element, name: string, value: string): voi
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
-/** Fits a canvas to its box in device pixels, clears it and gives a context that counts in CSS pixels. */
+/** Fits a canvas to its box in device pixels and clears it. The context uses CSS pixels. */
 export function prepareCanvas(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null {
   const scale = window.devicePixelRatio || 1;
   const [w, h] = [Math.round(width * scale), Math.round(height * scale)];

@@ -1,25 +1,25 @@
 /**
- * One device close up: how it reports, each measurement with its line, and the readings that were refused. Beside the table
- * where there is room, and then the table stays in use; over everything on a narrow screen, as a modal dialog.
+ * One device in detail: how it reports, each measurement with its line, and its rejected readings. On a wide screen it is
+ * beside the table, which can still be used. On a narrow screen it is a modal dialog.
  */
 import type { Row } from "../core/fleet";
 import { formatAge, formatInterval, formatMoment, formatWhole, MISSING } from "../core/format";
 import { conditionOf } from "../core/freshness";
-import type { RefusalSource } from "../link/refusals";
+import type { RejectedSource } from "../link/rejected";
 import { describeReports } from "./device-words";
 import { byId, make, setText } from "./dom";
 import type { Frame } from "./frame";
 import { Measures } from "./measures";
-import { Refusals } from "./refusals";
+import { RejectedReadings } from "./rejected";
 import { Shape } from "./shape";
 
-/** Four times a second is as often as an eye follows. */
+/** Four times a second: what changes faster cannot be followed. */
 const REPAINT_EVERY = 250;
 
 export interface DrawerEvents {
   close(): void;
-  /** Something but data changed what is visible. */
-  moved(): void;
+  /** Something other than the data has changed what is visible. */
+  repaint(): void;
 }
 
 export class Drawer {
@@ -30,18 +30,18 @@ export class Drawer {
   private readonly facts = new Facts();
   private readonly shape = new Shape();
   private readonly measures: Measures;
-  private readonly refusals: Refusals;
+  private readonly rejected: RejectedReadings;
   /** As in the style sheet. */
   private readonly narrow = matchMedia("(max-width: 720px)");
   private device: string | null = null;
-  /** As it was last known: a device that leaves the table does not leave the drawer empty. */
+  /** The last known row. It is still shown when the device has left the table. */
   private row: Row | null = null;
   private paintedAt = -Infinity;
   private urgent = true;
 
-  constructor(source: RefusalSource, private readonly events: DrawerEvents) {
-    this.measures = new Measures(() => this.stir());
-    this.refusals = new Refusals(source, () => this.stir());
+  constructor(source: RejectedSource, private readonly events: DrawerEvents) {
+    this.measures = new Measures(() => this.repaint());
+    this.rejected = new RejectedReadings(source, () => this.repaint());
     byId("drawer-state", HTMLDivElement).prepend(this.shape.element);
     byId("drawer-close", HTMLButtonElement).addEventListener("click", () => events.close());
     this.dialog.addEventListener("cancel", (event) => this.onCancel(event));
@@ -49,13 +49,13 @@ export class Drawer {
     this.narrow.addEventListener("change", () => this.reopen());
   }
 
-  /** The next paint must not wait: something other than data has changed. */
+  /** Makes the next paint draw at once, because something other than the data has changed. */
   refresh(): void {
     this.urgent = true;
   }
 
   paint(frame: Frame): void {
-    if (frame.opened !== this.device) this.become(frame.opened);
+    if (frame.opened !== this.device) this.switchTo(frame.opened);
     if (this.device === null) return;
     if (!this.urgent && Math.abs(frame.now - this.paintedAt) < REPAINT_EVERY) return;
     this.urgent = false;
@@ -65,7 +65,7 @@ export class Drawer {
     this.paintReports(frame, listed === undefined);
     this.details.hidden = this.row === null;
     if (this.row === null) return;
-    this.measures.paint(this.row, frame, this.refusals.times);
+    this.measures.paint(this.row, frame, this.rejected.times);
     this.facts.paint(this.row, frame.now);
   }
 
@@ -76,13 +76,13 @@ export class Drawer {
     else setText(this.reports, link.name === "live" ? GONE : "Waiting for the service …");
   }
 
-  private become(device: string | null): void {
+  private switchTo(device: string | null): void {
     const wasOpen = this.device !== null;
     this.device = device;
     this.row = null;
     this.urgent = true;
     setText(this.title, device ?? "");
-    this.refusals.open(device);
+    this.rejected.open(device);
     if (device === null) this.dialog.close();
     else if (!wasOpen) this.open();
     else this.title.focus();
@@ -90,7 +90,7 @@ export class Drawer {
 
   private open(): void {
     if (this.narrow.matches) this.dialog.showModal();
-    // Not `show`, which looks for something to focus and has everything laid out for that, twice in one frame.
+    // Not `show()`: it looks for an element to focus, and so makes the browser lay out the page twice in one frame.
     else this.dialog.open = true;
     this.title.focus({ preventScroll: true });
   }
@@ -101,7 +101,7 @@ export class Drawer {
     this.open();
   }
 
-  /** The browser's own way out of a modal dialog; the page's state decides, not the dialog's. */
+  /** The Escape key in a modal dialog. The page's state decides whether it is open, so the dialog must not close by itself. */
   private onCancel(event: Event): void {
     event.preventDefault();
     this.events.close();
@@ -109,36 +109,36 @@ export class Drawer {
 
   private onKey(event: KeyboardEvent): void {
     if (event.key !== "Escape" || this.device === null || this.dialog.matches(":modal") || event.defaultPrevented) return;
-    // There the key already means something else.
+    // In a search field and with an open menu, the key already has a meaning.
     if (event.target instanceof HTMLInputElement && event.target.type === "search") return;
     if (document.querySelector(":popover-open") !== null) return;
     this.events.close();
   }
 
-  private stir(): void {
+  private repaint(): void {
     this.refresh();
-    this.events.moved();
+    this.events.repaint();
   }
 }
 
-const GONE = "It is not among the devices that are followed now: it was removed, or it is in another area. This is how it was last seen.";
+const GONE = "This device is not among those that are followed now: it was removed, or it is in another area. Its last known state is shown.";
 
-/** What is known of the device beside its measurements. */
+/** What is known of the device besides its measurements. */
 class Facts {
   private readonly list = byId("facts", HTMLDListElement);
   private readonly values = new Map<string, HTMLElement>();
 
   paint({ device, interval }: Row, now: number): void {
     const ago = (time: number | null): string => (time === null ? MISSING : `${formatAge(now - time)} ago, ${formatMoment(time)}`);
-    this.say("area", "Area", device.area || MISSING);
-    this.say("count", "Readings counted", device.count === null ? MISSING : formatWhole(device.count));
-    this.say("version", "Version", formatWhole(device.version));
-    this.say("reported", "Last report", ago(device.reportedAt));
-    this.say("changed", "Values changed", ago(device.changedAt));
-    this.say("interval", "Usual interval", interval === null ? "not known yet" : formatInterval(interval));
+    this.set("area", "Area", device.area || MISSING);
+    this.set("count", "Readings counted", device.count === null ? MISSING : formatWhole(device.count));
+    this.set("version", "Version", formatWhole(device.version));
+    this.set("reported", "Last report", ago(device.reportedAt));
+    this.set("changed", "Values changed", ago(device.changedAt));
+    this.set("interval", "Usual interval", interval === null ? "not known yet" : formatInterval(interval));
   }
 
-  private say(name: string, label: string, value: string): void {
+  private set(name: string, label: string, value: string): void {
     let element = this.values.get(name);
     if (element === undefined) {
       element = make("dd", { "data-fact": name });

@@ -1,29 +1,29 @@
-/** The columns of the device table: how wide, how headed, what they say. */
+/** The columns of the device table: headings, widths and texts. */
 import type { Column } from "../core/columns";
 import { formatAge, formatValue, MISSING } from "../core/format";
 import type { Row } from "../core/fleet";
 import type { SortKey } from "../core/order";
 
-/** Ages are counted up to this time. */
 export interface Moment {
+  /** The time for which ages are computed. */
   readonly now: number;
 }
 
 export interface Field {
-  /** `data-field` of its cells. */
+  /** The `data-field` of its cells. */
   readonly field: string;
   readonly label: string;
   readonly unit: string;
   readonly sort: SortKey | null;
   /** In `ch`. */
   readonly width: number;
-  /** Numbers stand right, words left. */
+  /** Numbers are aligned right, words left. */
   readonly align: "start" | "end";
-  /** What the cell says; `null` for the cells that are drawn in another way. */
+  /** The text of the cell; `null` when the cell holds something other than text. */
   readonly text: ((row: Row, at: Moment) => string) | null;
 }
 
-/** How fresh a row is comes before what it says. On a narrow screen the numbers come first. */
+/** On a wide screen, age and area come before the values; on a narrow one, the values come first. */
 export function fieldsOf(columns: readonly Column[], screen: Screen): readonly Field[] {
   const values = columns.map(measured);
   if (screen === "wide") return [DEVICE, STATE, AGE, AREA, ...values, TREND, COUNT, STEADY];
@@ -32,7 +32,7 @@ export function fieldsOf(columns: readonly Column[], screen: Screen): readonly F
 
 export type Screen = "wide" | "narrow";
 
-/** Headings break between name and unit there. */
+/** On a narrow screen, headings break between name and unit. */
 function narrowed(field: Field): Field {
   const least = field.unit === "" ? field.width - 4 : field.label.length + 2;
   return { ...field, width: Math.max(field.field === "device" ? 19 : 9, least) };
@@ -41,7 +41,7 @@ function narrowed(field: Field): Field {
 /** The cell that holds the checkbox and the device's id. */
 export const DEVICE: Field = { field: "device", label: "Device", unit: "", sort: "device", width: 20, align: "start", text: null };
 
-/** The cell that says in shape and word how the device reports. */
+/** The cell that shows the device's condition as a shape and a word. */
 export const STATE: Field = { field: "state", label: "State", unit: "", sort: null, width: 10, align: "start", text: null };
 
 /** The cell that holds the sparkline. */

@@ -1,13 +1,12 @@
-/** Everything that one paint needs. Views read it and draw; they keep nothing but what they drew last. */
+/** Everything that is needed to paint the page once. Views read it, draw, and remember only what they drew last. */
 import type { Column } from "../core/columns";
-
 import type { Fleet } from "../core/fleet";
 import type { Following } from "../core/following";
 import type { Census } from "../core/freshness";
 import type { History } from "../core/history";
 import type { Query } from "../core/order";
 import type { Selection } from "../core/selection";
-import type { LinkWords } from "./words";
+import type { LinkWords } from "./link-words";
 
 export interface Frame {
   readonly fleet: Fleet;
@@ -15,7 +14,7 @@ export interface Frame {
   readonly census: Census;
   /** Ids of the listed devices. */
   readonly order: readonly string[];
-  /** The order is kept although it would change, because somebody reads. */
+  /** The order is kept as it is, because somebody reads the table. */
   readonly held: boolean;
   readonly query: Query;
   /** The measurement of the chart and the sparklines. */
@@ -31,20 +30,20 @@ export interface Frame {
   readonly history: History;
   readonly link: LinkWords;
   readonly perSecond: number;
-  /** By the service's clock. */
+  /** When the last live message arrived, by the service's clock, as all times here. */
   readonly lastMessage: number | null;
-  /** When the page last knew the service's state, by message or snapshot. */
+  /** When the last message or store answer arrived. */
   readonly heardAt: number | null;
   /** When the page was opened. */
   readonly since: number;
   readonly now: number;
   /** Samples after this are not drawn: they came in while the page was paused. */
   readonly until: number;
-  /** The moment for which it is said who is late: now, or, without a link, when the page last heard of anybody. */
+  /** The time for which devices are judged late or not: now, or without a link, when the page last heard of the service. */
   readonly judgedAt: number;
-  /** Device states that arrived since the page was paused; `null` when it is not. */
+  /** How many device states have arrived since the page was paused; `null` while it is not paused. */
   readonly waiting: number | null;
-  /** Changes with the colours of the page: then canvases are drawn anew. */
+  /** A new object when the page's colours change; canvases are then drawn again. */
   readonly palette: Palette;
 }
 

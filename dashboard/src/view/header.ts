@@ -1,4 +1,4 @@
-/** The top of the page: the link's state in shape and words, the figures, the notice with what to do, the foot. */
+/** The top of the page (state of the link, figures, and the notice when something is wrong), and the foot. */
 import { formatClock, formatRate, formatWhole, MISSING } from "../core/format";
 import { byId, setAttribute, setText } from "./dom";
 import type { Frame } from "./frame";

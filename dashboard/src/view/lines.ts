@@ -1,4 +1,4 @@
-/** The chart's lines as data: which samples of which device, broken where it was silent. Pure. */
+/** The lines of a chart as data: the samples of each device, with gaps where it was silent. Pure. */
 import type { Fleet, Row } from "../core/fleet";
 import type { History, Series } from "../core/history";
 import type { Selection } from "../core/selection";
@@ -8,18 +8,18 @@ export interface Line {
   readonly id: string;
   readonly place: number;
   readonly series: Series | undefined;
-  /** A longer pause than this is a gap, and no line is drawn across it. */
+  /** A longer pause than this is a gap in the line. */
   readonly longestPause: number;
 }
 
 export interface Point {
   readonly time: number;
   readonly value: number;
-  /** The pen is lifted before this point. */
+  /** No line leads to this point from the one before. */
   readonly apart: boolean;
 }
 
-/** Reports this many usual intervals apart are not joined by a line, and never ones closer than ten seconds. */
+/** A pause of more than this many usual intervals is a gap, if it is longer than `SHORTEST_PAUSE`. */
 const PAUSE = 6;
 const SHORTEST_PAUSE = 10_000;
 
@@ -35,7 +35,7 @@ export function lineOf({ device: { id }, interval }: Row, place: number, history
   return { id, place, series: history.of(id), longestPause };
 }
 
-/** The points within a time range, with one more before it so that the line enters from the edge. */
+/** The points within a time range, and one before it, so that the line begins at the edge. */
 export function pointsOf({ series, longestPause }: Line, name: string, { low, high }: Range): readonly Point[] {
   if (series === undefined) return [];
   const points: Point[] = [];
@@ -49,7 +49,7 @@ export function pointsOf({ series, longestPause }: Line, name: string, { low, hi
   return points;
 }
 
-/** What the line says at a moment: its last value then, unless that is across a gap. */
+/** The line's value at a moment: the last one before it; `null` within a gap. */
 export function valueAt({ series, longestPause }: Line, name: string, time: number): number | null {
   const index = series?.indexAt(time) ?? -1;
   if (series === undefined || index < 0 || time - series.time(index) > longestPause) return null;

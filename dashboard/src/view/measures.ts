@@ -1,4 +1,4 @@
-/** In the drawer: each measurement of the device with its last value, its valid range and its line. */
+/** In the drawer: each measurement of the device with its last value, valid range and line. */
 import type { Column } from "../core/columns";
 import type { Row } from "../core/fleet";
 import { formatValue } from "../core/format";
@@ -16,15 +16,15 @@ export class Measures {
   private readonly blocks = new Map<string, Block>();
   private width = 0;
 
-  constructor(moved: () => void) {
+  constructor(repaint: () => void) {
     new ResizeObserver(() => {
       this.width = this.list.clientWidth;
-      moved();
+      repaint();
     }).observe(this.list);
   }
 
-  /** `refused`: when readings of this device were refused. */
-  paint(row: Row, frame: Frame, refused: readonly number[]): void {
+  /** `rejected`: when rejected readings of this device reached the hub. */
+  paint(row: Row, frame: Frame, rejected: readonly number[]): void {
     const shown = frame.columns.filter(({ name }) => row.device.values[name] !== undefined);
     const names = new Set(shown.map(({ name }) => name));
     for (const [name, block] of this.blocks) {
@@ -32,7 +32,7 @@ export class Measures {
       block.element.remove();
       this.blocks.delete(name);
     }
-    for (const column of shown) this.block(column.name).paint({ row, column, frame, refused, width: this.width });
+    for (const column of shown) this.block(column.name).paint({ row, column, frame, rejected, width: this.width });
   }
 
   private block(name: string): Block {
@@ -50,7 +50,7 @@ interface Drawing {
   readonly row: Row;
   readonly column: Column;
   readonly frame: Frame;
-  readonly refused: readonly number[];
+  readonly rejected: readonly number[];
   readonly width: number;
 }
 
@@ -66,7 +66,7 @@ class Block {
     this.element = make("li", { "data-measure": name }, this.label, this.value, this.range, this.canvas);
   }
 
-  paint({ row, column, frame, refused, width }: Drawing): void {
+  paint({ row, column, frame, rejected, width }: Drawing): void {
     setText(this.label, column.label);
     setText(this.value, withUnit(formatValue(row.device.values[column.name], column.decimals), column));
     setText(this.range, validRange(column));
@@ -79,11 +79,11 @@ class Block {
     const plot = new Plot(context, frame.palette, { times, values: valueAxis(points, VALUE_TICKS), size, margin: MARGIN });
     plot.grid();
     plot.line(points, frame.palette.accent);
-    plot.moments(refused, frame.palette.amber);
+    plot.moments(rejected, frame.palette.amber);
   }
 }
 
-/** What a valid value is; nothing where every number is. Pure. */
+/** The valid range in words; empty when every number is valid. Pure. */
 export function validRange(column: Pick<Column, "min" | "max" | "unit">): string {
   const { min, max } = column;
   if (min === null && max === null) return "";

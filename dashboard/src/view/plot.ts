@@ -1,10 +1,10 @@
-/** One drawing of values over time: the scales, and what is drawn with them. */
+/** A drawing of values over time: its scales, and what can be drawn with them. */
 import { formatClock, formatValue } from "../core/format";
 import type { Frame, Palette } from "./frame";
 import type { Point } from "./lines";
 import { niceAxis, scale, tickDecimals, timeTicks, valueTicks, type Axis, type Range } from "./scale";
 
-/** Pixels around the drawing, for what is written there. */
+/** Pixels around the drawing, for the labels. */
 export interface Margin {
   readonly top: number;
   readonly right: number;
@@ -19,10 +19,10 @@ export interface Paper {
   readonly margin: Margin;
 }
 
-/** A page just opened shows at least this much time, so that the first line is not a wall. */
+/** Charts show at least this much time, also in a page that has just been opened. */
 const SHORTEST_SPAN = 30_000;
 
-/** The time that charts show. */
+/** The time range of the charts. */
 export function timeRange({ now, span, since }: Frame): Range {
   const open = Math.max(SHORTEST_SPAN, now - since);
   return { low: now - Math.min(span, open), high: now };
@@ -114,7 +114,7 @@ export class Plot {
     this.context.fill();
   }
 
-  /** Moments of readings that have no place on the value axis, as hollow dots along its foot. */
+  /** Marks moments with hollow dots at the lower edge, for readings without a value on the axis. */
   moments(times: readonly number[], color: string): void {
     const { low, high } = this.paper.times;
     this.context.strokeStyle = color;

@@ -1,4 +1,4 @@
-/** One row of the device table: keeps what it drew last and touches only the cells that say something else now. */
+/** One row of the device table. It changes only the cells whose text has changed. */
 import type { Row } from "../core/fleet";
 import { conditionOf, freshnessOf } from "../core/freshness";
 import { placeOf } from "../core/selection";
@@ -17,7 +17,7 @@ export class RowView {
   private readonly spark = make("canvas", { class: "spark", width: "0", height: "0", "aria-hidden": "true" });
   private readonly cells: { readonly field: Field; readonly cell: HTMLElement }[] = [];
   private device = "";
-  /** What the sparkline shows. */
+  /** Names what the sparkline shows. */
   private drawn = "";
 
   constructor(fields: readonly Field[]) {
@@ -32,7 +32,7 @@ export class RowView {
 
   paint(row: Row, index: number, frame: Frame): void {
     const { id } = row.device;
-    if (id !== this.device) this.become(id);
+    if (id !== this.device) this.switchTo(id);
     setAttribute(this.element, "aria-rowindex", `${index + 2}`);
     setAttribute(this.element, "data-freshness", freshnessOf(row, frame.judgedAt));
     setAttribute(this.name, "aria-expanded", `${frame.opened === id}`);
@@ -42,7 +42,7 @@ export class RowView {
     this.paintSpark(frame);
   }
 
-  private become(id: string): void {
+  private switchTo(id: string): void {
     this.device = id;
     this.drawn = "";
     this.element.dataset["device"] = id;

@@ -1,4 +1,4 @@
-/** A device's state as a shape and a word: whoever cannot tell the colours reads the word, and sees the shape. */
+/** A device's condition as a shape and a word, so that it can be recognised without colours. */
 import type { Condition } from "../core/freshness";
 import { make, setAttribute, setText } from "./dom";
 
@@ -16,7 +16,7 @@ export class Shape {
     this.element.append(svg, this.word);
   }
 
-  /** The shapes are drawn in the page's first element, see `index.html`. */
+  /** The shapes are defined in the first element of `index.html`. */
   paint(condition: Condition): void {
     setAttribute(this.element, "data-condition", condition);
     setAttribute(this.use, "href", `#shape-${condition}`);

@@ -5,15 +5,15 @@ import type { Palette } from "./frame";
 
 export const SPARK_WIDTH = 88;
 export const SPARK_HEIGHT = 20;
-/** More samples than this are finer than the pixels. */
+/** One sample per two pixels. */
 export const SPARK_SAMPLES = 44;
 
-/** The points of a sparkline in pixels; a flat or single value lies in the middle. Pure. */
+/** The points of a sparkline in pixels. A flat line or a single value is in the middle. Pure. */
 export function sparkPoints(values: readonly number[], width: number, height: number): readonly (readonly [number, number])[] {
   const shown = values.filter((value) => Number.isFinite(value)).slice(-SPARK_SAMPLES);
   const low = Math.min(...shown);
   const range = Math.max(...shown) - low;
-  // Pixels per sample stay the same while the line fills from the right: it moves, it is not stretched.
+  // The pixels per sample are always the same: the line grows from the right and is not stretched.
   const pace = width / (SPARK_SAMPLES - 1);
   return shown.map((value, index) => [
     width - (shown.length - 1 - index) * pace,
@@ -23,7 +23,7 @@ export function sparkPoints(values: readonly number[], width: number, height: nu
 
 const MARGIN = 3;
 
-/** The values up to the sample at `last`, as many as fit. */
+/** The values up to the sample with index `last`, as many as fit. */
 export function lastValues(series: Series | undefined, name: string | undefined, last: number): readonly number[] {
   if (series === undefined || name === undefined) return [];
   const from = Math.max(0, last + 1 - SPARK_SAMPLES);

@@ -1,17 +1,17 @@
 /**
- * The device table: a real table of which only the visible rows are in the document.
+ * The device table. It is a table element, of which only the visible rows are in the document.
  *
- * Names that scripts and tests may rely on:
+ * Scripts and tests can rely on these names:
  * - `[data-testid="link-state"]` with `data-state` = `live`, `catching up`, `stale` or `offline`;
- * - `[data-testid="device-count"]`, `[data-testid="update-rate"]`, `[data-testid="last-message"]`, the figures on top;
- * - `[data-testid="notice"]`, the problem in words (`hidden` while there is none); `[data-testid="empty"]`, no devices;
- * - `tr[data-device="sensor-1"]`, one row, with `data-freshness` = `live`, `late`, `stale`, `lost` or `unknown`; its
- *   `button` opens the drawer, `#drawer`;
- * - `td[data-field="state"]`, that in a word, or `steady`; `td[data-field="temperature"]` (the measurement's name), `td[data-field="area"]`, `td[data-field="count"]`,
- *   `td[data-field="trend"]`, `td[data-field="age"]`, `td[data-field="steady"]` in it, `th[data-field="device"]` before;
+ * - `[data-testid="device-count"]`, `[data-testid="update-rate"]`, `[data-testid="last-message"]`: the figures on top;
+ * - `[data-testid="notice"]`: the problem in words, `hidden` while there is none; `[data-testid="empty"]`: no device is listed;
+ * - `tr[data-device="sensor-1"]`: a row, with `data-freshness` = `live`, `late`, `stale`, `lost` or `unknown`; its `button`
+ *   opens the drawer, `#drawer`;
+ * - `th[data-field="device"]` in a row, and `td[data-field="…"]` with `state` (the condition in a word), `area`, `count`, `trend`,
+ *   `age`, `steady`, or the name of a measurement, e.g. `temperature`;
  * - `button[data-sort="device"]` (`area`, `count`, `age`, `steady`, `value:temperature`) in the headings.
  *
- * Rows are in the document only near the visible part: with many devices, filter before looking for one.
+ * With many devices, filter before looking for a row: those far from the visible part are not in the document.
  */
 import { sameColumns, type Column } from "../core/columns";
 import type { Sort, SortKey } from "../core/order";
@@ -24,10 +24,10 @@ import { visibleSlice, type Slice } from "./window";
 export interface TableEvents {
   sort(key: SortKey): void;
   toggle(id: string): void;
-  /** Shows the device close up. */
+  /** Shows the device in the drawer. */
   open(id: string): void;
-  /** Something but data changed what is visible. */
-  moved(): void;
+  /** Something other than the data has changed what is visible. */
+  repaint(): void;
 }
 
 export class DeviceTable {
@@ -45,7 +45,7 @@ export class DeviceTable {
   private views = new Map<string, RowView>();
   private order: readonly string[] = [];
   private last: Frame | null = null;
-  /** The row that the Tab key leads to. */
+  /** The device whose row the Tab key leads to. */
   private active = "";
   private viewport = { scrollTop: 0, height: 600, rowHeight: 28 };
 
@@ -60,7 +60,7 @@ export class DeviceTable {
     this.body.addEventListener("click", (event) => this.onClick(event));
     this.body.addEventListener("focusin", (event) => this.activate(rowOf(event.target)));
     const resized = new ResizeObserver(() => this.measureBox());
-    // The table as well: it is as wide as its columns need.
+    // The table as well: its width depends on its columns.
     for (const element of [this.scroller, this.table]) resized.observe(element);
   }
 
@@ -85,7 +85,7 @@ export class DeviceTable {
     this.views.clear();
     this.body.replaceChildren();
     this.headings.replaceChildren(...this.fields.map(heading));
-    // At least so wide, and what is left is shared alike.
+    // Each column has at least its width; the rest is shared in proportion.
     this.table.style.setProperty("--columns", this.fields.map(({ width }) => `minmax(${width}ch, ${width}fr)`).join(" "));
     this.table.style.minWidth = `${this.fields.reduce((sum, field) => sum + field.width, 0)}ch`;
   }
@@ -97,7 +97,7 @@ export class DeviceTable {
   }
 
   private paintRows({ from, to }: Slice, frame: Frame): void {
-    // The order may be a moment older than the fleet.
+    // The order may be a little older than the fleet.
     const wanted = this.order.slice(from, to).filter((id) => frame.fleet.slots.has(id));
     const free = this.release(new Set(wanted));
     let place: Element | null = this.body.firstElementChild;
@@ -116,7 +116,7 @@ export class DeviceTable {
     this.paintTabStop();
   }
 
-  /** The rows that are no longer visible, for new use. Focus does not fall out of the page with them. */
+  /** The rows that are no longer visible, to be used again. If one of them has the focus, it moves to the table. */
   private release(wanted: ReadonlySet<string>): RowView[] {
     const free = [...this.views.values()].filter((view) => !wanted.has(view.id));
     if (free.some((view) => view.element.contains(document.activeElement))) this.scroller.focus({ preventScroll: true });
@@ -141,7 +141,7 @@ export class DeviceTable {
     if (id !== "") this.events.toggle(id);
   }
 
-  /** Anywhere in the row but on its checkbox. */
+  /** A click anywhere in the row opens the device, except on the checkbox. */
   private onClick({ target }: Event): void {
     if (target instanceof Element && target.closest("label") !== null) return;
     const id = rowOf(target);
@@ -184,14 +184,14 @@ export class DeviceTable {
     }
   }
 
-  /** Leads the focus to this device, or to the table when it is not listed. */
+  /** Moves the focus to this device, or to the table when the device is not listed. */
   focus(id: string): void {
     const index = this.order.indexOf(id);
     if (index < 0) this.scroller.focus({ preventScroll: true });
     else this.focusRow(index);
   }
 
-  /** Scrolls the row into view, has it painted, and focuses it: its checkbox, if that is where the focus comes from. */
+  /** Scrolls the row into view, paints it and focuses it: its checkbox if a checkbox had the focus, otherwise its name. */
   private focusRow(index: number): void {
     const onCheckbox = document.activeElement instanceof HTMLInputElement;
     const { rowHeight, height, scrollTop } = this.viewport;
@@ -207,7 +207,7 @@ export class DeviceTable {
 
   private measureScroll(): void {
     this.viewport = { ...this.viewport, scrollTop: this.scroller.scrollTop };
-    this.events.moved();
+    this.events.repaint();
   }
 
   private measureBox(): void {
@@ -215,7 +215,7 @@ export class DeviceTable {
     const height = Math.max(rowHeight, this.scroller.clientHeight - this.headings.offsetHeight);
     this.viewport = { ...this.viewport, rowHeight, height };
     setAttribute(this.scroller, "data-sideways", `${this.scroller.scrollWidth > this.scroller.clientWidth}`);
-    this.events.moved();
+    this.events.repaint();
   }
 }
 
@@ -247,7 +247,7 @@ function heading({ field, label, unit, sort, align }: Field): HTMLElement {
   const text = make("span", { class: "heading" }, label);
   if (unit !== "") text.append(" ", make("span", { class: "unit" }, unit));
   const content = sort === null ? text : make("button", { type: "button", "data-sort": sort }, text);
-  // Roles are said, because the rows are no table to the style sheet.
+  // The role is explicit, because the style sheet lays the rows out as a grid.
   return make("th", { scope: "col", role: "columnheader", class: align, "data-field": field }, content);
 }
 

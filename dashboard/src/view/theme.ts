@@ -1,4 +1,4 @@
-/** Light, dark, or as the machine has it; and the colours that canvases draw with. */
+/** The theme (light, dark, or as the machine prefers), and the colours for canvases. */
 import { PLACES } from "../core/selection";
 import { byId, make, setText } from "./dom";
 import type { Palette } from "./frame";
@@ -12,7 +12,7 @@ export class ThemeSwitch {
   private theme: Theme = stored();
   private colors: Palette = readPalette();
 
-  constructor(private readonly changed: () => void) {
+  constructor(private readonly onChange: () => void) {
     this.button.addEventListener("click", () => this.next());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.apply());
     this.apply();
@@ -32,11 +32,11 @@ export class ThemeSwitch {
     document.documentElement.dataset["theme"] = this.theme;
     setText(byId("theme-name", HTMLSpanElement), this.theme);
     this.colors = readPalette();
-    this.changed();
+    this.onChange();
   }
 }
 
-/** A canvas does not understand `var()` and `light-dark()`: an element that wears each colour tells what it comes to. */
+/** Canvases do not understand `var()` and `light-dark()`, so the colours are computed with the help of an element. */
 function readPalette(): Palette {
   const probe = document.body.appendChild(make("span", { hidden: "" }));
   const style = getComputedStyle(probe);
@@ -57,7 +57,7 @@ function readPalette(): Palette {
   return palette;
 }
 
-/** Storage may be forbidden; then the choice lasts as long as the page. */
+/** Storage may be blocked; then the choice lasts as long as the page. */
 function stored(): Theme {
   try {
     return THEMES.find((theme) => theme === localStorage.getItem(KEY)) ?? "auto";
@@ -70,6 +70,6 @@ function store(theme: Theme): void {
   try {
     localStorage.setItem(KEY, theme);
   } catch {
-    // Not remembered, as above.
+    // Blocked, as above.
   }
 }

@@ -12,7 +12,7 @@ export interface Viewport {
   readonly rowHeight: number;
 }
 
-/** Rows kept ready above and below, so that scrolling by a notch shows no gap. */
+/** Rows that are kept above and below the visible part, so that small scrolls show no gap. */
 const SPARE = 6;
 
 export function visibleSlice(length: number, { scrollTop, height, rowHeight }: Viewport): Slice {

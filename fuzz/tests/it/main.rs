@@ -1,4 +1,4 @@
-//! Replays the corpus, so that every input which was worth keeping is tried by every test run, fuzzer or not.
+//! Replays the corpus, so that every test run checks all of its inputs, also without the fuzzer.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ fn everything_in_the_corpus_holds() {
         let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(!files.is_empty(), "{} is empty", folder.display());
         for file in files {
-            // Shown only where the check fails.
+            // Shown only when the check fails.
             println!("{}", file.display());
             check(&std::fs::read(&file).unwrap());
         }

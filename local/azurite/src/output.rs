@@ -1,32 +1,38 @@
-//! What the Azurite process prints: read on background threads, kept for error messages.
+//! The output of the Azurite process: read on background threads, and kept for error messages.
 
 use std::io::{BufRead, BufReader, Read};
+use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-/// Lines are kept only until Azurite listens, and it prints a handful; a stack trace fits.
+/// The most lines that are kept, until Azurite listens. It prints only a few, and a stack trace fits.
 const KEPT_LINES: usize = 40;
 
 /// Both output streams of the process, line by line, in the order of arrival.
 #[derive(Debug)]
 pub(crate) struct Output {
-    /// Only so that an [`Azurite`](crate::Azurite) can be shared; it is never locked.
+    /// A mutex only so that an [`Azurite`](crate::Azurite) can be shared between threads; it is never locked.
     lines: Mutex<Receiver<String>>,
     kept: Vec<String>,
 }
 
 impl Output {
-    pub(crate) fn read(stdout: impl Read + Send + 'static, stderr: impl Read + Send + 'static) -> Output {
+    /// Reads what `child` prints.
+    pub(crate) fn read(child: &mut Child) -> Output {
         let (sender, lines) = channel();
-        forward(stdout, sender.clone());
-        forward(stderr, sender);
+        if let Some(stdout) = child.stdout.take() {
+            forward(stdout, sender.clone());
+        }
+        if let Some(stderr) = child.stderr.take() {
+            forward(stderr, sender);
+        }
         Output { lines: Mutex::new(lines), kept: Vec::new() }
     }
 
-    /// Waits for a line in which `find` finds something. The error says whether the time was over
-    /// ([`RecvTimeoutError::Timeout`]) or the process had ended.
+    /// Waits for a line in which `find` finds something. The error says whether the deadline passed
+    /// ([`RecvTimeoutError::Timeout`]) or the process ended.
     pub(crate) fn wait_for<T>(
         &mut self,
         deadline: Instant,
@@ -55,7 +61,7 @@ impl Output {
     }
 }
 
-/// Reads to the end even when nobody listens any more: a full pipe would stop the process.
+/// Reads to the end even when nobody needs the lines any more, because a full pipe would block the process.
 fn forward(stream: impl Read + Send + 'static, lines: Sender<String>) {
     thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {

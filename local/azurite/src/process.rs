@@ -1,27 +1,29 @@
-//! One Azurite process: started on a free loopback port, ended by its own process id.
+//! One Azurite process on a free loopback port.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use crate::error::AzuriteError;
+use crate::install::entry_point;
 use crate::output::Output;
-use crate::{AzuriteError, install};
+use crate::package;
 
 /// The account and key that Microsoft documents for Azurite; they protect nothing.
 const ACCOUNT: &str = "devstoreaccount1";
 const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-/// Azurite starts within about a second; this is for a machine that compiles and tests until memory is short.
+/// Azurite starts within about a second; this is for a machine that is busy with builds and tests.
 const START_LIMIT: Duration = Duration::from_secs(120);
 
-/// Writing the data file takes milliseconds; after this long it hangs.
+/// Writing the data file takes milliseconds; after this time it hangs.
 const SAVE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running `azurite-table` process.
 ///
-/// Without a data folder everything is kept in memory. With one, dropping the value first lets Azurite
-/// write what it holds, because it saves only every five seconds by itself.
+/// Without a data folder everything is in memory. With one, dropping the value waits until Azurite has written its
+/// data, because by itself it saves only every five seconds.
 #[derive(Debug)]
 pub struct Azurite {
     child: Child,
@@ -44,14 +46,13 @@ impl Azurite {
     /// # Errors
     /// Each [`AzuriteError`] except `InstallFailed`.
     pub fn start(data: Option<&Path>) -> Result<Azurite, AzuriteError> {
-        let mut child = command(&install::entry_point(install::folder())?, data)
+        let mut child = command(&entry_point(package::folder())?, data)
             .spawn()
             .map_err(|source| AzuriteError::NodeMissing { program: "node", source })?;
-        let stdout = child.stdout.take().expect("standard output is piped");
-        let stderr = child.stderr.take().expect("standard error is piped");
         let kept = if data.is_some() { Kept::OnDisk } else { Kept::InMemory };
-        // From here on dropping the value ends the process, whatever goes wrong.
-        let mut azurite = Azurite { child, port: 0, output: Output::read(stdout, stderr), kept };
+        // From now on dropping the value ends the process, also after an error.
+        let output = Output::read(&mut child);
+        let mut azurite = Azurite { child, port: 0, output, kept };
         azurite.port = azurite.wait_for_port()?;
         Ok(azurite)
     }
@@ -94,7 +95,7 @@ impl Drop for Azurite {
         if self.kept == Kept::OnDisk {
             self.save();
         }
-        // Both fail only when the process has ended already, which is what is wanted.
+        // Both fail only when the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -102,22 +103,22 @@ impl Drop for Azurite {
 
 fn command(entry_point: &Path, data: Option<&Path>) -> Command {
     let mut command = Command::new("node");
-    command.arg("--require").arg(install::folder().join("attach.cjs")).arg(entry_point);
+    command.arg("--require").arg(package::folder().join("attach.cjs")).arg(entry_point);
     command.args(["--tableHost", "127.0.0.1", "--tablePort", "0"]);
     command.args(["--skipApiVersionCheck", "--disableTelemetry", "--silent"]);
     match data {
         Some(folder) => command.arg("--location").arg(folder),
         None => command.arg("--inMemoryPersistence"),
     };
-    // A developer's own accounts or Node options would change what is being tested.
+    // The developer's own accounts or Node options must not change what is tested.
     command.env_remove("AZURITE_ACCOUNTS").env_remove("NODE_OPTIONS");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     keep_from_terminal(&mut command);
     command
 }
 
-/// Ctrl-C goes to the whole foreground group; in a group of its own, Azurite outlives those who still
-/// write to it while they stop.
+/// Ctrl-C goes to the whole foreground group. In its own group, Azurite outlives the processes that write to it while
+/// they stop.
 #[cfg(unix)]
 fn keep_from_terminal(command: &mut Command) {
     std::os::unix::process::CommandExt::process_group(command, 0);
@@ -141,7 +142,7 @@ mod tests {
         assert_shareable::<Azurite>();
     }
 
-    /// This is what happens when the process that started it dies, as the pipe closes then, too.
+    /// The same happens when the process that started it ends, because that closes the pipe.
     #[test]
     fn azurite_ends_by_itself_when_its_input_closes() {
         let mut azurite = Azurite::start(None).unwrap_or_else(|error| panic!("{error}"));

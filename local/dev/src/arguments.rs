@@ -1,4 +1,4 @@
-//! What the terminal sees when the arguments are wrong: one line instead of clap's block.
+//! Errors in the arguments: one line instead of clap's block of text.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 
 use crate::text;
 
-/// Help and version are printed as clap lays them out; anything else is one line and exit code 2.
+/// Prints help and version as clap formats them. Anything else is one line and exit code 2.
 pub(crate) fn refused(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print(error, ExitCode::SUCCESS),
@@ -25,7 +25,8 @@ fn print(error: &clap::Error, code: ExitCode) -> ExitCode {
     }
 }
 
-/// clap's first paragraph is the complaint, the last line points at the help; usage and tips between are left out.
+/// Keeps clap's first paragraph, which is the error, and the last line, which mentions the help. Leaves out usage and
+/// tips.
 fn line(rendered: &str) -> String {
     let complaint: Vec<&str> = rendered.lines().take_while(|line| !line.trim().is_empty()).collect();
     let complaint = text::flat(&complaint.join(" "));

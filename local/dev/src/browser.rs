@@ -1,4 +1,4 @@
-//! A Chromium for the tests that drive the dashboard: the one installed, or Debian's.
+//! A Chromium for the tests of the dashboard: an installed one, or the package of Debian.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub(crate) fn find() -> Option<PathBuf> {
     PROGRAMS.iter().find_map(|program| toolchain::on_path(program)).or(on_macos)
 }
 
-/// Finds a Chromium, or installs one where the package manager and the rights are there.
+/// Finds a Chromium, or installs one if there is a package manager and the user may use it.
 pub(crate) async fn require() -> Result<PathBuf> {
     if let Some(found) = find() {
         return Ok(found);

@@ -1,4 +1,4 @@
-//! The commands of `cargo dev`, one file each, and how they end when a signal arrives.
+//! The commands of `cargo dev`, one file each. They end when a signal arrives.
 
 mod bench;
 mod doctor;
@@ -7,6 +7,8 @@ mod package;
 mod reshard;
 mod send;
 mod simulate;
+mod state;
+mod storage;
 mod test;
 mod up;
 
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     /// stopped, and until it has ended no app starts on the half-moved rows. At the end it compares the number of rows
     /// and of readings with those at the beginning. Then set PartitionShards to the new number and start the app.
     Reshard(reshard::Reshard),
+    /// Print a device's row unpacked, for people
+    State(state::State),
     /// Measure the pipeline beside other handlers, and start time and size, and judge the budgets
     Bench(bench::Bench),
     /// Run the real handler in simulated worlds where everything goes wrong, and check that nothing is counted twice
@@ -50,8 +54,8 @@ pub(crate) enum Command {
     Doctor(doctor::Doctor),
 }
 
-/// `up` stops its parts in order when a signal arrives; every other command is simply dropped, which ends the
-/// programs it started.
+/// When a signal arrives, `up` stops its parts in order. Every other command is dropped, which ends the programs it
+/// started.
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find();
     let mut signals = Signals::listen()?;
@@ -71,6 +75,7 @@ async fn run_to_the_end(command: Command, workspace: &Workspace) -> anyhow::Resu
         Command::Test(options) => test::run(options, workspace).await,
         Command::Package(options) => package::run(options, workspace).await,
         Command::Reshard(options) => reshard::run(options, workspace).await,
+        Command::State(options) => state::run(options, workspace).await,
         Command::Bench(options) => bench::run(options, workspace).await,
         Command::Simulate(options) => simulate::run(options, workspace).await,
         Command::Fuzz(options) => fuzz::run(options, workspace).await,

@@ -9,31 +9,31 @@ use anyhow::{Context, Result};
 use reqwest::{Client, StatusCode, header};
 use serde::Deserialize;
 
-use crate::{connection::Connection, sas, text};
+use crate::{connection_string::ConnectionString, sas, text};
 
-/// The version of the REST interface, the last that is not a preview.
+/// The newest version of the REST interface that is not a preview.
 const API_VERSION: &str = "2020-03-13";
-/// The token's life; devices on SDKs use one hour.
+/// The lifetime of a token; the device SDKs use one hour.
 const TOKEN_LIFE: Duration = Duration::from_secs(60 * 60);
-/// A hub that is alive answers within moments; longer means a dead connection.
+/// A hub answers within moments, so after this long the connection is dead.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Device {
     http: Client,
-    connection: Connection,
+    connection: ConnectionString,
     id: String,
 }
 
-/// Why a reading was not taken.
+/// Why a reading was not accepted.
 pub(crate) enum Refusal {
-    /// The hub answered, with this status and these words.
+    /// The hub answered with this status and this text.
     Answered { status: StatusCode, words: String, wait: Option<Duration> },
-    /// No answer came.
+    /// There was no answer.
     Unreachable(reqwest::Error),
 }
 
 impl Refusal {
-    /// Whether the same reading may be taken when it is sent again.
+    /// Whether the same reading may be accepted when it is sent again.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Refusal::Answered { status, .. } => {
@@ -47,7 +47,7 @@ impl Refusal {
 }
 
 impl Device {
-    pub(crate) fn new(http: Client, connection: Connection, id: String) -> Device {
+    pub(crate) fn new(http: Client, connection: ConnectionString, id: String) -> Device {
         Device { http, connection, id }
     }
 
@@ -55,13 +55,13 @@ impl Device {
         &self.id
     }
 
-    /// Sends one message with a token of its own; answers with the status of the acceptance.
+    /// Sends one message with a new token. Returns the status if the hub accepted it.
     pub(crate) async fn send(&self, body: Vec<u8>, now: SystemTime) -> Result<StatusCode, Refusal> {
         let path = format!("devices/{}", sas::encoded(&self.id));
         let address =
             format!("{}/{path}/messages/events?api-version={API_VERSION}", self.connection.address());
         let request = self.http.post(address).header(header::AUTHORIZATION, self.token(&path, now));
-        // Without these two the hub's routing queries treat the body as opaque bytes.
+        // Without these two headers the hub's routing queries treat the body as bytes.
         let request = request
             .header("iothub-contenttype", "application/json")
             .header("iothub-contentencoding", "utf-8");
@@ -88,7 +88,7 @@ async fn refusal(answer: reqwest::Response) -> Refusal {
     Refusal::Answered { status, words: hub_words(&body), wait }
 }
 
-/// The hub wraps its sentence in JSON as `Message`; a proxy on the way answers with a page of its own.
+/// The text of an error. The hub has it as `Message` in JSON; a proxy in between answers with a page of its own.
 fn hub_words(body: &str) -> String {
     #[derive(Deserialize)]
     struct Wrapped {
@@ -102,7 +102,7 @@ fn hub_words(body: &str) -> String {
     text::flat(&words).chars().take(MOST).collect()
 }
 
-/// An HTTP client that trusts the public certificate authorities and nothing else.
+/// An HTTP client that trusts only the public certificate authorities.
 pub(crate) fn http_client() -> Result<Client> {
     let authorities = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -4,7 +4,7 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Linkage {
     Static,
-    /// It names a loader (`PT_INTERP`), which must exist where the program runs.
+    /// The program names a loader (`PT_INTERP`), which must exist where it runs.
     Dynamic,
 }
 

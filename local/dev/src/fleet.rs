@@ -1,7 +1,7 @@
-//! A simulated fleet: devices that send over HTTP with tokens of their own and try again as real ones do.
+//! A simulated fleet: devices that send over HTTP with tokens of their own, and retry as real devices do.
 
+mod areas;
 mod measured;
-mod places;
 
 use std::{
     path::Path,
@@ -15,26 +15,26 @@ use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
-    connection::Connection,
+    connection_string::ConnectionString,
     device::{Device, Refusal},
 };
+use areas::{AREAS, Area};
 use measured::Signal;
-use places::{PLACES, Place};
 
 /// Mean time between two readings of a device.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// A reading is given up after this many tries: about two minutes of waiting, then newer values matter more.
+/// The tries of one reading, which take about two minutes. After that newer values matter more.
 const TRIES: u32 = 8;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// The devices at work; they stop when this is dropped.
+/// The running devices. They stop when this is dropped.
 pub(crate) struct Fleet {
     devices: JoinSet<()>,
 }
 
 impl Fleet {
-    /// Starts `size` devices. `connection_string` gives each its own; `catalogue` is the app's `telemetry.json`,
-    /// which may not exist.
+    /// Starts `size` devices. `connection_string` returns the one of a device id; `catalogue` is the app's
+    /// `telemetry.json`, which may not exist.
     pub(crate) fn start(
         size: u16,
         http: &Client,
@@ -44,13 +44,13 @@ impl Fleet {
         let mut devices = JoinSet::new();
         let own = measured::of_catalogue(catalogue)?;
         for number in 0..size {
-            let place = &PLACES[usize::from(number) % PLACES.len()];
-            let id = format!("{}-{:02}", place.id, usize::from(number) / PLACES.len() + 1);
+            let area = &AREAS[usize::from(number) % AREAS.len()];
+            let id = format!("{}-{:02}", area.id, usize::from(number) / AREAS.len() + 1);
             let connection =
                 connection_string(&id).with_context(|| format!("the hub knows no device {id}"))?;
-            let device = Device::new(http.clone(), Connection::parse(&connection)?, id);
-            let signals = own.clone().unwrap_or_else(|| measured::of_weather(place));
-            let sensor = Sensor { device, place, signals, sent: 0 };
+            let device = Device::new(http.clone(), ConnectionString::parse(&connection)?, id);
+            let signals = own.clone().unwrap_or_else(|| measured::of_weather(area));
+            let sensor = Sensor { device, area, signals, sent: 0 };
             devices.spawn(sensor.work());
         }
         Ok(Fleet { devices })
@@ -64,14 +64,14 @@ impl Fleet {
 
 struct Sensor {
     device: Device,
-    place: &'static Place,
+    area: &'static Area,
     signals: Vec<Signal>,
     sent: u64,
 }
 
 impl Sensor {
     async fn work(mut self) {
-        // Devices are not switched on all at once.
+        // Devices do not start all at once.
         tokio::time::sleep(INTERVAL.mul_f64(rand::random())).await;
         loop {
             let reading = self.next_reading(|| rand::rng().random_range(-1.0..1.0));
@@ -86,14 +86,14 @@ impl Sensor {
         let mut reading = Map::new();
         reading.insert("deviceId".to_owned(), json!(self.device.id()));
         reading.insert("messageId".to_owned(), json!(self.sent));
-        reading.insert("geo".to_owned(), json!(self.place.name));
+        reading.insert("geo".to_owned(), json!(self.area.name));
         for signal in &mut self.signals {
             reading.insert(signal.name.clone(), json!(signal.next(noise())));
         }
         Value::Object(reading)
     }
 
-    /// Sends until the hub takes the reading, refuses it for good, or it is too old to matter.
+    /// Sends until the hub accepts the reading or refuses it for good, or until it is too old to matter.
     async fn deliver(&self, reading: &Value) {
         for attempt in 1..=TRIES {
             let body = reading.to_string().into_bytes();
@@ -108,8 +108,8 @@ impl Sensor {
     }
 }
 
-/// One second, doubled with each failed attempt, half of it by chance so that devices do not return in step; longer
-/// when the hub asks for it.
+/// One second, doubled with each failed try. Half of it is random, so that devices do not retry in step. Longer when
+/// the hub asks for it.
 fn wait_before(attempt: u32, refusal: &Refusal, chance: f64) -> Duration {
     let doubled = Duration::from_secs(1 << attempt.min(5)).min(LONGEST_WAIT);
     let jittered = doubled.mul_f64(0.5 + chance / 2.0);

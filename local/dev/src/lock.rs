@@ -1,4 +1,4 @@
-//! One running stack per data folder: a lock that ends with the process, and where to find that process's hub.
+//! One running stack per data folder: a lock that ends with the process, and the port of its hub.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -13,8 +13,8 @@ use crate::workspace::shown;
 
 const FILE: &str = "running.json";
 
-/// What the lock file says while the stack runs. After a crash it may be left behind, but the operating system has
-/// let go of the lock itself, so that nobody is turned away by it.
+/// The content of the lock file while the stack runs. After a crash the file may be left behind, but the operating
+/// system has released the lock, so that it prevents no start.
 #[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Running {
     pub(crate) process: u32,
@@ -28,7 +28,7 @@ pub(crate) struct DataLock {
 }
 
 impl DataLock {
-    /// Creates the folder where needed and takes it, or says who holds it.
+    /// Creates the folder if it is missing, and locks it. The error says which process has locked it.
     pub(crate) fn take(data: &Path) -> Result<DataLock> {
         fs::create_dir_all(data)
             .with_context(|| format!("the data folder {} cannot be made", shown(data)))?;
@@ -46,7 +46,7 @@ impl DataLock {
         Ok(lock)
     }
 
-    /// Tells other commands where this stack's hub listens.
+    /// Publishes the port of this stack's hub for other commands.
     pub(crate) fn announce(&mut self, hub_port: Option<u16>) -> Result<()> {
         let running = Running { process: std::process::id(), hub_port };
         self.write(&serde_json::to_vec(&running).expect("two numbers are JSON"))
@@ -60,7 +60,7 @@ impl DataLock {
     }
 }
 
-/// The stack that holds `data` now, if one does.
+/// The stack that has locked `data`, if there is one.
 pub(crate) fn running(data: &Path) -> Option<Running> {
     let file = File::open(data.join(FILE)).ok()?;
     match file.try_lock_shared() {
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_lock_file_left_by_a_crash_is_no_obstacle() -> Result<()> {
         let data = tempfile::tempdir()?;
-        // Process 1 is always alive: only the lock counts, not the number.
+        // Process 1 always exists, so this shows that only the lock counts and not the number.
         fs::write(data.path().join(FILE), r#"{"process":1,"hub_port":7072}"#)?;
         assert_eq!(running(data.path()), None);
         DataLock::take(data.path())?;

@@ -1,10 +1,10 @@
-//! The `cargo dev` command: everything a developer runs by hand or in CI, on the boundary to the terminal.
+//! The `cargo dev` command: everything that a developer runs by hand or in CI.
 
 mod commands;
 
 mod arguments;
 mod browser;
-mod connection;
+mod connection_string;
 mod device;
 mod elf;
 mod fleet;
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Err(error) => return failed(&anyhow::Error::new(error).context("no threads can be started")),
     };
     let code = runtime.block_on(commands::run(cli.command)).unwrap_or_else(|error| failed(&error));
-    // A read from the terminal or a wait for a lock may still be under way; the end of the process ends it.
+    // A read from the terminal or a wait for a lock may be unfinished; it ends with the process.
     runtime.shutdown_background();
     code
 }

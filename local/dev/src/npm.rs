@@ -1,4 +1,4 @@
-//! Node and npm: is Node new enough, are a folder's packages installed, is the dashboard built.
+//! Node and npm: checks the version of Node, installs the packages of a folder, and builds the dashboard.
 
 use std::{
     fs::{self, File},
@@ -15,9 +15,9 @@ use crate::{
     workspace::{Workspace, shown},
 };
 
-/// The oldest Node that Vite 7 runs on, major and minor; Azurite is content with less.
+/// The oldest Node that Vite 7 runs on, major and minor. Azurite needs less.
 const OLDEST_NODE: (u32, u32) = (20, 19);
-/// What to do about Node or npm.
+/// How to get Node and npm.
 pub(crate) const REMEDY: &str =
     "install Node.js 20.19 or newer with npm, from https://nodejs.org or your package manager";
 
@@ -56,7 +56,7 @@ pub(crate) async fn install(folder: &Path) -> Result<()> {
         return Ok(());
     }
     require_node().await?;
-    let _turn = Turn::take(folder).await?;
+    let _lock = FolderLock::take(folder).await?;
     if installed(folder) {
         return Ok(());
     }
@@ -66,8 +66,8 @@ pub(crate) async fn install(folder: &Path) -> Result<()> {
     process::run(ci, Output::OnlyOnFailure, &format!("`npm ci` in {}", shown(folder))).await
 }
 
-/// npm writes its own lock file into `node_modules` last, so one younger than the folder's means a finished
-/// installation of just that.
+/// npm writes its own lock file into `node_modules` last. If that is newer than the folder's lock file, the folder's
+/// packages are completely installed.
 pub(crate) fn installed(folder: &Path) -> bool {
     let wanted = modified(&folder.join("package-lock.json"));
     let installed = modified(&folder.join("node_modules/.package-lock.json"));
@@ -87,18 +87,18 @@ fn npm(folder: &Path) -> Command {
     npm
 }
 
-/// Builds the dashboard when its sources are newer than its output; answers with the folder to serve.
+/// Builds the dashboard when its sources are newer than its output. Returns the folder to serve.
 pub(crate) async fn dashboard(workspace: &Workspace) -> Result<PathBuf> {
     build(workspace, "build", "dist/index.html", "the dashboard").await?;
     Ok(workspace.dashboard().join("dist"))
 }
 
-/// Builds the dashboard's client module for Node, likewise.
+/// Builds the dashboard's client module for Node when its sources are newer.
 pub(crate) async fn client_module(workspace: &Workspace) -> Result<()> {
     build(workspace, "build:node", "dist-node/convergence.js", "the client module for Node").await
 }
 
-/// Runs a script of the dashboard when its sources are newer than what it makes.
+/// Runs a script of the dashboard when the sources are newer than its output.
 async fn build(workspace: &Workspace, script: &str, output: &str, what: &str) -> Result<()> {
     let folder = workspace.dashboard();
     if built(&folder, output) {
@@ -106,7 +106,7 @@ async fn build(workspace: &Workspace, script: &str, output: &str, what: &str) ->
     }
     require_node().await?;
     install(&folder).await?;
-    let _turn = Turn::take(&folder).await?;
+    let _lock = FolderLock::take(&folder).await?;
     if !built(&folder, output) {
         say!("building {what}");
         let mut build = npm(&folder);
@@ -123,7 +123,7 @@ fn built(dashboard: &Path, output: &str) -> bool {
     newest_source(dashboard).is_some_and(|source| source <= output)
 }
 
-/// When the newest file below `folder` changed, its packages and output aside.
+/// The time of the newest file below `folder`, without packages and output.
 fn newest_source(folder: &Path) -> Option<SystemTime> {
     const NOT_SOURCES: [&str; 3] = ["node_modules", "dist", "dist-node"];
     let entries = fs::read_dir(folder).ok()?.flatten();
@@ -139,16 +139,16 @@ fn modified(path: &Path) -> std::io::Result<SystemTime> {
     fs::metadata(path)?.modified()
 }
 
-/// Held while a folder's packages or output are written, so that two commands at once do not write the same files.
-struct Turn {
+/// A lock for writing a folder's packages or output, so that two commands do not write the same files at once.
+struct FolderLock {
     _lock: File,
 }
 
-impl Turn {
-    async fn take(folder: &Path) -> Result<Turn> {
+impl FolderLock {
+    async fn take(folder: &Path) -> Result<FolderLock> {
         let path = folder.join("package.json");
         let lock = File::open(&path).with_context(|| format!("{} cannot be read", shown(&path)))?;
-        let waiting = tokio::task::spawn_blocking(move || lock.lock().map(|()| Turn { _lock: lock }));
+        let waiting = tokio::task::spawn_blocking(move || lock.lock().map(|()| FolderLock { _lock: lock }));
         waiting.await?.with_context(|| format!("{} cannot be locked", shown(&path)))
     }
 }

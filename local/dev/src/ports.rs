@@ -1,4 +1,4 @@
-//! Are the ports that a command wants still free?
+//! Checks that the ports of a command are free.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -11,7 +11,7 @@ pub(crate) struct Wanted {
     pub(crate) flag: &'static str,
 }
 
-/// Fails on the first port that someone else listens on; 0 asks for any free port and never fails.
+/// Fails on the first port that another process listens on. A port of 0 means any free one and never fails.
 pub(crate) fn require_free(wanted: &[Wanted]) -> Result<()> {
     for Wanted { port, flag } in wanted {
         if !is_free(*port) {

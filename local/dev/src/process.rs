@@ -1,4 +1,4 @@
-//! Programs that a command starts: cargo, npm, apt-get. They end when the command ends.
+//! Runs the programs that a command needs: cargo, npm, apt-get. They end when the command ends.
 
 use std::{
     io::Write,
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
-/// What becomes of a program's own words.
+/// Where a program's output goes.
 #[derive(Clone, Copy)]
 pub(crate) enum Output {
     Shown,
@@ -20,7 +20,7 @@ pub(crate) enum Output {
 pub(crate) async fn run(command: Command, output: Output, what: &str) -> Result<()> {
     let status = match output {
         Output::Shown => status(command).await,
-        Output::OnlyOnFailure => words(command).await.map(|ended| ended.status),
+        Output::OnlyOnFailure => capture_output(command).await.map(|ended| ended.status),
     };
     let status = status.with_context(|| format!("{what} could not be run"))?;
     if !status.success() {
@@ -29,8 +29,8 @@ pub(crate) async fn run(command: Command, output: Output, what: &str) -> Result<
     Ok(())
 }
 
-/// Runs `command` for its words on both outputs, which are shown when it fails.
-pub(crate) async fn words(mut command: Command) -> std::io::Result<std::process::Output> {
+/// Runs `command` and captures both outputs, which are shown when it fails.
+pub(crate) async fn capture_output(mut command: Command) -> std::io::Result<std::process::Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let ended = finish(command).await?;
     if !ended.status.success() {
@@ -39,48 +39,48 @@ pub(crate) async fn words(mut command: Command) -> std::io::Result<std::process:
     Ok(ended)
 }
 
-/// Runs `command` with its output shown and answers how it ended.
+/// Runs `command` with its output shown, and returns its exit status.
 pub(crate) async fn status(command: Command) -> std::io::Result<ExitStatus> {
     Ok(finish(command).await?.status)
 }
 
-/// Runs `command` for its standard output; `None` when it cannot be run or fails.
+/// The standard output of `command`; `None` when it cannot be run or fails.
 pub(crate) async fn captured(mut command: Command) -> Option<String> {
     command.stderr(Stdio::null());
     printed(command).await.ok()?
 }
 
-/// Runs `command` for its standard output, its errors shown; `None` when it fails.
+/// The standard output of `command`, whose errors are shown; `None` when it fails.
 pub(crate) async fn printed(mut command: Command) -> std::io::Result<Option<String>> {
     command.stdout(Stdio::piped());
     let ended = finish(command).await?;
-    let words = String::from_utf8_lossy(&ended.stdout).trim().to_owned();
-    Ok(ended.status.success().then_some(words))
+    let text = String::from_utf8_lossy(&ended.stdout).trim().to_owned();
+    Ok(ended.status.success().then_some(text))
 }
 
 async fn finish(mut command: Command) -> std::io::Result<std::process::Output> {
     command.stdin(Stdio::null()).process_group(0);
     let child = command.spawn()?;
-    let group = Group::of(&child);
+    let group = ProcessGroup::of(&child);
     let ended = child.wait_with_output().await;
     group.ended();
     ended
 }
 
 fn show(ended: &std::process::Output) {
-    // A closed terminal is the only way this fails, and then nobody reads it.
+    // Fails only when the terminal is closed, and then nobody reads it.
     let _ = std::io::stderr().write_all(&ended.stdout);
     let _ = std::io::stderr().write_all(&ended.stderr);
 }
 
-/// A started program and whatever it starts in turn (npm a shell, the shell a bundler). Dropped before the end, as
-/// when Ctrl-C ends the command, it takes them all down.
-struct Group(Option<Pid>);
+/// The process group of a started program: the program and everything it starts (npm starts a shell, the shell a
+/// bundler). Dropping it before the program has ended, as Ctrl-C does, ends them all.
+struct ProcessGroup(Option<Pid>);
 
-impl Group {
-    fn of(leader: &tokio::process::Child) -> Group {
+impl ProcessGroup {
+    fn of(leader: &tokio::process::Child) -> ProcessGroup {
         let id = leader.id().and_then(|id| i32::try_from(id).ok());
-        Group(id.and_then(Pid::from_raw))
+        ProcessGroup(id.and_then(Pid::from_raw))
     }
 
     fn ended(mut self) {
@@ -88,10 +88,10 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(leader) = self.0 {
-            // Already gone is what is wanted.
+            // Fails only when all processes have ended.
             let _ = kill_process_group(leader, Signal::TERM);
         }
     }

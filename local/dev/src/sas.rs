@@ -1,4 +1,4 @@
-//! Shared access signatures, as devices present them to IoT Hub (Microsoft: "Control access to IoT Hub using shared
+//! Shared access signatures, as devices send them to IoT Hub (Microsoft: "Control access to IoT Hub using shared
 //! access signatures").
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::Sha256;
 
-/// What `encodeURIComponent` leaves alone, less the characters that signatures must have encoded.
+/// The characters that are not encoded: those of `encodeURIComponent`, without the ones that signatures need encoded.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A key as raw bytes. It has no `Debug` and no `Display`.
@@ -26,8 +26,8 @@ impl Key {
     }
 }
 
-/// The token for `resource` (not yet encoded) until `expiry`, in seconds of the Unix epoch; `policy` when the key
-/// belongs to one, not to the device itself.
+/// The token for `resource` (not yet encoded) until `expiry`, in seconds of the Unix epoch; with `policy` if the key
+/// belongs to a policy and not to the device.
 pub(crate) fn token(resource: &str, key: &Key, policy: Option<&str>, expiry: u64) -> String {
     let resource = encoded(resource);
     let signature = encoded(&key.sign(&format!("{resource}\n{expiry}")));

@@ -1,4 +1,4 @@
-//! The developer's own `local.settings.json`: which of its values apply to the local stack.
+//! The developer's `local.settings.json`, and which of its values apply to the local stack.
 
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 /// The file that Azure Functions Core Tools read; it may hold secrets and is never deployed.
 pub(crate) const FILE: &str = "local.settings.json";
 
-/// Only what shapes the data is taken over. Connections are not: the local stack must never reach for the cloud
+/// Settings that change how data is handled. Connections are not among them: the local stack must never use the cloud
 /// services that the same file may name for `func start`.
 const TAKEN_OVER: [&str; 3] = ["PartitionKey", "PartitionShards", "SignalRHub"];
 
@@ -17,7 +17,7 @@ pub(crate) fn overrides(app: &Path) -> Result<BTreeMap<String, String>> {
     values(app, &TAKEN_OVER)
 }
 
-/// These values of `app`'s file, as far as it has them.
+/// These values of `app`'s file, if it has them.
 pub(crate) fn values(app: &Path, names: &[&str]) -> Result<BTreeMap<String, String>> {
     match fs::read_to_string(app.join(FILE)) {
         Ok(text) => parse(&text, names),

@@ -21,7 +21,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next signal; answers with the shell's exit code for it, 128 plus its number.
+    /// Waits for the next signal. Returns the exit code of a shell for it: 128 plus its number.
     pub(crate) async fn next(&mut self) -> ExitCode {
         tokio::select! {
             _ = self.interrupt.recv() => ExitCode::from(130),

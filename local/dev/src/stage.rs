@@ -1,6 +1,6 @@
 //! The Functions app as it is deployed: which files belong to it, and laying them out in a folder.
 //!
-//! It is an allow-list, so that a secret beside the app (`local.settings.json`) can never travel with it.
+//! It is an allow-list, so that a secret beside the app (`local.settings.json`) is never deployed.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ const HOST: &str = "host.json";
 const CATALOGUE: &str = "telemetry.json";
 const FUNCTION: &str = "function.json";
 
-/// A file of the app: its name there, with forward slashes, and where it comes from.
+/// A file of the app: its name in the app, with forward slashes, and its source.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AppFile {
     pub(crate) name: String,
@@ -43,7 +43,7 @@ impl Kind {
     }
 }
 
-/// Everything of the app at `root` but its program, in the order of the names, each file proven to be JSON.
+/// Every file of the app at `root` except the program, sorted by name. Checks that each is JSON.
 pub(crate) fn app_files(root: &Path) -> Result<Vec<AppFile>> {
     let mut names = vec![HOST.to_owned()];
     if root.join(CATALOGUE).exists() {
@@ -58,7 +58,7 @@ pub(crate) fn app_files(root: &Path) -> Result<Vec<AppFile>> {
     names.into_iter().map(|name| json_file(root, name)).collect()
 }
 
-/// The program's place in the app.
+/// The program as a file of the app.
 pub(crate) fn program(built: &Path) -> AppFile {
     AppFile { name: PROGRAM.to_owned(), source: built.to_path_buf(), kind: Kind::Program }
 }
@@ -80,7 +80,7 @@ fn json_file(root: &Path, name: String) -> Result<AppFile> {
     Ok(AppFile { name, source, kind: Kind::Json })
 }
 
-/// Copies `files` into the folder `to`, which afterwards holds nothing else.
+/// Copies `files` into the folder `to`, and removes everything else from it.
 pub(crate) fn lay_out(files: &[AppFile], to: &Path) -> Result<()> {
     clear(to)?;
     for file in files {
@@ -90,7 +90,7 @@ pub(crate) fn lay_out(files: &[AppFile], to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Empties a folder of ours. One that holds something else is left alone: it was named by mistake.
+/// Empties a folder that an earlier run has made. Fails for a folder with other files, which was named by mistake.
 fn clear(folder: &Path) -> Result<()> {
     let is_empty = match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_none(),

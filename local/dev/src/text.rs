@@ -1,12 +1,12 @@
-//! Words for the terminal: one line per problem, sizes and numbers a person can read.
+//! Text for the terminal: one line per problem, and readable sizes and numbers.
 
 use std::{
     fmt,
     io::{self, Write},
 };
 
-/// Prints a line to standard output, like `println!`, but lives on when nobody reads any more: a closed pipe or
-/// terminal must not keep a stack from stopping in order.
+/// Prints a line to standard output like `println!`, but does not panic when that is closed: without a reader a stack
+/// must still stop in order.
 macro_rules! say {
     ($($words:tt)*) => { $crate::text::print(format_args!($($words)*)) };
 }
@@ -33,12 +33,12 @@ pub(crate) fn one_line(error: &anyhow::Error) -> String {
     line
 }
 
-/// `text` with every run of white space, line ends included, as one space.
+/// `text` with each run of white space and line ends replaced by one space.
 pub(crate) fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A size in decimal megabytes, as store limits and budgets are given.
+/// A size in decimal megabytes, the unit of budgets and storage limits.
 pub(crate) fn megabytes(bytes: u64) -> String {
     let tenths = (bytes + 50_000) / 100_000;
     format!("{}.{} MB", tenths / 10, tenths % 10)

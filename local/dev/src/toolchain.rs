@@ -1,4 +1,4 @@
-//! Building the handler with the cargo that runs this command.
+//! Builds the handler with the cargo that runs this command.
 
 use std::{ffi::OsStr, io::IsTerminal, path::PathBuf};
 
@@ -14,7 +14,7 @@ pub(crate) enum Profile {
     Release,
 }
 
-/// Builds the handler for this machine and answers where it is.
+/// Builds the handler for this machine and returns its path.
 pub(crate) async fn handler(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
     let mut build = build_command(workspace);
     if let Profile::Release = profile {
@@ -35,7 +35,7 @@ pub(crate) async fn static_handler(workspace: &Workspace) -> Result<PathBuf> {
     built(build).await
 }
 
-/// Builds this command, optimised, for when its own speed matters.
+/// Builds this command with optimisations, for measurements that depend on its speed.
 pub(crate) async fn optimised_dev(workspace: &Workspace) -> Result<PathBuf> {
     let mut build = cargo(workspace);
     build.args(["build", "--package", "fieldcast-dev", "--profile", "bench-tool"]);
@@ -43,8 +43,8 @@ pub(crate) async fn optimised_dev(workspace: &Workspace) -> Result<PathBuf> {
     built(build).await
 }
 
-/// What makes the compiler count the places that an input reaches, and show the fuzzer what is compared with what. The
-/// pass is LLVM's and part of every stable toolchain.
+/// Flags that make the compiler instrument the code: the fuzzer sees which edges an input covers and which values are
+/// compared. The pass is part of LLVM and of every stable toolchain.
 const COVERAGE: [&str; 6] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -63,7 +63,7 @@ impl Fuzzers {
     }
 }
 
-/// Builds the fuzz targets. Naming the target triple keeps build scripts and macros free of the instructions.
+/// Builds the fuzz targets. Naming the target triple keeps build scripts and macros free of the instrumentation.
 pub(crate) async fn fuzzers(workspace: &Workspace) -> Result<Fuzzers> {
     if on_path("g++").is_none() && on_path("c++").is_none() {
         bail!(
@@ -91,8 +91,8 @@ fn gnu_triple() -> Result<&'static str> {
 }
 
 /// The cargo that runs this command, as if the developer had called it. `cargo run` describes its package in the
-/// environment; build scripts that look there (ring's does) would take that for a change and build everything anew,
-/// and once more when the developer next calls cargo.
+/// environment; build scripts that read these variables (ring's does) would see a change and build everything again,
+/// and once more at the developer's next cargo command.
 pub(crate) fn cargo(workspace: &Workspace) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
@@ -115,7 +115,7 @@ fn build_command(workspace: &Workspace) -> Command {
     build
 }
 
-/// So that the output says where the program is.
+/// Makes the output contain the path of the program.
 fn told_in_json(build: &mut Command) {
     build.args(["--message-format", "json-render-diagnostics"]);
     if !std::io::stderr().is_terminal() {
@@ -139,21 +139,21 @@ async fn built(build: Command) -> Result<PathBuf> {
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct CargoMetadata {
     target_directory: PathBuf,
 }
 
-/// The folder that holds cargo's output, wherever the user's configuration puts it.
+/// The folder of cargo's output, which the user's configuration can change.
 pub(crate) async fn target_folder(workspace: &Workspace) -> Result<PathBuf> {
     let mut ask = cargo(workspace);
     ask.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
     let answer = process::captured(ask).await.context("`cargo metadata` failed")?;
-    let metadata: Metadata =
+    let metadata: CargoMetadata =
         serde_json::from_str(&answer).context("`cargo metadata` gave no target folder")?;
     Ok(metadata.target_directory)
 }
 
-/// The file that the shell would run for `program`.
+/// The file that a shell would run for `program`.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|file| file.is_file())

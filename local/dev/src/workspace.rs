@@ -1,4 +1,4 @@
-//! Where things are in the checkout that this command was built from.
+//! The paths of the checkout that this command was built from.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// `cargo dev` is always run from its checkout, so the path known to the compiler is the right one.
+    /// `cargo dev` always runs from its checkout, so the path from compile time is right.
     pub(crate) fn find() -> Workspace {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = package.ancestors().nth(2).expect("the package is two folders below the root");
@@ -26,13 +26,13 @@ impl Workspace {
         self.root.join("tests/clients")
     }
 
-    /// Where `up` keeps its data unless told otherwise.
+    /// The default data folder of `up`.
     pub(crate) fn default_data(&self) -> PathBuf {
         self.root.join(".fieldcast")
     }
 }
 
-/// `path` seen from the current folder, for messages: shorter where it lies below.
+/// `path` for messages: relative if it is below the current folder.
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     match path.strip_prefix(&here) {

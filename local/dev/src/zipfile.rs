@@ -1,4 +1,4 @@
-//! The Functions app as a zip for "zip deploy": the same bytes for the same files, whatever the machine or the hour.
+//! The Functions app as a zip for "zip deploy": the same files give the same bytes on any machine and at any time.
 
 use std::{
     fs::{self, File},

@@ -1,7 +1,6 @@
-//! The app as its files describe it: `host.json`, the `function.json` files and the settings that fill them.
+//! The app as its files describe it: `host.json`, the `function.json` files, and the settings that they refer to.
 //!
-//! Reading is the only I/O here; each parser takes text and returns data or the one line that says what is
-//! wrong.
+//! Only this file reads from disk; each parser takes a value and returns data, or one line that says what is wrong.
 
 pub(crate) mod fields;
 pub(crate) mod function;
@@ -67,7 +66,7 @@ fn function_folders(app_root: &Path) -> Result<Vec<String>, HostError> {
 
 fn read_json(app_root: &Path, file: &Path) -> Result<Value, HostError> {
     let text = fs::read(app_root.join(file)).map_err(|error| unreadable_file(file.to_owned(), &error))?;
-    // Editors on Windows like to write a byte order mark; the real host skips it.
+    // Some editors on Windows write a byte order mark; the real host skips it.
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
     serde_json::from_slice(text).map_err(|error| HostError::App {
         file: file.to_owned(),
@@ -84,7 +83,7 @@ fn unreadable_file(file: PathBuf, error: &io::Error) -> HostError {
     HostError::App { file, problem }
 }
 
-/// Reads the optional `local.settings.json`; only its `Host` section concerns the host.
+/// Reads the optional `local.settings.json`; the host uses only its `Host` section.
 pub(crate) fn read_local_settings(app_root: &Path) -> Result<Option<Value>, HostError> {
     let file = Path::new("local.settings.json");
     if app_root.join(file).is_file() { read_json(app_root, file).map(Some) } else { Ok(None) }

@@ -1,22 +1,20 @@
 //! The envelope of an invocation that is not forwarded: `{"Data":{…},"Metadata":{…}}`.
 //!
 //! The encoding is that of azure-functions-host, `HttpScriptInvocationContext` and
-//! `ScriptInvocationContextExtensions`: objects nest, every other value is JSON text inside a string, except
-//! that bytes are base64 and dates are plain. Everything here takes data and returns data.
+//! `ScriptInvocationContextExtensions`: objects nest, every other value is JSON text inside a string, except that
+//! bytes are base64 and dates are plain. Pure: functions take data and return data.
 
 pub(crate) mod dates;
 pub(crate) mod event;
 pub(crate) mod json;
 pub(crate) mod request;
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
-use crate::invoke::Guid;
+use crate::guid::Guid;
 use json::Json;
 
-/// Named, already encoded values in the order the host keeps them.
+/// Names and encoded values, in the order in which the host writes them.
 pub(crate) type Members = Vec<(String, Json)>;
 
 /// The body of a default-mode invocation.
@@ -26,7 +24,8 @@ pub(crate) struct Envelope {
     pub(crate) metadata: Members,
 }
 
-/// What changes with every invocation; passed in, so that envelopes can be compared byte by byte.
+/// The parts of an envelope that change with every invocation. They are parameters, so that tests can compare
+/// envelopes byte by byte.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamp {
     pub(crate) now: Timestamp,
@@ -38,15 +37,8 @@ pub(crate) struct Stamp {
 pub(crate) struct RetryContext {
     pub(crate) retry_count: u32,
     pub(crate) max_retry_count: i64,
-    /// What went wrong last time, on retries.
+    /// Why the previous attempt failed, in retries.
     pub(crate) exception: Option<String>,
-}
-
-/// Metadata keys that a fault leaves out.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Omissions {
-    pub(crate) metadata: BTreeSet<String>,
-    pub(crate) system_properties: BTreeSet<String>,
 }
 
 impl Envelope {

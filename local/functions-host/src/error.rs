@@ -1,10 +1,10 @@
-//! Why a host did not start, told so that the caller knows what to change.
+//! Why a host did not start: each variant names what the caller has to change.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use thiserror::Error;
 
-/// Why [`Host::start`](crate::Host::start) gave up.
+/// Why [`Host::start`](crate::Host::start) failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HostError {
@@ -30,7 +30,7 @@ pub enum HostError {
         /// The binding type asked for.
         kind: String,
     },
-    /// There is nothing to run.
+    /// The app has no functions.
     #[error("no function found: {} has no folder with a function.json", app_root.display())]
     NoFunctions {
         /// The folder that was searched.
@@ -53,7 +53,7 @@ pub enum HostError {
     /// The handler program cannot be executed.
     #[error("cannot start the handler {executable:?}: {problem}")]
     Launch {
-        /// The program as resolved.
+        /// The resolved path of the program.
         executable: String,
         /// What is wrong with it.
         problem: String,

@@ -1,133 +1,24 @@
-//! Event Hub triggers: one sequential reader per function and partition, checkpoints kept by the host.
+//! Event Hub triggers: one sequential reader for each function and partition. The host keeps the checkpoints.
 
 pub(crate) mod checkpoints;
+mod function;
 mod partition;
 pub(crate) mod source;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::{
-    app::{function::event_hub::EventHubTrigger, host_json::EventHubOptions, retry::RetryPolicy},
-    envelope::{
-        Stamp,
-        event::{self, Batch},
-    },
-    faults::{Faults, KillMoment},
-    invoke::{Failure, Guid, Invoker, attempts::Attempts},
-};
-use checkpoints::Checkpoints;
+pub(crate) use function::EventFunction;
 use partition::Partition;
-use source::{Source, Topology};
 
-/// One function with an Event Hub trigger and everything its readers share.
-pub(crate) struct EventFunction {
-    pub(crate) name: String,
-    pub(crate) trigger: EventHubTrigger,
-    pub(crate) retry: Option<RetryPolicy>,
-    pub(crate) options: EventHubOptions,
-    pub(crate) source: Source,
-    pub(crate) invoker: Arc<Invoker>,
-    pub(crate) checkpoints: Arc<Checkpoints>,
-    pub(crate) faults: Arc<Faults>,
-}
-
-/// The pause after an event source did not answer.
-const SOURCE_PAUSE: Duration = Duration::from_millis(250);
-
-impl EventFunction {
-    /// Reads all partitions until the task is dropped or the host stops.
-    pub(crate) async fn run(self: Arc<Self>) {
-        let topology = self.topology().await;
-        let mut readers = JoinSet::new();
-        for id in &topology.partitions {
-            let partition = Partition::new(Arc::clone(&self), &topology, id);
-            readers.spawn(partition.run());
-        }
-        while readers.join_next().await.is_some() {}
+/// Reads all partitions until the task is dropped or the host stops.
+pub(crate) async fn run(function: Arc<EventFunction>) {
+    let topology = function.topology().await;
+    let mut readers = JoinSet::new();
+    for id in &topology.partitions {
+        let partition = Partition::new(Arc::clone(&function), &topology, id);
+        readers.spawn(partition.run());
     }
-
-    async fn topology(&self) -> Topology {
-        let mut complaint = String::new();
-        loop {
-            match self.source.topology().await {
-                Ok(topology) => return topology,
-                Err(problem) => self.complain_once(&mut complaint, problem),
-            }
-            tokio::time::sleep(SOURCE_PAUSE).await;
-        }
-    }
-
-    /// Reports a problem of the source when it differs from the last one.
-    fn complain_once(&self, last: &mut String, problem: String) {
-        if *last != problem {
-            self.invoker.log.warn(&self.name, format_args!("the event source cannot be read: {problem}"));
-            *last = problem;
-        }
-    }
-
-    /// Delivers a batch with its retries. The result only says how it ended; the checkpoint moves either way.
-    pub(crate) async fn deliver(&self, batch: &Batch, kill: Option<KillMoment>) -> Result<(), Failure> {
-        let mut attempts = Attempts::new(self.retry.as_ref());
-        let mut kill = kill;
-        loop {
-            let Err(failure) = self.attempt(batch, &attempts, kill.take()).await else {
-                return Ok(());
-            };
-            let announce = |text: &dyn std::fmt::Display| self.invoker.log.warn(&self.name, text);
-            attempts.pause_after(failure, &self.invoker.status, announce).await?;
-        }
-    }
-
-    async fn attempt(
-        &self,
-        batch: &Batch,
-        attempts: &Attempts<'_>,
-        kill: Option<KillMoment>,
-    ) -> Result<(), Failure> {
-        let stamp = Stamp { now: jiff::Timestamp::now(), guid: Guid::random() };
-        let retry = attempts.context();
-        let omissions = self.faults.omissions();
-        let envelope = event::envelope(&self.name, &self.trigger, batch, &omissions, &stamp, retry.as_ref())
-            .map_err(|problem| self.invoker.refuse(&self.name, problem))?;
-        self.invoker.run(&self.name, envelope.into_text(), kill).await.map(drop)
-    }
-
-    /// Runs the function once with one made-up event, as the admin API does.
-    pub(crate) async fn run_manually(&self, body: Vec<u8>) -> Result<(), Failure> {
-        let event = event::Event {
-            sequence_number: 0,
-            offset: "0".to_owned(),
-            enqueued: jiff::Timestamp::now(),
-            body,
-            properties: crate::envelope::json::Json::Object(Vec::new()),
-            system_properties: crate::envelope::json::Json::Object(Vec::new()),
-        };
-        self.deliver(&Batch { events: vec![event], context: None }, None).await
-    }
-
-    /// Whether every partition is read to its end. `false` too while the source does not answer.
-    pub(crate) async fn is_drained(&self) -> bool {
-        let Ok(topology) = self.source.topology().await else {
-            return false;
-        };
-        for id in &topology.partitions {
-            if self.faults.redelivery(id).is_some() || !self.is_partition_drained(id).await {
-                return false;
-            }
-        }
-        true
-    }
-
-    async fn is_partition_drained(&self, id: &str) -> bool {
-        let status = self.invoker.status.read();
-        let mut entries = status.partitions.iter();
-        let entry = entries.find(|entry| entry.function == self.name && entry.partition == id);
-        let Some(position) = entry.map(|entry| entry.position) else {
-            return false;
-        };
-        let page = self.source.read(id, position, 1, Duration::ZERO).await;
-        page.is_ok_and(|page| page.events.is_empty() && !page.is_behind(position))
-    }
+    while readers.join_next().await.is_some() {}
 }

@@ -1,36 +1,34 @@
-//! The rare moments of the real service, on demand: for tests and for showing that a handler survives them.
+//! Fault injection: makes rare failures of the real service happen, to test that a handler survives them.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::sync::watch;
 
-use crate::envelope::Omissions;
-
-/// Fault injection and stepped delivery for Event Hub triggers. Every method takes effect from the next
-/// batch. Partitions are named by their id. What is used up (a duplicate, a kill, a step, a redelivery) meets
-/// the first batch that comes, so an app with several Event Hub functions shares it.
+/// Fault injection and stepped delivery for Event Hub triggers. Every method takes effect from the next batch.
+/// Partitions are named by their id. A fault that is used up (a duplicate, a kill, a step, a redelivery) applies to
+/// the next batch of any Event Hub function of the app.
 #[derive(Debug)]
 pub struct Faults {
-    plan: Mutex<Plan>,
+    script: Mutex<FaultScript>,
     changes: watch::Sender<()>,
 }
 
-/// When a planned kill strikes the handler. It counts as a crash of the handler.
+/// When a planned kill ends the handler. It counts as a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KillMoment {
-    /// This long after the last byte of the batch was sent. A reply that comes sooner counts as usual.
+    /// This long after the last byte of the batch was sent, unless the reply arrives before that.
     AfterSending(Duration),
-    /// When the reply has come, which is then thrown away: the work is done and the host does not know.
+    /// When the reply has arrived. The reply is discarded, so that the work is done but the host does not know.
     ReplyLost,
 }
 
 #[derive(Debug, Default)]
-struct Plan {
+struct FaultScript {
     duplicates: u32,
     overlaps: u32,
     kills: VecDeque<KillMoment>,
@@ -52,177 +50,184 @@ enum Gate {
 
 /// What happens to one batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct BatchPlan {
-    pub(crate) times: Times,
+pub(crate) struct BatchFaults {
+    pub(crate) deliveries: Deliveries,
     pub(crate) kill: Option<KillMoment>,
     pub(crate) delay: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Times {
+pub(crate) enum Deliveries {
     Once,
     Twice,
     TwiceAtOnce,
 }
 
-/// What a partition with a batch in hand does next.
+/// What the reader of a partition does with the batch it has fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     Deliver,
-    /// Forget the batch: a redelivery is wanted.
+    /// Drop the batch, because a redelivery was asked for.
     ReadAnew,
+}
+
+/// Metadata keys that a fault leaves out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Omissions {
+    pub(crate) metadata: BTreeSet<String>,
+    pub(crate) system_properties: BTreeSet<String>,
 }
 
 impl Faults {
     pub(crate) fn new() -> Faults {
-        Faults { plan: Mutex::default(), changes: watch::Sender::new(()) }
+        Faults { script: Mutex::default(), changes: watch::Sender::new(()) }
     }
 
-    /// Delivers the next batch, of whichever partition, a second time after it is done.
+    /// Delivers the next batch of any partition a second time after it is done.
     pub fn duplicate_next_batch(&self) {
-        self.change(|plan| plan.duplicates += 1);
+        self.change(|script| script.duplicates += 1);
     }
 
-    /// Delivers the next batch twice at the same time, as two owners of a partition do for a short while.
+    /// Delivers the next batch twice at the same time, as happens while two hosts both own a partition.
     pub fn overlap_next_batch(&self) {
-        self.change(|plan| plan.overlaps += 1);
+        self.change(|script| script.overlaps += 1);
     }
 
     /// Reads a partition again from `sequence_number` on, as after the loss of its newer checkpoints. A batch
     /// that is being delivered is finished first.
     pub fn redeliver_from(&self, partition: &str, sequence_number: u64) {
-        self.change(|plan| {
-            plan.redeliveries.insert(partition.to_owned(), sequence_number);
+        self.change(|script| {
+            script.redeliveries.insert(partition.to_owned(), sequence_number);
         });
     }
 
-    /// Kills the handler during the next batch; several calls are used up one batch after the other.
+    /// Kills the handler during the next batch. Further calls apply to the batches after it, one each.
     pub fn kill_during_next_batch(&self, moment: KillMoment) {
-        self.change(|plan| plan.kills.push_back(moment));
+        self.change(|script| script.kills.push_back(moment));
     }
 
-    /// Holds a partition back: a batch that is being delivered is finished, no further one is begun.
+    /// Pauses a partition: a batch that is being delivered is finished, and no further one is started.
     pub fn hold(&self, partition: &str) {
         self.set_gate(partition, Gate::Held { steps: 0 });
     }
 
-    /// Holds every partition back.
+    /// Pauses every partition.
     pub fn hold_all(&self) {
-        self.change(|plan| {
-            plan.gates.clear();
-            plan.other_gates = Gate::Held { steps: 0 };
+        self.change(|script| {
+            script.gates.clear();
+            script.other_gates = Gate::Held { steps: 0 };
         });
     }
 
-    /// Lets `batches` more batches of a partition through and holds it back after that.
+    /// Delivers `batches` more batches of a partition, then pauses it.
     pub fn step(&self, partition: &str, batches: u32) {
-        self.change(|plan| {
-            let steps = match plan.gate(partition) {
+        self.change(|script| {
+            let steps = match script.gate(partition) {
                 Gate::Open => 0,
                 Gate::Held { steps } => steps,
             };
-            plan.gates.insert(partition.to_owned(), Gate::Held { steps: steps.saturating_add(batches) });
+            script.gates.insert(partition.to_owned(), Gate::Held { steps: steps.saturating_add(batches) });
         });
     }
 
-    /// Lets a partition run again.
+    /// Ends the pause of a partition.
     pub fn release(&self, partition: &str) {
         self.set_gate(partition, Gate::Open);
     }
 
-    /// Lets every partition run again.
+    /// Ends the pause of every partition.
     pub fn release_all(&self) {
-        self.change(|plan| {
-            plan.gates.clear();
-            plan.other_gates = Gate::Open;
+        self.change(|script| {
+            script.gates.clear();
+            script.other_gates = Gate::Open;
         });
     }
 
     /// Limits how many events a batch may hold, below `maxEventBatchSize`; `None` lifts the limit.
     pub fn cap_batch_size(&self, events: Option<usize>) {
-        self.change(|plan| plan.batch_cap = events.map(|events| events.max(1)));
+        self.change(|script| script.batch_cap = events.map(|events| events.max(1)));
     }
 
     /// Leaves these keys out of `Metadata`, e.g. `OffsetStringArray`, which older extensions do not send.
     pub fn omit_metadata<S: Into<String>>(&self, keys: impl IntoIterator<Item = S>) {
-        self.change(|plan| plan.omissions.metadata = keys.into_iter().map(Into::into).collect());
+        self.change(|script| script.omissions.metadata = keys.into_iter().map(Into::into).collect());
     }
 
     /// Leaves these keys out of every event's system properties, e.g. `iothub-connection-device-id`.
     pub fn omit_system_properties<S: Into<String>>(&self, keys: impl IntoIterator<Item = S>) {
-        self.change(|plan| plan.omissions.system_properties = keys.into_iter().map(Into::into).collect());
+        self.change(|script| script.omissions.system_properties = keys.into_iter().map(Into::into).collect());
     }
 
     /// Waits this long before every batch.
     pub fn delay_delivery(&self, delay: Duration) {
-        self.change(|plan| plan.delay = delay);
+        self.change(|script| script.delay = delay);
     }
 
-    /// Waits until the partition may go on, and uses up one step of a held one.
+    /// Waits until the partition may continue, and uses up one step if it is paused.
     pub(crate) async fn admit(&self, partition: &str) -> Admission {
         let mut changes = self.changes.subscribe();
         loop {
-            if let Some(admission) = self.plan().admit(partition) {
+            if let Some(admission) = self.script().admit(partition) {
                 return admission;
             }
             changes.changed().await.expect("the sender lives in self");
         }
     }
 
-    /// Where a partition is wanted to be read from again, until [`Faults::redelivery_begun`].
+    /// From which position a partition is to be read again, until [`Faults::redelivery_begun`].
     pub(crate) fn redelivery(&self, partition: &str) -> Option<u64> {
-        self.plan().redeliveries.get(partition).copied()
+        self.script().redeliveries.get(partition).copied()
     }
 
     pub(crate) fn redelivery_begun(&self, partition: &str, position: u64) {
-        let mut plan = self.plan();
-        if plan.redeliveries.get(partition) == Some(&position) {
-            plan.redeliveries.remove(partition);
+        let mut script = self.script();
+        if script.redeliveries.get(partition) == Some(&position) {
+            script.redeliveries.remove(partition);
         }
     }
 
-    pub(crate) fn plan_batch(&self) -> BatchPlan {
-        let mut plan = self.plan();
-        let times = if take_one(&mut plan.overlaps) {
-            Times::TwiceAtOnce
-        } else if take_one(&mut plan.duplicates) {
-            Times::Twice
+    pub(crate) fn next_batch_faults(&self) -> BatchFaults {
+        let mut script = self.script();
+        let deliveries = if take_one(&mut script.overlaps) {
+            Deliveries::TwiceAtOnce
+        } else if take_one(&mut script.duplicates) {
+            Deliveries::Twice
         } else {
-            Times::Once
+            Deliveries::Once
         };
-        BatchPlan { times, kill: plan.kills.pop_front(), delay: plan.delay }
+        BatchFaults { deliveries, kill: script.kills.pop_front(), delay: script.delay }
     }
 
     pub(crate) fn batch_cap(&self) -> usize {
-        self.plan().batch_cap.unwrap_or(usize::MAX)
+        self.script().batch_cap.unwrap_or(usize::MAX)
     }
 
     pub(crate) fn omissions(&self) -> Omissions {
-        self.plan().omissions.clone()
+        self.script().omissions.clone()
     }
 
-    /// Told on every change of the plan.
+    /// Notified of every change of the script.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
 
     fn set_gate(&self, partition: &str, gate: Gate) {
-        self.change(|plan| {
-            plan.gates.insert(partition.to_owned(), gate);
+        self.change(|script| {
+            script.gates.insert(partition.to_owned(), gate);
         });
     }
 
-    fn change(&self, change: impl FnOnce(&mut Plan)) {
-        change(&mut self.plan());
+    fn change(&self, change: impl FnOnce(&mut FaultScript)) {
+        change(&mut self.script());
         self.changes.send_replace(());
     }
 
-    fn plan(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    fn script(&self) -> MutexGuard<'_, FaultScript> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Plan {
+impl FaultScript {
     fn gate(&self, partition: &str) -> Gate {
         self.gates.get(partition).copied().unwrap_or(self.other_gates)
     }

@@ -1,5 +1,4 @@
-//! The handler process as the rest of the host sees it: a line to call it on, or the reason why there is
-//! none.
+//! The handler process for the rest of the host: a connection to call it through, or the reason why there is none.
 
 pub(crate) mod launch;
 mod port;
@@ -15,12 +14,12 @@ use std::{
 use axum::http::Uri;
 use tokio::sync::watch;
 
-use crate::{HostError, invoke::Failure, log::LogSink, status::StatusBoard, wire::Client};
+use crate::{HostError, failure::Failure, log::LogSink, status::StatusBoard, wire::Client};
 use launch::Launch;
 use process::Process;
 use restarts::Restarts;
 
-/// The handler over all its restarts.
+/// The handler, across all its restarts.
 pub(crate) struct Handler {
     launch: Launch,
     initialization_timeout: Duration,
@@ -31,9 +30,9 @@ pub(crate) struct Handler {
     restarts: Mutex<Restarts>,
 }
 
-/// A way to one incarnation of the handler; its connections end with it.
+/// How to reach one handler process. The pooled connections end with the process.
 #[derive(Clone)]
-pub(crate) struct Line {
+pub(crate) struct HandlerConnection {
     pub(crate) client: Client,
     pub(crate) authority: Arc<str>,
     pub(crate) process: Arc<Process>,
@@ -41,23 +40,23 @@ pub(crate) struct Line {
 
 #[derive(Clone)]
 enum State {
-    /// Started and not yet ready, or about to be started again.
+    /// Started but not ready yet, or about to be restarted.
     Starting,
-    Ready(Line),
-    /// It exited with code 0, which the real host never notices: calls fail from now on.
+    Ready(HandlerConnection),
+    /// It exited with code 0, which the real host never notices: every call fails from then on.
     Left,
-    /// The host ended it or gave it up; nothing starts it again.
-    Ended(Ending),
+    /// The host ended it or gave up on it, and does not start it again.
+    Ended(Shutdown),
 }
 
 /// Why the handler was ended for good.
 #[derive(Clone, Debug)]
-pub(crate) enum Ending {
+pub(crate) enum Shutdown {
     Stopped,
     GaveUp { reason: String, last_errors: Vec<String> },
 }
 
-impl Line {
+impl HandlerConnection {
     pub(crate) fn uri(&self, path: &str) -> Uri {
         format!("http://{}{path}", self.authority).parse().unwrap_or_else(|_| {
             format!("http://{}/", self.authority).parse().expect("an address and a slash are a URI")
@@ -83,21 +82,21 @@ impl Handler {
         }
     }
 
-    /// Waits for the first "ready".
+    /// Waits until the handler is ready for the first time.
     pub(crate) async fn first_ready(&self) -> Result<(), HostError> {
         let failed = |ending: &str, errors| HostError::HandlerFailed { ending: ending.to_owned(), errors };
         match self.settled().await {
             State::Ready(_) => Ok(()),
             State::Left => Err(failed("it exited with code 0", self.last_errors())),
-            State::Ended(Ending::GaveUp { reason, last_errors }) => Err(failed(&reason, last_errors)),
-            State::Starting | State::Ended(Ending::Stopped) => Err(failed("it was stopped", Vec::new())),
+            State::Ended(Shutdown::GaveUp { reason, last_errors }) => Err(failed(&reason, last_errors)),
+            State::Starting | State::Ended(Shutdown::Stopped) => Err(failed("it was stopped", Vec::new())),
         }
     }
 
-    /// The line to the ready handler. Waits while it restarts.
-    pub(crate) async fn line(&self) -> Result<Line, Failure> {
+    /// A connection to the handler. Waits while it restarts.
+    pub(crate) async fn connection(&self) -> Result<HandlerConnection, Failure> {
         match self.settled().await {
-            State::Ready(line) => Ok(line),
+            State::Ready(connection) => Ok(connection),
             State::Left => Err(self.refused()),
             State::Starting | State::Ended(_) => Err(Failure::HostStopped),
         }
@@ -128,50 +127,51 @@ impl Handler {
         Failure::NoReply("connection refused: the handler exited with code 0 and is not restarted".to_owned())
     }
 
-    /// Resolves when the host gave the handler up; never after an ordinary stop.
+    /// Resolves when the host gave up on the handler, and never after an ordinary stop.
     pub(crate) async fn given_up(&self) {
         let mut state = self.state.subscribe();
-        let ended = |state: &State| matches!(state, State::Ended(Ending::GaveUp { .. }));
-        state.wait_for(ended).await.expect("the sender lives in self");
+        let ended = |state: &State| matches!(state, State::Ended(Shutdown::GaveUp { .. }));
+        // Waiting cannot fail: the sender lives in self.
+        drop(state.wait_for(ended).await);
     }
 
-    /// Resolves when the handler is ended for good, for whatever reason.
+    /// Resolves when the handler has ended for good, for any reason.
     pub(crate) async fn ended(&self) {
         let mut state = self.state.subscribe();
-        state.wait_for(|state| matches!(state, State::Ended(_))).await.expect("the sender lives in self");
+        drop(state.wait_for(|state| matches!(state, State::Ended(_))).await);
     }
 
     pub(crate) fn pid(&self) -> Option<u32> {
         self.current()?.pid()
     }
 
-    /// SIGKILL, as a crash.
+    /// Kills the handler with SIGKILL, which counts as a crash.
     pub(crate) fn kill(&self) {
         if let Some(process) = self.current() {
             process.kill();
         }
     }
 
-    /// Lets the handler crash as often as it likes.
+    /// From now on restarts the handler after any number of crashes.
     pub(crate) fn restart_without_limit(&self) {
         self.restarts.lock().unwrap_or_else(PoisonError::into_inner).lift_limit();
     }
 
-    /// Ends the handler for good: SIGKILL, no restart, every waiting call fails.
+    /// Ends the handler for good: kills it with SIGKILL, does not restart it, and fails every waiting call.
     pub(crate) fn stop(&self) {
-        self.end(Ending::Stopped);
+        self.end(Shutdown::Stopped);
     }
 
     fn give_up(&self, reason: String) {
         self.log.error("host", format_args!("the host stops: {reason}"));
-        self.end(Ending::GaveUp { reason, last_errors: self.last_errors() });
+        self.end(Shutdown::GaveUp { reason, last_errors: self.last_errors() });
     }
 
-    fn end(&self, ending: Ending) {
+    fn end(&self, shutdown: Shutdown) {
         self.state.send_if_modified(|state| {
             let first = !matches!(state, State::Ended(_));
             if first {
-                *state = State::Ended(ending);
+                *state = State::Ended(shutdown);
             }
             first
         });
@@ -216,7 +216,7 @@ mod tests {
     async fn a_call_waits_two_minutes_for_a_handler_and_then_the_host_stops() {
         let handler = never_started();
         let begun = tokio::time::Instant::now();
-        assert_eq!(handler.line().await.err(), Some(Failure::HostStopped));
+        assert_eq!(handler.connection().await.err(), Some(Failure::HostStopped));
         assert_eq!(begun.elapsed(), Duration::from_secs(120));
         handler.given_up().await;
     }
@@ -225,7 +225,7 @@ mod tests {
     async fn a_stopped_handler_fails_calls_at_once_and_has_not_been_given_up() {
         let handler = never_started();
         handler.stop();
-        assert_eq!(handler.line().await.err(), Some(Failure::HostStopped));
+        assert_eq!(handler.connection().await.err(), Some(Failure::HostStopped));
         handler.ended().await;
         assert!(tokio::time::timeout(Duration::from_secs(1), handler.given_up()).await.is_err());
     }

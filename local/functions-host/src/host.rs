@@ -1,4 +1,4 @@
-//! A running host: what was read from the files, put together, started and stopped.
+//! A running host: builds it from the app's files, starts it and stops it.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     Faults, HostConfig, HostError, HostStatus,
     app::{self, App, function::Trigger, settings::Settings},
-    events::{EventFunction, checkpoints::Checkpoints, source::Source},
+    events::{self, EventFunction, checkpoints::Checkpoints, source::Source},
     handler::{Handler, launch::Launch},
     http::{self, HttpFunction, Site, cors::Cors, files::Files},
     invoke::Invoker,
@@ -33,15 +33,15 @@ pub struct Host {
     supervisor: JoinHandle<()>,
 }
 
-/// How long a stop waits for calls in flight; they fail at once, because their handler is gone.
+/// How long a stop waits for open calls. They fail at once, because their handler is gone.
 const STOP_WAIT: Duration = Duration::from_secs(2);
 
-/// How often "is everything read" is asked anew while nothing changes here.
+/// The pause before the hub is asked again whether everything is read, while no counter changes.
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 
 impl Host {
-    /// Reads the app, binds the address, starts the handler, waits until it is ready, then serves and
-    /// delivers.
+    /// Reads the app, binds the address, starts the handler, and waits until it is ready. Then serves HTTP and
+    /// delivers events.
     ///
     /// # Errors
     /// See [`HostError`]: a file to correct, a taken port, a handler that cannot start.
@@ -106,7 +106,7 @@ impl Host {
         self.handler.kill();
     }
 
-    /// From now on the handler is restarted after every crash, however many; for long simulations.
+    /// From now on the handler is restarted after every crash, for long simulations.
     pub fn restart_without_limit(&self) {
         self.handler.restart_without_limit();
     }
@@ -117,7 +117,7 @@ impl Host {
         &self.faults
     }
 
-    /// The counters now.
+    /// The current counters.
     #[must_use]
     pub fn status(&self) -> HostStatus {
         self.status.read()
@@ -140,7 +140,7 @@ impl Host {
         }
     }
 
-    /// Waits until every event that the hub holds is done and its position recorded, well or badly ended.
+    /// Waits until every event in the hub is done, delivered or failed, and its position is recorded.
     ///
     /// # Errors
     /// The last counters, when `deadline` has passed or the host has given up.
@@ -161,13 +161,13 @@ impl Host {
         Err(self.status())
     }
 
-    /// Resolves when the host gave up because the handler failed for the third time.
+    /// Resolves when the host has given up because the handler failed for the third time.
     pub async fn stopped(&self) {
         self.handler.given_up().await;
     }
 
-    /// Kills the handler with SIGKILL, closes the listener, ends every reader and waits for it. What was
-    /// being delivered is not checkpointed.
+    /// Kills the handler with SIGKILL, closes the listener, ends every reader and waits for it. A batch that is being
+    /// delivered is not checkpointed.
     pub async fn stop(mut self) {
         self.handler.stop();
         self.readers.shutdown().await;
@@ -180,11 +180,11 @@ impl Host {
         let handler = Arc::clone(&self.handler);
         let ended = async move { handler.ended().await };
         self.server = tokio::spawn(async move {
-            // Serving ends with the shutdown signal only; accept errors are retried inside.
+            // Serving ends only at the shutdown signal; axum retries after accept errors.
             drop(axum::serve(listener, router).with_graceful_shutdown(ended).await);
         });
         for function in &self.events {
-            self.readers.spawn(Arc::clone(function).run());
+            self.readers.spawn(events::run(Arc::clone(function)));
         }
     }
 

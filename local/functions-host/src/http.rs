@@ -34,7 +34,7 @@ pub(crate) struct HttpFunction {
     pub(crate) retry: Option<RetryPolicy>,
 }
 
-/// Everything that answers HTTP.
+/// Everything that HTTP requests are answered from.
 pub(crate) struct Site {
     functions: Vec<HttpFunction>,
     events: Vec<Arc<EventFunction>>,
@@ -68,7 +68,8 @@ impl Site {
         self.serve_file(request.method(), request.uri().path()).await
     }
 
-    /// The most specific function whose route and methods fit. Another method is no match: the host says 404.
+    /// The most specific function that matches route and method. A wrong method is no match, and is answered with
+    /// 404.
     fn find(&self, method: &Method, path: &str) -> Option<(&HttpFunction, Parameters)> {
         let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
         let path = path.strip_prefix('/').unwrap_or(path);
@@ -95,7 +96,7 @@ impl Site {
         }
     }
 
-    /// Whether a key opens the functions: the header first, then `code`.
+    /// Whether the request has a valid key: in the header, or else in `code`.
     fn has_key(&self, request: &Request) -> bool {
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let header = request.headers().get("x-functions-key").and_then(|value| value.to_str().ok());
@@ -103,7 +104,7 @@ impl Site {
     }
 }
 
-/// Answers every request of the host's port.
+/// Answers every request to the host.
 pub(crate) async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
     if cors::is_preflight(request.method(), request.headers()) {
         let mut response = status(StatusCode::NO_CONTENT);

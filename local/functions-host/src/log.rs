@@ -1,4 +1,4 @@
-//! Where the lines of the host and of the handler go.
+//! Where the log lines of the host and of the handler go.
 
 use std::{
     fmt::Display,
@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Receives one line per entry: UTC time, level, source, message. No line holds a key, a query or a body.
+/// Takes one line per entry: UTC time, level, source, message. No line contains a key, a query or a body.
 #[derive(Clone, Debug, Default)]
 pub enum LogSink {
     /// Standard output.

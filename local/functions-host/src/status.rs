@@ -1,4 +1,4 @@
-//! What a host has done so far, as counters that tests and the development command watch.
+//! Counters of what a host has done, which tests and the development command watch.
 
 use tokio::sync::watch;
 
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 pub struct HostStatus {
     /// Function executions that were begun; every retry counts again.
     pub invocations: u64,
-    /// Executions that failed: no answer, a bad answer, a time-out, an input that could not be bound.
+    /// Executions that failed: no reply, a bad reply, a time-out, or an input that could not be bound.
     pub failures: u64,
     /// Executions that were begun because an earlier one failed.
     pub retries: u64,
@@ -28,14 +28,14 @@ pub struct PartitionStatus {
     pub partition: String,
     /// The stored checkpoint: the sequence number a restarted host would read first. `None` before the first.
     pub checkpoint: Option<u64>,
-    /// The sequence number that is read next; everything before it is done, well or badly.
+    /// The sequence number that is read next; everything before it is done, delivered or failed.
     pub position: u64,
     /// Batches that are done.
     pub batches: u64,
 }
 
 impl HostStatus {
-    /// The first entry for a partition, whichever function reads it.
+    /// The first entry for a partition, of any function.
     #[must_use]
     pub fn partition(&self, id: &str) -> Option<&PartitionStatus> {
         self.partitions.iter().find(|entry| entry.partition == id)

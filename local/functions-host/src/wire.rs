@@ -1,4 +1,4 @@
-//! HTTP/1.1 out to this machine: the one client behind handler calls and event reads.
+//! The HTTP/1.1 client for handler calls and event reads, all on this machine.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -36,8 +36,7 @@ pub(crate) async fn exchange(client: &Client, request: Request<Body>) -> Result<
 
 /// Whether anything answers `GET /` at `authority`. As in the real host, only a refused connection means no.
 pub(crate) async fn answers(client: &Client, authority: &str) -> bool {
-    let request = Request::get(format!("http://{authority}/")).body(Body::empty());
-    let request = request.expect("the authority is an address of this machine");
+    let Ok(request) = Request::get(format!("http://{authority}/")).body(Body::empty()) else { return false };
     match client.request(request).await {
         Ok(response) => drop(to_bytes(Body::new(response.into_body()), usize::MAX).await),
         Err(error) if error.is_connect() => return false,
@@ -46,14 +45,14 @@ pub(crate) async fn answers(client: &Client, authority: &str) -> bool {
     true
 }
 
-/// Reads a text from `http://{authority}{path}`.
+/// Gets `http://{authority}{path}`.
 pub(crate) async fn get(client: &Client, authority: &str, path: &str) -> Result<(StatusCode, Bytes), String> {
     let request = Request::get(format!("http://{authority}{path}")).body(Body::empty());
     let request = request.map_err(|_| format!("{path} is not a path"))?;
     exchange(client, request).await.map(|(parts, bytes)| (parts.status, bytes))
 }
 
-/// Whether a host is this machine by name or number.
+/// Whether the host is this machine, by name or address.
 pub(crate) fn is_loopback(authority: &Authority) -> bool {
     let host = authority.host().trim_matches(['[', ']']);
     let address: Option<IpAddr> = host.parse().ok();

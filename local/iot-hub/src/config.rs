@@ -1,4 +1,4 @@
-//! What a hub is told at its start: address, devices, policy, partitions and where the log lies.
+//! The configuration of a hub: address, devices, policy, partitions, limits and the folder of the log.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,30 +8,32 @@ use std::time::Duration;
 
 use crate::sas::Key;
 
-/// The shared access key of the default policy: published, fixed and worth nothing outside a laptop.
+/// The shared access key of the default policy: published, fixed, and without value outside a laptop.
 /// It is the base64 form of the 32 characters `fieldcast-local-development-only`.
 pub const DEVELOPMENT_KEY: &str = "ZmllbGRjYXN0LWxvY2FsLWRldmVsb3BtZW50LW9ubHk=";
 
-/// How a hub is set up. `HubConfig::default()` is the laptop's hub: port 7072, four partitions, any device,
-/// events in memory.
+/// The largest message, and the largest batch: 256 KB (Microsoft docs, "IoT Hub quotas and throttling").
+pub(crate) const MESSAGE_SIZE_LIMIT: usize = 256 * 1024;
+
+/// The configuration of a hub. The default is port 7072, four partitions, any device, and events in memory.
 #[derive(Clone, Debug)]
 pub struct HubConfig {
     /// Where to listen; must be a loopback address. Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The host name that devices use in their tokens; `None`: `127.0.0.1:<port>`. Loopback names are
-    /// accepted beside it.
+    /// The host name that devices use in their tokens; `None` means `127.0.0.1:<port>`. Loopback names are accepted as
+    /// well.
     pub host_name: Option<String>,
     /// The Event Hub-compatible name of the read side.
     pub entity: String,
     /// How many partitions devices are spread over, 1 to 128. A log remembers its count.
     pub partitions: u16,
-    /// Folder of the log; `None` keeps events in memory, where a restart loses them.
+    /// Folder of the log; with `None` events are in memory and lost at a restart.
     pub data_dir: Option<PathBuf>,
     /// Which devices may send.
     pub devices: Devices,
     /// The hub-level shared access policy.
     pub policy: Policy,
-    /// Send requests per second over all devices before 429, with a burst of one second; `None`: no limit.
+    /// Send requests per second of all devices together before 429, with a burst of one second; `None` means no limit.
     pub sends_per_second: Option<NonZeroU32>,
     /// What an acknowledged event survives.
     pub durability: Durability,
@@ -42,8 +44,8 @@ pub struct HubConfig {
 /// Which devices a hub knows.
 #[derive(Clone, Debug)]
 pub enum Devices {
-    /// Any well-formed id is a device. Its key is base64(HMAC-SHA256(policy key, device id)), the derivation
-    /// of group enrolment in the Device Provisioning Service.
+    /// Every well-formed id is a device. Its key is base64(HMAC-SHA256(policy key, device id)), which is how group
+    /// enrolment in the Device Provisioning Service derives keys.
     AnyWithPolicy,
     /// Only these.
     Registered(Vec<Device>),
@@ -58,7 +60,8 @@ pub struct Device {
     pub primary_key: String,
     /// Secondary key, base64, if the device has one.
     pub secondary_key: Option<String>,
-    /// What `iothub-connection-auth-generation-id` will say; tells a re-created device from its predecessor.
+    /// The value of `iothub-connection-auth-generation-id`, which distinguishes a re-created device from its
+    /// predecessor.
     pub generation_id: String,
 }
 
@@ -77,16 +80,16 @@ pub enum Durability {
     /// The end of the process, SIGKILL included.
     #[default]
     ProcessCrash,
-    /// The loss of power too: the file is synchronised before each acknowledgement.
+    /// A loss of power as well: the file is synchronised before each acknowledgement.
     PowerLoss,
 }
 
-/// How much of a partition is kept. The hub does not know its readers' checkpoints, so whatever is over either
-/// bound goes, read or not. Trimming drops whole segments (an eighth of `bytes`), never the newest one, and never
-/// touches sequence numbers.
+/// How much of a partition is kept. The hub does not know its readers' checkpoints, so it drops what exceeds either
+/// bound, read or not. Trimming drops whole segments (an eighth of `bytes`), never the newest one, and does not change
+/// sequence numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Events older than this may go; IoT Hub's shortest setting is one day.
+    /// Events older than this may be dropped; IoT Hub's shortest setting is one day.
     pub age: Duration,
     /// Bytes of log (or of memory, without a folder) per partition.
     pub bytes: u64,

@@ -1,4 +1,4 @@
-//! Why a hub does not start, sorted by what the person at the keyboard has to change.
+//! Why a hub does not start: one variant for each thing that the developer has to change.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Faults on request: makes the next sends or reads fail or wait, so that devices and readers can be tested.
+//! Fault injection: makes the next sends or reads fail or wait, so that devices and readers can be tested.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,24 +9,24 @@ use axum::http::StatusCode;
 /// Where in a send the failure happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultPoint {
-    /// The event was not stored: sending again is right.
+    /// The event is not stored: sending it again is right.
     BeforeStored,
-    /// The event was stored and the acknowledgement lost: sending again makes a duplicate.
+    /// The event is stored and the acknowledgement is lost: sending it again makes a duplicate.
     AfterStored,
 }
 
-/// The faults of one hub; every call takes effect at once. Sends that the hub refuses anyway use up no fault.
+/// The faults of one hub. Every call takes effect at once. A send that the hub refuses anyway does not use up a fault.
 #[derive(Debug, Default)]
-pub struct Faults(Mutex<Plan>);
+pub struct Faults(Mutex<FaultScript>);
 
 #[derive(Debug, Default)]
-struct Plan {
-    sends: Runs<Failure>,
+struct FaultScript {
+    sends: Runs<SendFailure>,
     reads: Runs<StatusCode>,
     send_delay: Duration,
 }
 
-/// What to do next, as (how often, what): a run of any length takes one entry.
+/// What happens next, as (how often, what): a run of any length is one entry.
 type Runs<T> = VecDeque<(usize, T)>;
 
 fn next<T: Copy>(runs: &mut Runs<T>) -> Option<T> {
@@ -39,48 +39,48 @@ fn next<T: Copy>(runs: &mut Runs<T>) -> Option<T> {
     Some(what)
 }
 
-/// One failure to come.
+/// A failure of one send.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Failure {
+pub(crate) struct SendFailure {
     pub(crate) status: StatusCode,
     pub(crate) point: FaultPoint,
 }
 
 impl Faults {
-    /// Fails the next `count` sends with `status`; further calls queue behind.
+    /// Fails the next `count` sends with `status`; further calls add to the queue.
     pub fn fail_sends(&self, count: usize, status: StatusCode, point: FaultPoint) {
         if count > 0 {
-            self.plan().sends.push_back((count, Failure { status, point }));
+            self.script().sends.push_back((count, SendFailure { status, point }));
         }
     }
 
-    /// Fails the next `count` reads of a partition with `status`; further calls queue behind.
+    /// Fails the next `count` reads of a partition with `status`; further calls add to the queue.
     pub fn fail_reads(&self, count: usize, status: StatusCode) {
         if count > 0 {
-            self.plan().reads.push_back((count, status));
+            self.script().reads.push_back((count, status));
         }
     }
 
-    /// Holds every send for this long before it is stored. `Duration::ZERO` ends it.
+    /// Delays every send this long before it is stored. `Duration::ZERO` ends it.
     pub fn delay_sends(&self, delay: Duration) {
-        self.plan().send_delay = delay;
+        self.script().send_delay = delay;
     }
 
     /// Forgets every fault not yet used.
     pub fn clear(&self) {
-        *self.plan() = Plan::default();
+        *self.script() = FaultScript::default();
     }
 
-    pub(crate) fn next_send(&self) -> (Duration, Option<Failure>) {
-        let mut plan = self.plan();
-        (plan.send_delay, next(&mut plan.sends))
+    pub(crate) fn next_send(&self) -> (Duration, Option<SendFailure>) {
+        let mut script = self.script();
+        (script.send_delay, next(&mut script.sends))
     }
 
     pub(crate) fn next_read(&self) -> Option<StatusCode> {
-        next(&mut self.plan().reads)
+        next(&mut self.script().reads)
     }
 
-    fn plan(&self) -> MutexGuard<'_, Plan> {
+    fn script(&self) -> MutexGuard<'_, FaultScript> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The folder of a log: held by one hub at a time, and made for one number of partitions.
+//! The folder of a log: one hub at a time may use it, and its number of partitions is fixed when it is created.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::HubError;
 
-/// A log folder that this hub holds until the value is dropped, or the process ends however it ends.
+/// A log folder that this hub has locked. The lock ends when the value is dropped or the process ends, even by SIGKILL.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
@@ -14,7 +14,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Takes hold of the folder, making it when it is missing.
+    /// Locks the folder, and creates it if it is missing.
     pub(crate) fn open(path: &Path, partitions: u16) -> Result<Folder, HubError> {
         let lock = lock(path)?;
         let folder = Folder { path: path.to_owned(), _lock: lock };
@@ -45,7 +45,7 @@ impl Folder {
         }
     }
 
-    /// Written under another name first: a half-written count must not stop the next start.
+    /// Written under another name first, because a half-written count would stop the next start.
     fn note_partitions(&self, partitions: u16) -> Result<(), HubError> {
         let file = self.note();
         let draft = file.with_extension("new");

@@ -1,8 +1,7 @@
-//! A running hub: starting, stopping, and what tests and `cargo dev` may ask of it.
+//! A running hub: start, stop, and what tests and `cargo dev` can ask it for.
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -12,44 +11,32 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::authenticator::Authenticator;
 use crate::config::{HubConfig, Policy};
-use crate::door::Door;
 use crate::error::HubError;
 use crate::faults::Faults;
 use crate::folder::Folder;
-use crate::http::{self, Wire};
+use crate::http::{self, Gateway};
 use crate::identity::DeviceId;
 use crate::intake::Intake;
-use crate::partition::{Opened, Partition};
+use crate::partition::{self, OpenedPartition, Partition, Repair};
 
-/// How long [`Hub::stop`] waits for requests under way; they are local and short, long polls end at once.
+/// How long [`Hub::stop`] waits for open requests. They are local and short, and long polls end at once.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
-/// A running hub. Dropping it is like a crash: nothing more is taken, and everything acknowledged is in the log.
+/// A running hub. Dropping it is like a crash: it takes no more requests, and everything acknowledged is in the log.
 pub struct Hub {
     address: SocketAddr,
     host_name: String,
     entity: String,
     policy: Policy,
-    wire: Arc<Wire>,
+    gateway: Arc<Gateway>,
     server: Option<JoinHandle<()>>,
     stopping: watch::Sender<bool>,
     log: Log,
 }
 
-/// A torn last record that was cut off at start-up: the process or the machine ended while it was written. It had
-/// been acknowledged only if power was lost under [`Durability::ProcessCrash`](crate::Durability::ProcessCrash).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repair {
-    /// The log file.
-    pub file: PathBuf,
-    /// How many bytes were cut off its end.
-    pub bytes_cut: u64,
-    /// The number that the next event gets.
-    pub next_sequence_number: u64,
-}
-
-/// The partitions with their writers and the folder they hold.
+/// The partitions with their writers, and the folder that they lock.
 #[derive(Debug)]
 struct Log {
     partitions: Vec<Arc<Partition>>,
@@ -59,25 +46,26 @@ struct Log {
 }
 
 impl Hub {
-    /// Starts listening, after the log was read and checked.
+    /// Reads and checks the log, then starts to listen.
     ///
     /// # Errors
-    /// See [`HubError`]; each variant is something to change before the next try.
+    /// See [`HubError`]; each variant names what to change before the next try.
     pub async fn start(config: HubConfig) -> Result<Hub, HubError> {
         check(&config)?;
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().map_err(|source| unbound(config.listen, source))?;
         let host_name = config.host_name.clone().unwrap_or_else(|| address.to_string());
-        let door = Door::new(hosts(&host_name, address.port()), &config.policy, &config.devices)?;
+        let authenticator =
+            Authenticator::new(hosts(&host_name, address.port()), &config.policy, &config.devices)?;
         let settings = config.clone();
         let log = tokio::task::spawn_blocking(move || Log::open(&settings)).await;
         let log = log.expect("opening the log does not panic and is not cancelled")?;
         let intake = Intake::new(log.partitions.clone(), config.sends_per_second);
         let (stopping, stop) = watch::channel(false);
-        let wire = Arc::new(Wire::new(door, intake, config.entity.clone(), stop));
-        let server = Some(tokio::spawn(serve(listener, Arc::clone(&wire))));
+        let gateway = Arc::new(Gateway::new(authenticator, intake, config.entity.clone(), stop));
+        let server = Some(tokio::spawn(serve(listener, Arc::clone(&gateway))));
         let HubConfig { entity, policy, .. } = config;
-        Ok(Hub { address, host_name, entity, policy, wire, server, stopping, log })
+        Ok(Hub { address, host_name, entity, policy, gateway, server, stopping, log })
     }
 
     /// Where the hub listens.
@@ -85,13 +73,13 @@ impl Hub {
         self.address
     }
 
-    /// `HostName=…;DeviceId=…;SharedAccessKey=…`; `None` for a device that the hub would not let in.
+    /// `HostName=…;DeviceId=…;SharedAccessKey=…`; `None` for a device that the hub does not know.
     pub fn device_connection_string(&self, device: &str) -> Option<String> {
-        let key = self.wire.door.device_key(&DeviceId::parse(device).ok()?)?;
+        let key = self.gateway.authenticator.device_key(&DeviceId::parse(device).ok()?)?;
         Some(format!("HostName={};DeviceId={device};SharedAccessKey={key}", self.host_name))
     }
 
-    /// `HostName=…;SharedAccessKeyName=…;SharedAccessKey=…`, with which any known device may be spoken for.
+    /// `HostName=…;SharedAccessKeyName=…;SharedAccessKey=…`, valid for every device that the hub knows.
     pub fn policy_connection_string(&self) -> String {
         let Policy { name, key } = &self.policy;
         format!("HostName={};SharedAccessKeyName={name};SharedAccessKey={key}", self.host_name)
@@ -108,20 +96,20 @@ impl Hub {
 
     /// Makes sends and reads fail.
     pub fn faults(&self) -> &Faults {
-        &self.wire.intake.faults
+        &self.gateway.intake.faults
     }
 
     /// Events stored since the start; a batch counts each of its messages.
     pub fn accepted(&self) -> u64 {
-        self.wire.intake.accepted()
+        self.gateway.intake.accepted()
     }
 
-    /// What was cut off the log at start-up; worth telling the person who started the hub.
+    /// What was cut off the log at start-up. Show it to the person who started the hub.
     pub fn repairs(&self) -> &[Repair] {
         &self.log.repairs
     }
 
-    /// Answers the requests under way (long polls at once, with nothing), then closes the log.
+    /// Answers the open requests, long polls at once and without events, then closes the log.
     pub async fn stop(mut self) {
         self.stopping.send_replace(true);
         if let Some(mut server) = self.server.take()
@@ -130,7 +118,7 @@ impl Hub {
             server.abort();
             let _ = server.await;
         }
-        // Dropping joins the writers, which are at most one write away from their end.
+        // Dropping joins the writers, each of which ends after one write at most.
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 }
@@ -151,7 +139,7 @@ impl Drop for Hub {
             partition.close();
         }
         for writer in self.log.writers.drain(..) {
-            // A writer that panicked has said so on standard error.
+            // A writer that panicked has printed that to standard error.
             let _ = writer.join();
         }
     }
@@ -174,31 +162,35 @@ impl Log {
         Ok(Log { _folder: folder, ..log })
     }
 
-    fn add(&mut self, opened: Opened) {
+    fn add(&mut self, opened: OpenedPartition) {
         self.partitions.push(opened.partition);
         self.writers.push(opened.writer);
         self.repairs.extend(opened.repair);
     }
 }
 
-fn open_partition(config: &HubConfig, folder: Option<&Folder>, index: u16) -> Result<Opened, HubError> {
+fn open_partition(
+    config: &HubConfig,
+    folder: Option<&Folder>,
+    index: u16,
+) -> Result<OpenedPartition, HubError> {
     match folder {
-        Some(folder) => Partition::in_folder(&folder.partition(index), config.retention, config.durability),
-        None => Partition::in_memory(config.retention)
+        Some(folder) => partition::open_folder(&folder.partition(index), config.retention, config.durability),
+        None => partition::open_in_memory(config.retention)
             .map_err(|e| HubError::Configuration(format!("no thread for partition {index}: {e}"))),
     }
 }
 
-async fn serve(listener: TcpListener, wire: Arc<Wire>) {
-    let mut stop = wire.stop.clone();
-    // An acknowledgement is one small packet: it must not wait for a second one.
+async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
+    let mut stop = gateway.stop.clone();
+    // An acknowledgement is one small packet, which must not wait for a second one.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
     let stopped = async move {
         let _ = stop.wait_for(|stopping| *stopping).await;
     };
-    let served = axum::serve(listener, http::router(wire)).with_graceful_shutdown(stopped).await;
+    let served = axum::serve(listener, http::router(gateway)).with_graceful_shutdown(stopped).await;
     served.expect("axum::serve retries failed accepts and returns at shutdown only");
 }
 
@@ -207,7 +199,7 @@ fn check(config: &HubConfig) -> Result<(), HubError> {
     if !config.listen.ip().is_loopback() {
         return Err(HubError::NotLoopback(config.listen));
     }
-    // 128 is the most that Event Hubs gives outside its dedicated tier's special requests.
+    // Event Hubs allows at most 128 without a special request in the dedicated tier.
     if !(1..=128).contains(&config.partitions) {
         return wrong("the number of partitions is not within 1 to 128");
     }
@@ -225,7 +217,7 @@ fn unbound(address: SocketAddr, source: std::io::Error) -> HubError {
     HubError::Listen { address, source }
 }
 
-/// Every name under which a device on this machine may know the hub.
+/// Every host name by which a device on this machine can reach the hub.
 fn hosts(host_name: &str, port: u16) -> Vec<String> {
     let local = ["127.0.0.1", "localhost", "[::1]"].map(|host| [host.to_owned(), format!("{host}:{port}")]);
     std::iter::once(host_name.to_owned()).chain(local.into_iter().flatten()).collect()

@@ -1,4 +1,4 @@
-//! Device ids: which ones a hub accepts and which partition a device belongs to.
+//! Devices: the ids that a hub accepts, the partition of a device, and an authenticated device as a sender.
 
 use std::fmt;
 
@@ -6,6 +6,22 @@ use std::fmt;
 /// `- . % _ * ? ! ( ) , : = @ $ '`. Case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DeviceId(String);
+
+/// An authenticated device, and how it proved who it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Sender {
+    pub(crate) device: DeviceId,
+    pub(crate) scope: Scope,
+    /// `iothub-connection-auth-generation-id`.
+    pub(crate) generation: String,
+}
+
+/// Whose key signed the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Device,
+    Hub,
+}
 
 const LONGEST: usize = 128;
 const SPECIAL: &str = "-.%_*?!(),:=@$'";
@@ -31,15 +47,15 @@ impl DeviceId {
         &self.0
     }
 
-    /// The partition of this device among `count`, always the same one. IoT Hub's own hash is not published, so
-    /// any stable one will do: FNV-1a, folded because its low bits alone spread short ids badly.
+    /// The partition of this device among `count`, always the same one. IoT Hub's own hash is not published, so this
+    /// takes FNV-1a, folded because its low bits alone spread short ids badly.
     pub(crate) fn partition(&self, count: usize) -> usize {
         let hash = fnv1a(self.0.as_bytes());
         usize::try_from((hash ^ (hash >> 32)) % count as u64)
             .expect("a remainder is below the partition count")
     }
 
-    /// A generation id for a device that no registry describes: 18 digits, stable, as a hub's tick numbers look.
+    /// A generation id for a device without a registry entry: stable, and 18 digits like the tick numbers of IoT Hub.
     pub(crate) fn generation(&self) -> String {
         let ticks = 638_000_000_000_000_000 + fnv1a(self.0.as_bytes()) % 1_000_000_000_000_000;
         ticks.to_string()

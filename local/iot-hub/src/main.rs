@@ -1,5 +1,5 @@
-//! The hub alone, for devices under test: `fieldcast-iot-hub [ADDRESS [FOLDER]]`. Prints its connection strings, one per
-//! line, and runs until it is ended; it may be killed at any time.
+//! The hub as a program, for devices under test: `fieldcast-iot-hub [ADDRESS [FOLDER]]`. Prints its connection strings,
+//! one per line, and runs until it is killed, which is safe at any time.
 
 use std::error::Error;
 use std::path::PathBuf;

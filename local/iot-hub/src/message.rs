@@ -1,4 +1,4 @@
-//! A device's message, and the event it becomes: the same whichever transport brought it.
+//! A device's message and the event it becomes, the same for every transport.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::door::{Scope, Sender};
+use crate::identity::{Scope, Sender};
 
-/// The largest message, and the largest batch: 256 KB (Microsoft docs, "IoT Hub quotas and throttling").
-pub(crate) const SIZE_LIMIT: usize = 256 * 1024;
-
-/// What a device sent: bytes that the hub never looks into, and properties.
+/// What a device sent: properties, and a body that the hub does not read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) body: Bytes,
@@ -57,8 +54,8 @@ impl Message {
         self.body.len() + system + properties
     }
 
-    /// The event as JSON, but for its place in the partition, which the log puts in front.
-    pub(crate) fn stamp(&self, sender: &Sender, at: Timestamp) -> Draft {
+    /// The event as JSON, without its position in the partition, which the log adds in front.
+    pub(crate) fn stamp(&self, sender: &Sender, at: Timestamp) -> UnnumberedEvent {
         let time = format!("{at:.3}");
         let mut system = BTreeMap::from([
             ("iothub-connection-auth-generation-id", sender.generation.as_str()),
@@ -70,16 +67,16 @@ impl Message {
         system.extend(self.system.iter().map(|(property, value)| (property.name(), value.as_str())));
         let body = STANDARD.encode(&self.body);
         let event = Stamped { body, properties: &self.properties, system_properties: system };
-        Draft(serde_json::to_string(&event).expect("maps of strings become JSON"))
+        UnnumberedEvent(serde_json::to_string(&event).expect("maps of strings become JSON"))
     }
 }
 
 /// An event without sequence number, offset and enqueued time: a JSON object.
 #[derive(Clone, Debug)]
-pub(crate) struct Draft(String);
+pub(crate) struct UnnumberedEvent(String);
 
-impl Draft {
-    /// The members of the object with the closing brace.
+impl UnnumberedEvent {
+    /// The members of the JSON object and its closing brace, without the opening one.
     pub(crate) fn members(&self) -> &str {
         &self.0[1..]
     }

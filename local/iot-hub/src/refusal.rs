@@ -1,13 +1,13 @@
-//! Why the hub does not take what a device sent. Independent of the transport: HTTP answers with a status, an MQTT
-//! listener would close the connection.
+//! Why the hub refuses a request, independent of the transport: HTTP answers with a status, an MQTT listener would
+//! close the connection.
 
 use axum::http::{Method, StatusCode};
 use jiff::Timestamp;
 
-use crate::message::SIZE_LIMIT;
+use crate::config::MESSAGE_SIZE_LIMIT;
 use crate::sas::NotAToken;
 
-/// A refused request. The text is for the person behind the device and never holds a key or a signature.
+/// A refused request. The text is for the developer of the device and never holds a key or a signature.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("{0}")]
@@ -26,7 +26,7 @@ pub(crate) enum Refusal {
     NoPartition(String),
     #[error("{0} does not work here")]
     Method(Method),
-    #[error("a message or a batch has {SIZE_LIMIT} bytes at most, values of properties included")]
+    #[error("a message or a batch has {MESSAGE_SIZE_LIMIT} bytes at most, values of properties included")]
     TooLarge,
     #[error("too many requests: try again in {seconds} s")]
     Throttled { seconds: u64 },
@@ -38,7 +38,7 @@ pub(crate) enum Refusal {
     Injected(StatusCode),
 }
 
-/// Why a token does not open this device's endpoint.
+/// Why a token is not valid for this device's endpoint.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unauthorized {
     #[error("no Authorization header: send 'SharedAccessSignature sr=…&sig=…&se=…'")]

@@ -1,5 +1,5 @@
-//! Shared access signatures (Microsoft docs, "Control access to IoT Hub with SAS"): reads a token, says whether a key
-//! signed it and what it is for. Pure: the time and the keys are given.
+//! Shared access signatures (Microsoft docs, "Control access to IoT Hub with SAS"): reads a token, and checks which
+//! key signed it and which resource it is for. Pure: time and keys are parameters.
 
 use std::fmt;
 
@@ -42,13 +42,13 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A token as it came: nothing in it is proven yet.
+/// A parsed token whose signature is not checked yet.
 pub(crate) struct Token<'a> {
-    /// `sr` exactly as written: clients differ in `%2f` and `%2F`, and these very characters are signed.
+    /// `sr` exactly as written, because these characters are signed: some clients write `%2f`, others `%2F`.
     resource: &'a str,
     expiry: &'a str,
     signature: Vec<u8>,
-    /// `se`: seconds since 1970 from which on the token is void.
+    /// `se`: the token is invalid from this time on, in seconds since 1970.
     pub(crate) expires: i64,
     /// `skn`: the hub-level policy whose key signed; absent or empty for a device's own key.
     pub(crate) policy: Option<String>,
@@ -90,7 +90,7 @@ impl<'a> Token<'a> {
         })
     }
 
-    /// Whether `key` signed this token; takes the same time wherever the signatures differ.
+    /// Whether `key` signed this token, compared in constant time.
     pub(crate) fn is_signed_by(&self, key: &Key) -> bool {
         let text = format!("{}\n{}", self.resource, self.expiry);
         key.mac(text.as_bytes()).verify_slice(&self.signature).is_ok()

@@ -1,20 +1,21 @@
-//! The client boundary: `/client/negotiate` and `/client/`, with the answers of ASP.NET Core's transports.
+//! The client boundary: `/client/negotiate` and `/client/`, with the responses of ASP.NET Core's transports.
 
-use crate::connection::{Connection, Identity};
-use crate::listener::Scissors;
+use crate::connection::Connection;
+use crate::identity::Identity;
+use crate::listener::ConnectionAborter;
 use crate::names::{ConnectionId, ConnectionToken, HubName, UserId};
 use crate::outbox::Outbox;
-use crate::rest::{bearer, read_body, text, unauthorized};
-use crate::service::{Shared, now};
+use crate::shared::Shared;
+use crate::timings::now;
 use crate::token::audience::check_client;
 use crate::token::{Claims, TokenError};
-use crate::transport::polling::{self, Ask};
-use crate::transport::{Door, Transport, events, pump};
+use crate::transport::{InboundChannel, PollingRequest, Transport, events, polling, pump};
 use crate::wire::hub_protocol::Records;
 use crate::wire::negotiation::{self, Version};
 use crate::wire::query::Query;
 use crate::wire::reply;
-use crate::world::{ClaimRefusal, Line};
+use crate::wire::request::{bearer, read_body, text};
+use crate::world::{AttachedTransport, ClaimRefusal};
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -65,16 +66,16 @@ fn negotiated(shared: &Shared, admitted: Admitted, version: Version) -> serde_js
 
 pub(crate) async fn connect(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    ConnectInfo(aborter): ConnectInfo<ConnectionAborter>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     request: Request,
 ) -> Response {
-    answer(&shared, scissors, upgrade.ok(), request).await.unwrap_or_else(|refusal| refusal)
+    answer(&shared, aborter, upgrade.ok(), request).await.unwrap_or_else(|refusal| refusal)
 }
 
 async fn answer(
     shared: &Arc<Shared>,
-    scissors: Scissors,
+    aborter: ConnectionAborter,
     upgrade: Option<WebSocketUpgrade>,
     request: Request,
 ) -> Result<Response, Response> {
@@ -91,13 +92,13 @@ async fn answer(
         Method::POST => take_send(shared, &admitted, body).await,
         Method::DELETE => Ok(end(shared, &admitted).await?),
         _ if text(&parts.headers, ACCEPT).contains("text/event-stream") => {
-            Ok(by_events(shared, admitted, scissors)?)
+            Ok(by_events(shared, admitted, aborter)?)
         }
-        _ => Ok(by_poll(shared, admitted, scissors).await?),
+        _ => Ok(by_poll(shared, admitted, aborter).await?),
     }
 }
 
-/// A client whose token is good.
+/// A client with a valid token.
 struct Admitted {
     hub: HubName,
     claims: Claims,
@@ -107,13 +108,13 @@ struct Admitted {
 }
 
 impl Admitted {
-    /// The token of the connection that the request is about.
+    /// The secret token of the connection that the request is for.
     fn token(&self) -> Option<ConnectionToken> {
         self.query.all("id").next().map(|id| ConnectionToken(id.to_owned()))
     }
 }
 
-/// Why a client may not come in.
+/// Why a client is refused.
 enum NotAdmitted {
     Query(&'static str),
     Token(TokenError),
@@ -131,7 +132,7 @@ fn admit(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Admitted, No
 fn turn_away(shared: &Shared, reason: NotAdmitted) -> Response {
     match reason {
         NotAdmitted::Query(text) => Refusal(StatusCode::BAD_REQUEST, text).into_response(),
-        NotAdmitted::Token(error) => unauthorized(shared, &error),
+        NotAdmitted::Token(error) => shared.unauthorized(&error),
     }
 }
 
@@ -154,58 +155,66 @@ fn by_web_socket(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
     let token = admitted.token();
-    let connection = arrive(shared, admitted, token, Door::WebSockets)?;
+    let connection = arrive(shared, admitted, token, InboundChannel::WebSockets)?;
     let upgrade = upgrade.max_message_size(Records::LONGEST);
     Ok(upgrade.on_upgrade(move |socket| pump::run(socket, connection)))
 }
 
-fn by_events(shared: &Arc<Shared>, admitted: Admitted, scissors: Scissors) -> Result<Response, Refusal> {
+fn by_events(
+    shared: &Arc<Shared>,
+    admitted: Admitted,
+    aborter: ConnectionAborter,
+) -> Result<Response, Refusal> {
     let token = Some(admitted.token().ok_or(NO_CONNECTION_ID)?);
-    let (stream, door, response) = events::open(scissors);
-    let connection = arrive(shared, admitted, token, door)?;
+    let (stream, inbound, response) = events::open(aborter);
+    let connection = arrive(shared, admitted, token, inbound)?;
     tokio::spawn(pump::run(stream, connection));
     Ok(response)
 }
 
-/// The first poll opens the connection and is answered at once; the later ones wait for frames.
-async fn by_poll(shared: &Arc<Shared>, admitted: Admitted, scissors: Scissors) -> Result<Response, Refusal> {
+/// The first poll opens the connection and is answered at once; later polls wait for frames.
+async fn by_poll(
+    shared: &Arc<Shared>,
+    admitted: Admitted,
+    aborter: ConnectionAborter,
+) -> Result<Response, Refusal> {
     let token = admitted.token().ok_or(NO_CONNECTION_ID)?;
-    let known = shared.world().door(&admitted.hub, &token);
-    if let Some(Door::LongPolling { asks, .. }) = known {
-        return polling::poll(&asks, scissors).await.ok_or(NO_CONNECTION);
+    let known = shared.world().inbound(&admitted.hub, &token);
+    if let Some(InboundChannel::LongPolling { requests, .. }) = known {
+        return polling::poll(&requests, aborter).await.ok_or(NO_CONNECTION);
     }
-    let (polls, door) = polling::open(admitted.claims.poll.unwrap_or(shared.timings.poll));
-    let connection = arrive(shared, admitted, Some(token), door)?;
+    let (polls, inbound) = polling::open(admitted.claims.poll.unwrap_or(shared.timings.poll));
+    let connection = arrive(shared, admitted, Some(token), inbound)?;
     tokio::spawn(pump::run(polls, connection));
     Ok(polling::opened())
 }
 
-/// A transport is about to carry the connection that was negotiated as `token`, or a new one.
+/// Attaches a transport to the connection that was negotiated as `token`, or to a new one.
 fn arrive(
     shared: &Arc<Shared>,
     admitted: Admitted,
     token: Option<ConnectionToken>,
-    door: Door,
+    inbound: InboundChannel,
 ) -> Result<Connection, Refusal> {
     if let Some(status) = shared.faults.refused_clients() {
         return Err(refused_client(status));
     }
-    let transport = door.transport();
+    let transport = inbound.transport();
     if !admitted.claims.transports.allow(transport) {
         return Err(Refusal(StatusCode::NOT_FOUND, "The token does not allow this transport"));
     }
     let Admitted { hub, claims, asked, .. } = admitted;
     let outbox = Arc::new(Outbox::default());
-    let line = Line { outbox: outbox.clone(), door };
+    let attached = AttachedTransport { outbox: outbox.clone(), inbound };
     let mut world = shared.world();
     let (token, id) = match token {
-        Some(token) => match world.claim(&hub, &token, line, now()) {
+        Some(token) => match world.claim(&hub, &token, attached, now()) {
             Ok(id) => (token, id),
             Err(refusal) => return Err(not_claimed(refusal, transport)),
         },
         None => {
             let (token, id) = (ConnectionToken(random_id()), ConnectionId(random_id().into()));
-            world.arrived(hub.clone(), token.clone(), id.clone(), line);
+            world.arrived(hub.clone(), token.clone(), id.clone(), attached);
             (token, id)
         }
     };
@@ -225,14 +234,14 @@ fn not_claimed(refusal: ClaimRefusal, transport: Transport) -> Refusal {
     }
 }
 
-/// What a client says over a transport that carries only what it hears.
+/// A client's send, over a transport whose connection carries only the other direction.
 async fn take_send(shared: &Shared, admitted: &Admitted, body: Body) -> Result<Response, Response> {
-    let sends = match door(shared, admitted)? {
-        Door::WebSockets => {
+    let sends = match inbound(shared, admitted)? {
+        InboundChannel::WebSockets => {
             let text = "POST requests are not allowed for WebSocket connections";
             return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, text).into());
         }
-        Door::ServerSentEvents { sends } | Door::LongPolling { sends, .. } => sends,
+        InboundChannel::ServerSentEvents { sends } | InboundChannel::LongPolling { sends, .. } => sends,
     };
     let data = read_body(body).await?;
     sends.send(data.into()).await.map_err(|_| NO_CONNECTION)?;
@@ -240,20 +249,20 @@ async fn take_send(shared: &Shared, admitted: &Admitted, body: Body) -> Result<R
 }
 
 async fn end(shared: &Shared, admitted: &Admitted) -> Result<Response, Refusal> {
-    let Door::LongPolling { asks, .. } = door(shared, admitted)? else {
+    let InboundChannel::LongPolling { requests, .. } = inbound(shared, admitted)? else {
         let text = "Only long polling connections can be ended by DELETE";
         return Err(Refusal(StatusCode::BAD_REQUEST, text));
     };
-    asks.send(Ask::End).await.map_err(|_| NO_CONNECTION)?;
+    requests.send(PollingRequest::End).await.map_err(|_| NO_CONNECTION)?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-fn door(shared: &Shared, admitted: &Admitted) -> Result<Door, Refusal> {
+fn inbound(shared: &Shared, admitted: &Admitted) -> Result<InboundChannel, Refusal> {
     let token = admitted.token().ok_or(NO_CONNECTION_ID)?;
-    shared.world().door(&admitted.hub, &token).ok_or(NO_CONNECTION)
+    shared.world().inbound(&admitted.hub, &token).ok_or(NO_CONNECTION)
 }
 
-/// A request that is turned away, with the words for its sender.
+/// A refused request, with the text for its sender.
 struct Refusal(StatusCode, &'static str);
 
 const NO_CONNECTION: Refusal = Refusal(StatusCode::NOT_FOUND, "No Connection with that ID");
@@ -275,7 +284,7 @@ impl From<Refusal> for Response {
     }
 }
 
-/// 16 random bytes in base64url, as ASP.NET Core makes its ids: the npm client does not escape them.
+/// 16 random bytes in base64url, like the ids of ASP.NET Core, because the npm client does not escape them.
 fn random_id() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>())
 }

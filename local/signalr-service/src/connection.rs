@@ -1,32 +1,21 @@
-//! One client between its transport and the world: hub messages in, frames out through the outbox. It knows
-//! nothing of the transport that carries it.
+//! One client between its transport and the world: takes hub messages in, and sends frames through the outbox. It is
+//! independent of the kind of transport.
 
-use crate::names::{ConnectionId, ConnectionToken, HubName, UserId};
+use crate::identity::Identity;
 use crate::outbox::{Outbox, Recipient};
-use crate::service::{Shared, Timings, now};
+use crate::shared::Shared;
+use crate::timings::{Timings, now};
 use crate::transport::Transport;
-use crate::upstream::{Call, Feed};
+use crate::upstream::{Feed, UpstreamCall};
 use crate::wire::hub_protocol::{
     ClientMessage, Framing, HandshakeRefusal, Protocol, Records, ServerMessage, check_handshake,
     handshake_reply,
 };
-use crate::world::Opening;
+use crate::world::OpenedConnection;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Who a connection is.
-pub(crate) struct Identity {
-    pub(crate) hub: HubName,
-    pub(crate) token: ConnectionToken,
-    pub(crate) id: ConnectionId,
-    pub(crate) user: Option<UserId>,
-    /// What its token says of the client.
-    pub(crate) claims: Vec<(String, String)>,
-    /// The query it came with.
-    pub(crate) query: String,
-}
-
-/// A connection that the world knows; it is forgotten there when this is dropped.
+/// A connection. Dropping it removes the connection from the world.
 pub(crate) struct Connection {
     shared: Arc<Shared>,
     identity: Arc<Identity>,
@@ -34,18 +23,18 @@ pub(crate) struct Connection {
     recipient: Recipient,
     records: Records,
     phase: Phase,
-    /// There once the handshake is done, if there are upstreams at all.
+    /// Set after the handshake, if any upstream is configured.
     feed: Option<Feed>,
-    /// Why it ended, if it failed.
+    /// Why the connection failed, if it did.
     failure: Option<String>,
 }
 
-/// Where a connection is in its life.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Handshake,
     Open,
-    /// The outbox ends with what it holds; what the client still says is not read.
+    /// The outbox sends what it holds, then ends. Messages of the client are no longer read.
     Over,
 }
 
@@ -56,7 +45,7 @@ impl Connection {
         transport: Transport,
         outbox: Arc<Outbox>,
     ) -> Connection {
-        // Until the handshake names the protocol, everything is JSON.
+        // Everything is JSON until the handshake names the protocol.
         let recipient = Recipient { outbox, protocol: Protocol::Json };
         Connection {
             shared,
@@ -117,7 +106,7 @@ impl Connection {
         self.recipient.tell(&ServerMessage::Ping.into());
     }
 
-    /// The reply is queued before the world knows the connection, so that it is the first frame.
+    /// Queues the reply before the world knows the connection, so that it is the first frame.
     fn shake_hands(&mut self, outcome: Result<Protocol, HandshakeRefusal>) {
         self.outbox().push(handshake_reply(&outcome));
         let Ok(protocol) = outcome else {
@@ -128,9 +117,9 @@ impl Connection {
         self.recipient.protocol = protocol;
         let Identity { hub, id, user, .. } = &*self.identity;
         let recipient = self.recipient.clone();
-        let opening = Opening { hub: hub.clone(), id: id.clone(), user: user.clone(), recipient };
-        self.shared.world().open(opening, now());
-        self.feed = Feed::open(&self.shared, &self.identity, &self.recipient);
+        let opened = OpenedConnection { hub: hub.clone(), id: id.clone(), user: user.clone(), recipient };
+        self.shared.world().open(opened, now());
+        self.feed = Feed::open(&self.shared.upstreams, &self.identity, &self.recipient);
         self.phase = Phase::Open;
     }
 
@@ -154,7 +143,7 @@ impl Connection {
         let url = self.shared.upstreams.url_of_call(&self.identity.hub, &method);
         match (url, &self.feed, id) {
             (Some(url), Some(feed), id) => {
-                if feed.take(Call { url, id, method, record }).is_err() {
+                if feed.take(UpstreamCall { url, id, method, record }).is_err() {
                     self.end(Some("The upstream has too many calls of this client to answer."));
                 }
             }
@@ -171,7 +160,7 @@ impl Connection {
         self.recipient.tell(&ServerMessage::Completion { id, error: Some(error) }.into());
     }
 
-    /// ASP.NET Core's words for a client that broke the protocol.
+    /// Ends the connection with ASP.NET Core's text for a client that broke the protocol.
     fn end_with_error(&mut self) {
         self.end(Some("Connection closed with an error."));
     }

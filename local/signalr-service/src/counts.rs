@@ -1,16 +1,17 @@
-//! What the service counts, published so that a test can wait for a condition instead of sleeping.
+//! Counters of the service, published so that a test can wait for a condition instead of sleeping.
 
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Numbers since the start, except where a field says "now".
+/// Numbers since the start, except for fields that say "now".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// REST calls that arrived, health checks and refused ones included.
     pub rest_calls: u64,
     /// REST calls and client requests answered with 401.
     pub unauthorized: u64,
-    /// Sends that took effect: one per REST call, whoever it reached. A held send counts once accepted.
+    /// Sends that took effect: one per REST call, however many clients it reached. A held send counts as soon as it
+    /// is accepted.
     pub sends_accepted: u64,
     /// Accepted sends that are held now, see [`Faults::hold_sends`](crate::Faults::hold_sends).
     pub sends_held: u64,

@@ -1,28 +1,28 @@
-//! Fault injection and stepped mode: what a test makes the service do wrong, or later.
+//! Fault injection and stepped mode: makes the service fail, or delay its sends, for a test.
 
-use crate::service::now;
+use crate::timings::now;
 use crate::world::World;
 use axum::http::StatusCode;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Switches for tests. Scripted faults meet REST calls in the order they were scripted, one each, before
-/// any other check; health checks are REST calls too.
+/// Switches for tests. Scripted faults apply to REST calls in the order they were scripted, one each, before any
+/// other check. Health checks are REST calls as well.
 pub struct Faults {
-    plan: Mutex<Plan>,
+    script: Mutex<FaultScript>,
     world: Arc<Mutex<World>>,
 }
 
 #[derive(Default)]
-struct Plan {
+struct FaultScript {
     rest: VecDeque<RestFault>,
-    now_and_then: Option<NowAndThen>,
+    every_nth: Option<EveryNth>,
     delay: Duration,
     refused_clients: Option<StatusCode>,
 }
 
-struct NowAndThen {
+struct EveryNth {
     nth: usize,
     calls: usize,
     status: StatusCode,
@@ -41,7 +41,7 @@ pub(crate) enum RestFault {
 
 impl Faults {
     pub(crate) fn new(world: Arc<Mutex<World>>) -> Faults {
-        Faults { plan: Mutex::default(), world }
+        Faults { script: Mutex::default(), world }
     }
 
     /// The next `count` REST calls are answered with `status` and have no effect.
@@ -49,7 +49,7 @@ impl Faults {
     /// # Panics
     /// `status` is no HTTP status.
     pub fn fail_next(&self, count: usize, status: u16) {
-        self.script(count, RestFault::Fail { status: http_status(status), retry_after: None });
+        self.add_faults(count, RestFault::Fail { status: http_status(status), retry_after: None });
     }
 
     /// As [`Faults::fail_next`], with a `Retry-After` header in whole seconds.
@@ -58,7 +58,7 @@ impl Faults {
     /// `status` is no HTTP status.
     pub fn fail_next_with_retry_after(&self, count: usize, status: u16, retry_after: Duration) {
         let status = http_status(status);
-        self.script(count, RestFault::Fail { status, retry_after: Some(retry_after) });
+        self.add_faults(count, RestFault::Fail { status, retry_after: Some(retry_after) });
     }
 
     /// Every `nth` REST call from now on is answered with `status` and has no effect. Calls with a scripted fault
@@ -69,27 +69,27 @@ impl Faults {
     pub fn fail_every(&self, nth: usize, status: u16) {
         assert!(nth > 0, "every call is every first one");
         let status = http_status(status);
-        self.plan().now_and_then = Some(NowAndThen { nth, calls: 0, status });
+        self.script().every_nth = Some(EveryNth { nth, calls: 0, status });
     }
 
-    /// The next `count` sends are accepted and answered, but reach nobody.
+    /// The next `count` sends are accepted and answered, but delivered to no one.
     pub fn lose_next_sends(&self, count: usize) {
         self.world().lose_sends(count);
     }
 
     /// The next `count` REST calls have no effect; their sockets close without an answer.
     pub fn drop_next_before_effect(&self, count: usize) {
-        self.script(count, RestFault::DropBefore);
+        self.add_faults(count, RestFault::DropBefore);
     }
 
     /// The next `count` REST calls take effect; their sockets close without an answer.
     pub fn drop_next_after_effect(&self, count: usize) {
-        self.script(count, RestFault::DropAfter);
+        self.add_faults(count, RestFault::DropAfter);
     }
 
     /// Every REST reply waits this long after the call took effect. Zero ends it.
     pub fn delay_replies(&self, delay: Duration) {
-        self.plan().delay = delay;
+        self.script().delay = delay;
     }
 
     /// Negotiations and new connections are answered with `status`, e.g. 429 for a used-up quota.
@@ -98,12 +98,12 @@ impl Faults {
     /// # Panics
     /// `status` is no HTTP status.
     pub fn refuse_clients(&self, status: u16) {
-        self.plan().refused_clients = Some(http_status(status));
+        self.script().refused_clients = Some(http_status(status));
     }
 
     /// Ends [`Faults::refuse_clients`].
     pub fn accept_clients(&self) {
-        self.plan().refused_clients = None;
+        self.script().refused_clients = None;
     }
 
     /// Drops the sockets of all clients, in or after their handshake, without a close message.
@@ -111,8 +111,8 @@ impl Faults {
         self.world().cut_clients();
     }
 
-    /// Stepped mode: from now on sends are accepted and answered, but held. [`Counts::sends_held`] tells
-    /// how many. Who receives a send is decided when it is released.
+    /// Stepped mode: from now on sends are accepted and answered, but held. [`Counts::sends_held`] is their number.
+    /// The recipients of a send are those who are connected when it is released.
     ///
     /// [`Counts::sends_held`]: crate::Counts::sends_held
     pub fn hold_sends(&self) {
@@ -129,39 +129,39 @@ impl Faults {
         self.world().release_all(now());
     }
 
-    /// Ends every fault that has not happened yet. Held sends stay held.
+    /// Removes every fault that has not happened yet. Held sends stay held.
     pub fn clear(&self) {
-        *self.plan() = Plan::default();
+        *self.script() = FaultScript::default();
         self.world().lose_sends(0);
     }
 
     pub(crate) fn next_rest(&self) -> Option<RestFault> {
-        let mut plan = self.plan();
-        plan.rest.pop_front().or_else(|| plan.now_and_then.as_mut()?.next())
+        let mut script = self.script();
+        script.rest.pop_front().or_else(|| script.every_nth.as_mut()?.next())
     }
 
     pub(crate) fn delay(&self) -> Duration {
-        self.plan().delay
+        self.script().delay
     }
 
     pub(crate) fn refused_clients(&self) -> Option<StatusCode> {
-        self.plan().refused_clients
+        self.script().refused_clients
     }
 
-    fn script(&self, count: usize, fault: RestFault) {
-        self.plan().rest.extend(std::iter::repeat_n(fault, count));
+    fn add_faults(&self, count: usize, fault: RestFault) {
+        self.script().rest.extend(std::iter::repeat_n(fault, count));
     }
 
-    fn plan(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().expect("nothing panics while it holds the plan")
+    fn script(&self) -> MutexGuard<'_, FaultScript> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().expect("nothing panics while it holds the world")
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl NowAndThen {
+impl EveryNth {
     fn next(&mut self) -> Option<RestFault> {
         self.calls += 1;
         let is_hit = self.calls.is_multiple_of(self.nth);

@@ -1,5 +1,5 @@
-//! The TCP boundary: sockets that can be cut from outside, so that a caller sees a connection lost instead of
-//! an answer, and so that a stop ends every connection at once.
+//! The TCP boundary: sockets that can be aborted from elsewhere, so that a caller loses its connection instead of
+//! getting a response, and so that a stop ends every connection at once.
 
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
@@ -30,7 +30,7 @@ impl axum::serve::Listener for Listener {
 
     async fn accept(&mut self) -> (Socket, SocketAddr) {
         let (stream, address) = axum::serve::Listener::accept(&mut self.tcp).await;
-        // Without it small pushes wait for the peer's acknowledgements; a socket that refuses is still usable.
+        // Without it small messages wait for the peer's acknowledgements. A socket where this fails is still usable.
         let _ = stream.set_nodelay(true);
         (Socket::new(stream, self.stopping.clone()), address)
     }
@@ -40,55 +40,55 @@ impl axum::serve::Listener for Listener {
     }
 }
 
-/// Cuts the connection a request came on.
+/// Aborts the connection that carries a request.
 #[derive(Clone, Default)]
-pub(crate) struct Scissors(Arc<Notify>);
+pub(crate) struct ConnectionAborter(Arc<Notify>);
 
-impl Scissors {
-    /// From now on the socket neither takes nor gives a byte, and its owner drops it.
-    pub(crate) fn cut(&self) {
+impl ConnectionAborter {
+    /// From now on every read and write of the socket fails, so that its owner drops it.
+    pub(crate) fn abort(&self) {
         self.0.notify_one();
     }
 }
 
-impl Connected<IncomingStream<'_, Listener>> for Scissors {
-    fn connect_info(stream: IncomingStream<'_, Listener>) -> Scissors {
-        stream.io().scissors.clone()
+impl Connected<IncomingStream<'_, Listener>> for ConnectionAborter {
+    fn connect_info(stream: IncomingStream<'_, Listener>) -> ConnectionAborter {
+        stream.io().aborter.clone()
     }
 }
 
-/// A TCP stream that fails once it is cut or the service stops.
+/// A TCP stream that fails after it was aborted or the service stopped.
 pub(crate) struct Socket {
     stream: TcpStream,
-    scissors: Scissors,
-    severed: Severed,
+    aborter: ConnectionAborter,
+    aborted: Aborted,
 }
 
-enum Severed {
+enum Aborted {
     NotYet(Pin<Box<dyn Future<Output = ()> + Send>>),
     Yes,
 }
 
 impl Socket {
     fn new(stream: TcpStream, mut stopping: watch::Receiver<bool>) -> Socket {
-        let scissors = Scissors::default();
-        let cut = scissors.0.clone();
-        let severed = async move {
+        let aborter = ConnectionAborter::default();
+        let abort = aborter.0.clone();
+        let aborted = async move {
             tokio::select! {
-                () = cut.notified() => {}
+                () = abort.notified() => {}
                 _ = stopping.wait_for(|stop| *stop) => {}
             }
         };
-        Socket { stream, scissors, severed: Severed::NotYet(Box::pin(severed)) }
+        Socket { stream, aborter, aborted: Aborted::NotYet(Box::pin(aborted)) }
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if let Severed::NotYet(severed) = &mut self.severed
-            && severed.as_mut().poll(context).is_pending()
+        if let Aborted::NotYet(aborted) = &mut self.aborted
+            && aborted.as_mut().poll(context).is_pending()
         {
             return Ok(());
         }
-        self.severed = Severed::Yes;
+        self.aborted = Aborted::Yes;
         Err(io::ErrorKind::ConnectionReset.into())
     }
 }

@@ -1,14 +1,14 @@
-//! The identifiers the service speaks of. They are typed so that a user is never looked up as a group.
+//! The identifiers of the service. Each has its own type, so that a user is never looked up as a group.
 
 use std::sync::Arc;
 
-/// A hub, in lower case: the service compares hub names without case. With an application it is
-/// `{application}_{hub}`, which is also what the application's clients ask for.
+/// A hub, in lower case, because the service ignores case in hub names. With an application it is
+/// `{application}_{hub}`, which is also the name that the application's clients use.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct HubName(String);
 
 impl HubName {
-    /// The hub of a REST call, `None` when a part breaks the documented pattern
+    /// The hub of a REST call; `None` when a part does not match the documented pattern
     /// ``^[A-Za-z][A-Za-z0-9_`,.[\]]{0,127}$``.
     pub(crate) fn of_call(application: Option<&str>, hub: &str) -> Option<HubName> {
         const LONGEST: usize = 128;
@@ -23,7 +23,7 @@ impl HubName {
         }
     }
 
-    /// The hub of a client's `hub` query item, where an application is already joined to it.
+    /// The hub of a client's `hub` query parameter, which includes the application.
     pub(crate) fn of_client(hub: &str) -> Option<HubName> {
         // Two names of 128 and the underscore between them.
         const LONGEST: usize = 257;
@@ -40,28 +40,29 @@ fn has_hub_pattern(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "_`,.[]".contains(c))
 }
 
-/// What a client is known as to the application. Clients may learn each other's.
+/// The id of a client for the application. It is not secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionId(pub(crate) Arc<str>);
 
-/// The secret by which a client claims the connection it negotiated; no other client learns it.
-/// It has no `Debug` so that it cannot be printed by accident.
+/// The secret with which a client claims the connection it negotiated. It has no `Debug` so that it cannot be printed
+/// by accident.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionToken(pub(crate) String);
 
-/// A group, compared with case.
+/// A group. Its name is case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct GroupName(String);
 
 impl GroupName {
-    /// `None` for names the REST reference excludes: empty, over 1,024 characters, only white space.
+    /// `None` for names that the REST reference excludes: empty ones, longer ones than 1,024 characters, and white
+    /// space.
     pub(crate) fn parse(text: &str) -> Option<GroupName> {
         const LONGEST: usize = 1024;
         (text.chars().count() <= LONGEST && !text.trim().is_empty()).then(|| GroupName(text.to_owned()))
     }
 }
 
-/// A user, compared with case.
+/// A user. Its id is case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct UserId(pub(crate) String);
 

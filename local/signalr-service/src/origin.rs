@@ -1,8 +1,8 @@
-//! Web pages: which may talk to the service, and what their browsers must be told (CORS).
+//! Web pages: which may use the service, and the headers that their browsers need (CORS).
 //!
-//! Only pages served from this machine may. The development key is public, so a page from anywhere could sign
-//! valid tokens; CORS alone would not stop it, as it covers neither WebSockets nor a host name that is pointed
-//! at 127.0.0.1 later. Programs that are no browsers send no `Origin`.
+//! Only pages from this machine may use it. The development key is public, so a page from any site could sign valid
+//! tokens. CORS alone would not prevent that: it covers neither WebSockets nor a host name that is later resolved to
+//! 127.0.0.1. Programs other than browsers send no `Origin`.
 
 use axum::extract::Request;
 use axum::http::header::{
@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::Ipv4Addr;
 
-/// Answers a page that is not on this machine with 403, without the headers that would let it read that.
+/// Answers a page that is not on this machine with 403, without the headers that would allow it to read the response.
 pub(crate) async fn refuse_foreign_pages(request: Request, next: Next) -> Response {
     match request.headers().get(ORIGIN) {
         Some(origin) if !is_on_this_machine(origin) => {
@@ -24,8 +24,8 @@ pub(crate) async fn refuse_foreign_pages(request: Request, next: Next) -> Respon
     }
 }
 
-/// Lets pages of other ports use the client endpoints. The npm client sends credentials by default, so the
-/// origin is named instead of `*`; a preflight carries no token and is answered before any check.
+/// Allows pages of other ports to use the client endpoints. The npm client sends credentials by default, so the
+/// header names the origin instead of `*`. A preflight has no token and is answered before any check.
 pub(crate) async fn cors(request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(ORIGIN).cloned() else {
         return next.run(request).await;

@@ -1,21 +1,21 @@
-//! The queue between the world and one client's transport. It is bounded in bytes: a client that does not
-//! read loses its connection, and the service never holds more for it than [`CAPACITY`].
+//! The queue between the world and one client's transport. It is bounded in bytes: the service never holds more than
+//! [`CAPACITY`] for a client, and one that does not read loses its connection.
 
 use crate::wire::Frame;
 use crate::wire::hub_protocol::{Broadcast, Protocol, ServerMessage};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Bytes that may wait for one client: eight of the largest sends the REST API takes (1 MiB), so that a
-/// burst of large messages to a healthy client passes, while a thousand stuck clients stay far below what
-/// a laptop has (frames of a broadcast are shared between clients).
+/// The most bytes that wait for one client: eight of the largest sends of the REST API (1 MiB). A burst of large
+/// messages to a healthy client fits, and a thousand stuck clients stay far below the memory of a laptop, because
+/// clients share the frames of a broadcast.
 pub(crate) const CAPACITY: usize = 8 * 1024 * 1024;
 
-/// What one queued frame costs beside its bytes; it bounds the number of tiny frames too.
+/// The overhead of one queued frame, which also limits the number of tiny frames.
 const FRAME_OVERHEAD: usize = 64;
 
-/// One producer side under the world's lock, one consumer: the client's transport.
+/// The world adds frames under its lock, and the client's transport takes them.
 #[derive(Default)]
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
@@ -35,24 +35,24 @@ enum End {
     Now,
 }
 
-/// What became of a pushed frame.
+/// The result of adding a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     Queued,
     /// The connection had already ended; the frame is dropped.
     Ended,
-    /// The frame did not fit; the connection has been cut by this push.
+    /// The frame did not fit, so that the connection was cut.
     Overflow,
 }
 
 /// What the transport does next.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Next {
-    /// Write these, in this order.
+pub(crate) enum OutboxStep {
+    /// Write these frames, in this order.
     Write(Vec<Frame>),
-    /// Everything is written: close the transport in its polite way.
+    /// Everything is written: close the transport gracefully.
     Close,
-    /// Drop the transport as it is.
+    /// Drop the transport at once.
     Cut,
 }
 
@@ -74,21 +74,21 @@ impl Outbox {
         Pushed::Queued
     }
 
-    /// Ends the connection once everything pushed so far is written.
+    /// Ends the connection when everything added so far is written.
     pub(crate) fn close(&self) {
         let mut queue = self.lock();
         queue.end.get_or_insert(End::AfterFrames);
         self.changed.notify_one();
     }
 
-    /// Ends the connection now; what waits is dropped.
+    /// Ends the connection now, and drops the frames that wait.
     pub(crate) fn cut(&self) {
         self.lock().cut();
         self.changed.notify_one();
     }
 
-    /// Waits for something to do. Cancel safe: frames leave the queue only with the value.
-    pub(crate) async fn next(&self) -> Next {
+    /// Waits for the next step. Cancel safe: frames leave the queue only when this returns.
+    pub(crate) async fn next(&self) -> OutboxStep {
         loop {
             if let Some(next) = self.lock().take() {
                 return next;
@@ -97,7 +97,7 @@ impl Outbox {
         }
     }
 
-    /// Resolves when the connection is to be dropped; raced against a write that may never finish.
+    /// Resolves when the connection is cut. Used beside a write that may never finish.
     pub(crate) async fn until_cut(&self) {
         while self.lock().end != Some(End::Now) {
             self.changed.notified().await;
@@ -105,19 +105,19 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().expect("nothing panics while it holds an outbox")
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Queue {
-    fn take(&mut self) -> Option<Next> {
+    fn take(&mut self) -> Option<OutboxStep> {
         match self.end {
-            Some(End::Now) => Some(Next::Cut),
+            Some(End::Now) => Some(OutboxStep::Cut),
             _ if !self.frames.is_empty() => {
                 self.bytes = 0;
-                Some(Next::Write(self.frames.drain(..).collect()))
+                Some(OutboxStep::Write(self.frames.drain(..).collect()))
             }
-            Some(End::AfterFrames) => Some(Next::Close),
+            Some(End::AfterFrames) => Some(OutboxStep::Close),
             None => None,
         }
     }
@@ -129,7 +129,7 @@ impl Queue {
     }
 }
 
-/// A client to whom the world speaks: its queue, and the protocol it understands.
+/// A client that receives messages: its queue, and the protocol it uses.
 #[derive(Clone, Default)]
 pub(crate) struct Recipient {
     pub(crate) outbox: Arc<Outbox>,
@@ -137,8 +137,8 @@ pub(crate) struct Recipient {
 }
 
 impl Recipient {
-    /// A message that the client's protocol cannot express ends the connection, as in ASP.NET Core: the client
-    /// would miss it without knowing.
+    /// A message that the client's protocol cannot express ends the connection, as in ASP.NET Core: otherwise the
+    /// client would miss it without notice.
     pub(crate) fn tell(&self, message: &Broadcast) -> Pushed {
         match message.frame(self.protocol) {
             Some(frame) => self.outbox.push(frame),
@@ -150,9 +150,9 @@ impl Recipient {
         }
     }
 
-    /// The client's last message.
-    pub(crate) fn end_with(&self, farewell: &Broadcast) {
-        if let Some(frame) = farewell.frame(self.protocol) {
+    /// Sends the client its last message, then ends the connection.
+    pub(crate) fn end_with(&self, last_message: &Broadcast) {
+        if let Some(frame) = last_message.frame(self.protocol) {
             self.outbox.push(frame);
         }
         self.outbox.close();
@@ -176,8 +176,8 @@ mod tests {
         }
         outbox.close();
         assert_eq!(outbox.push(Frame::Text("late".into())), Pushed::Ended);
-        assert_eq!(outbox.next().await, Next::Write(frames));
-        assert_eq!(outbox.next().await, Next::Close);
+        assert_eq!(outbox.next().await, OutboxStep::Write(frames));
+        assert_eq!(outbox.next().await, OutboxStep::Close);
     }
 
     #[tokio::test]
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(outbox.push(large), Pushed::Ended);
         assert_eq!(outbox.lock().frames.len(), 0);
         outbox.until_cut().await;
-        assert_eq!(outbox.next().await, Next::Cut);
+        assert_eq!(outbox.next().await, OutboxStep::Cut);
     }
 
     #[test]

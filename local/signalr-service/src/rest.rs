@@ -1,38 +1,33 @@
-//! The REST boundary: one HTTP request to one operation on the world, with the scripted faults around it.
+//! The REST boundary: turns an HTTP request into an operation on the world, and applies the scripted faults.
 
 use crate::faults::RestFault;
-use crate::listener::Scissors;
+use crate::listener::ConnectionAborter;
 use crate::names::{ConnectionId, GroupName, HubName};
-use crate::service::{Shared, now};
+use crate::shared::Shared;
+use crate::timings::now;
 use crate::token::audience::{Requested, check_rest, client_audience};
 use crate::token::{Claims, TokenError};
-use crate::wire::hub_protocol::{Broadcast, Invocation, Outcome, ServerMessage};
+use crate::wire::hub_protocol::{Broadcast, CallResult, Invocation, ServerMessage};
 use crate::wire::options::{self, Options};
+use crate::wire::request::{bearer, media_type, read_body, text};
 use crate::wire::route::{self, Operation, Route, RouteRefusal};
 use crate::wire::{frames_body, listing, reply, send_body};
 use crate::world::{Send, Target};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
+use axum::http::header::{HOST, RETRY_AFTER};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
 use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 
-/// The largest body of a send that the service documents.
-const LARGEST_BODY: usize = 1024 * 1024;
-
-/// How much of a body over the limit is still read, so that the caller sees the answer and not a reset.
-const LARGEST_DRAIN: usize = 16 * LARGEST_BODY;
-
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    ConnectInfo(aborter): ConnectInfo<ConnectionAborter>,
     request: Request,
 ) -> Response {
     shared.tally.add(|counts| counts.rest_calls += 1);
@@ -40,12 +35,12 @@ pub(crate) async fn handle(
         None => answer(&shared, request).await.unwrap_or_else(|refusal| refusal),
         Some(RestFault::Fail { status, retry_after }) => failed(status, retry_after),
         Some(RestFault::DropBefore) => {
-            scissors.cut();
+            aborter.abort();
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
         Some(RestFault::DropAfter) => {
             let response = answer(&shared, request).await.unwrap_or_else(|refusal| refusal);
-            scissors.cut();
+            aborter.abort();
             response
         }
     };
@@ -59,7 +54,7 @@ async fn answer(shared: &Shared, request: Request) -> Result<Response, Response>
         Route::Health => return Ok(StatusCode::OK.into_response()),
         Route::Call(call) => call,
     };
-    authorize(shared, &parts).map_err(|error| unauthorized(shared, &error))?;
+    authorize(shared, &parts).map_err(|error| shared.unauthorized(&error))?;
     let query = parts.uri.query().unwrap_or_default();
     let options = options::read(&call, query).map_err(|error| reply::bad_request(&error.to_string()))?;
     let found = match &call.operation {
@@ -78,7 +73,7 @@ async fn answer(shared: &Shared, request: Request) -> Result<Response, Response>
         Operation::Exists(subject) => shared.world().exists(&options.hub, subject, now()),
         Operation::Join(member, group) => {
             let (member, group) = (member.clone(), group.clone());
-            shared.world().join(&options.hub, member, group, options.stay, now())
+            shared.world().join(&options.hub, member, group, options.duration, now())
         }
         Operation::Leave(member, group) => shared.world().leave(&options.hub, member, group),
         Operation::LeaveAll(member) => {
@@ -111,23 +106,7 @@ fn authorize(shared: &Shared, parts: &Parts) -> Result<Claims, TokenError> {
     Ok(claims)
 }
 
-/// The token of an `Authorization: Bearer` header.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = text(headers, AUTHORIZATION).split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
-}
-
-pub(crate) fn unauthorized(shared: &Shared, error: &TokenError) -> Response {
-    shared.tally.add(|counts| counts.unauthorized += 1);
-    reply::unauthorized(error)
-}
-
-/// A header's value, empty when it is missing or no text.
-pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> &str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// A message as JSON, or in frames for its clients' protocols.
+/// A message in JSON, or as frames for the protocols of its clients.
 async fn read_message(headers: &HeaderMap, body: Body) -> Result<Broadcast, Response> {
     match media_type(headers).as_str() {
         "application/octet-stream" | "application/x-msgpack" => {
@@ -147,30 +126,6 @@ async fn read_invocation(headers: &HeaderMap, body: Body) -> Result<Invocation, 
     send_body::parse(&bytes).map_err(|error| reply::bad_request(&error.to_string()))
 }
 
-fn media_type(headers: &HeaderMap) -> String {
-    text(headers, CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// The whole body, if it is not over the limit of the service, which is the same for sends by clients.
-pub(crate) async fn read_body(body: Body) -> Result<Vec<u8>, Response> {
-    let mut chunks = body.into_data_stream();
-    let (mut bytes, mut length) = (Vec::new(), 0);
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| reply::bad_request("the body ended early"))?;
-        length += chunk.len();
-        if length <= LARGEST_BODY {
-            bytes.extend_from_slice(&chunk);
-        } else if length > LARGEST_DRAIN {
-            break;
-        }
-    }
-    if length > LARGEST_BODY {
-        let message = "the body is larger than 1 MB";
-        return Err(reply::refused(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", message));
-    }
-    Ok(bytes)
-}
-
 fn send(shared: &Shared, options: Options, to: Target, message: Broadcast) {
     let Options { hub, excluded, .. } = options;
     let excluded = match to {
@@ -180,17 +135,17 @@ fn send(shared: &Shared, options: Options, to: Target, message: Broadcast) {
     shared.world().send(Send { hub, to, excluded, message }, now());
 }
 
-/// `false` when it is about one connection that does not exist.
+/// `false` when the target is one connection that does not exist.
 fn close(shared: &Shared, options: Options, whom: &Target) -> bool {
     let Options { hub, excluded, reason, .. } = options;
     let one = matches!(whom, Target::Connection(_));
     let excluded = if one { HashSet::new() } else { excluded };
-    let farewell = ServerMessage::Close { error: reason }.into();
-    let closed = shared.world().close(&hub, whom, &excluded, &farewell, now());
+    let last_message = ServerMessage::Close { error: reason }.into();
+    let closed = shared.world().close(&hub, whom, &excluded, &last_message, now());
     !one || closed > 0
 }
 
-/// A token by which a client may connect to the hub at `host`.
+/// A token for a client that connects to the hub at `host`.
 fn client_token(shared: &Shared, options: &Options, host: &str) -> Response {
     let audience = client_audience(host, &options.hub);
     let expires = SystemTime::now() + options.lifetime;
@@ -210,8 +165,8 @@ async fn invoke(shared: &Shared, hub: &HubName, id: &ConnectionId, invocation: I
         return reply::missing(&Operation::Invoke(id.clone()));
     };
     match timeout(shared.timings.client_result, outcome).await {
-        Ok(Ok(Outcome::Result(json))) => reply::client_result(&json),
-        Ok(Ok(Outcome::Error(error))) => reply::no_client_result("ClientError", &error),
+        Ok(Ok(CallResult::Returned(json))) => reply::client_result(&json),
+        Ok(Ok(CallResult::Failed(error))) => reply::no_client_result("ClientError", &error),
         Ok(Err(_)) => reply::no_client_result("ConnectionEnded", "the connection ended without an answer"),
         Err(_) => reply::no_client_result("Timeout", "the client did not answer in time"),
     }

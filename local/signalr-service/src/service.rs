@@ -1,11 +1,12 @@
-//! The running service: configuration, start, stop, and what its tasks share.
+//! The running service: configuration, start and stop.
 
-use crate::counts::{Counts, Tally};
+use crate::counts::Counts;
 use crate::faults::Faults;
-use crate::listener::{Listener, Scissors};
+use crate::listener::{ConnectionAborter, Listener};
+use crate::shared::Shared;
+use crate::timings::Timings;
 use crate::token::Keys;
 use crate::upstream::{Upstream, Upstreams};
-use crate::world::World;
 use crate::{client, origin, rest};
 use axum::Router;
 use axum::middleware::from_fn;
@@ -14,8 +15,8 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -26,7 +27,7 @@ pub const DEVELOPMENT_KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 /// How long [`Service::stop`] waits for tasks whose sockets are already cut.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a service is started with.
+/// The configuration of a service.
 #[derive(Clone)]
 pub struct ServiceConfig {
     /// A loopback address; port 0 picks a free port. Default `127.0.0.1:8888`, as the official emulator.
@@ -36,43 +37,9 @@ pub struct ServiceConfig {
     pub access_keys: Vec<String>,
     /// Periods of the client protocol.
     pub timings: Timings,
-    /// Where clients' calls and the news of their connections go: the first that fits. Default: nowhere.
+    /// Where calls of clients and events of their connections are posted: to the first upstream that matches.
+    /// Default: none.
     pub upstreams: Vec<Upstream>,
-}
-
-/// Periods of the client protocol. The defaults are those of the service and of ASP.NET Core.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timings {
-    /// A client is pinged when nothing was sent to it for this long. 15 s.
-    pub ping: Duration,
-    /// A client that was silent for this long is closed, and so is one that takes no byte for as long. 30 s.
-    pub client_timeout: Duration,
-    /// Time for the hub handshake once the transport is connected. 15 s.
-    pub handshake: Duration,
-    /// Time from negotiation to connection. 15 s; the service is reported to allow 5 s, too little for a
-    /// page that is paused in a debugger.
-    pub connect: Duration,
-    /// How long a call by `:invoke` waits for the client's answer. 30 s; the service's is not documented.
-    pub client_result: Duration,
-    /// How long a client's call waits for the upstream's reply. 100 s, as .NET's HTTP client; the service's is not
-    /// documented.
-    pub upstream: Duration,
-    /// How long a long poll waits for something to say, unless its token says how long. 5 s.
-    pub poll: Duration,
-}
-
-impl Default for Timings {
-    fn default() -> Timings {
-        Timings {
-            ping: Duration::from_secs(15),
-            client_timeout: Duration::from_secs(30),
-            handshake: Duration::from_secs(15),
-            connect: Duration::from_secs(15),
-            client_result: Duration::from_secs(30),
-            upstream: Duration::from_secs(100),
-            poll: Duration::from_secs(5),
-        }
-    }
 }
 
 impl Default for ServiceConfig {
@@ -130,7 +97,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts to listen; when this returns, clients and callers are served.
+    /// Starts to listen. When this returns, clients and callers are served.
     ///
     /// # Errors
     /// The address is not loopback or cannot be bound, there is no key, or an upstream has no usable URL.
@@ -150,7 +117,10 @@ impl Service {
         let address = tcp.local_addr().map_err(listen)?;
         let (stop, stopping) = watch::channel(false);
         let (alive, all_gone) = mpsc::channel(1);
-        let shared = Arc::new(Shared::new(config, stopping.clone(), alive));
+        let keys = Arc::new(Keys::new(config.access_keys));
+        let patience = config.timings.upstream;
+        let upstreams = Upstreams::new(config.upstreams, keys.clone(), patience, stopping.clone());
+        let shared = Arc::new(Shared::new(keys, config.timings, upstreams, alive));
         let server = tokio::spawn(serve(Listener::new(tcp, stopping.clone()), shared.clone(), stopping));
         Ok(Service { address, shared, stop, server, all_gone })
     }
@@ -160,7 +130,7 @@ impl Service {
         self.address
     }
 
-    /// What an application is configured with, in the form of the service's portal. It holds the key.
+    /// The connection string for an application, in the form of the Azure portal. It contains the key.
     pub fn connection_string(&self) -> String {
         let host = match self.address.ip() {
             std::net::IpAddr::V4(ip) => ip.to_string(),
@@ -175,15 +145,15 @@ impl Service {
         &self.shared.faults
     }
 
-    /// What happened so far.
+    /// The current counters.
     pub fn counts(&self) -> Counts {
         self.shared.tally.get()
     }
 
-    /// Waits until the counts are as `wanted`.
+    /// Waits until the counters satisfy `wanted`.
     ///
     /// # Errors
-    /// The counts at the deadline.
+    /// The counters at the deadline.
     pub async fn counts_when(
         &self,
         deadline: Duration,
@@ -206,48 +176,8 @@ impl Service {
     }
 }
 
-/// What the listener's tasks share. The last one to drop it ends [`Service::stop`].
-pub(crate) struct Shared {
-    world: Arc<Mutex<World>>,
-    pub(crate) tally: Tally,
-    pub(crate) faults: Faults,
-    pub(crate) keys: Keys,
-    pub(crate) timings: Timings,
-    pub(crate) upstreams: Upstreams,
-    _alive: mpsc::Sender<Infallible>,
-}
-
-impl Shared {
-    fn new(
-        config: ServiceConfig,
-        stopping: watch::Receiver<bool>,
-        alive: mpsc::Sender<Infallible>,
-    ) -> Shared {
-        let tally = Tally::new();
-        let world = Arc::new(Mutex::new(World::new(tally.clone())));
-        Shared {
-            faults: Faults::new(world.clone()),
-            world,
-            tally,
-            keys: Keys::new(config.access_keys),
-            timings: config.timings,
-            upstreams: Upstreams::new(config.upstreams, config.timings.upstream, stopping),
-            _alive: alive,
-        }
-    }
-
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().expect("nothing panics while it holds the world")
-    }
-}
-
-/// The time as tokio has it, so that tests can pause it.
-pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
 async fn serve(listener: Listener, shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
-    let app = router(shared).into_make_service_with_connect_info::<Scissors>();
+    let app = router(shared).into_make_service_with_connect_info::<ConnectionAborter>();
     let stopped = async move {
         // An error means that the service was dropped, which stops it as well.
         let _ = stopping.wait_for(|stop| *stop).await;

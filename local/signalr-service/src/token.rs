@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// No `Debug`: keys are never printed.
 pub(crate) struct Keys(Vec<String>);
 
-/// The check that failed, in the words of the challenge.
+/// The check that failed. The texts are those of the service's challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TokenError {
     #[error("The access token is missing")]
@@ -36,7 +36,7 @@ pub(crate) enum TokenError {
     Audience,
 }
 
-/// What a valid token says. The caller has to check the audience.
+/// The claims of a valid token. The caller has to check the audience.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Claims {
     pub(crate) audiences: Vec<String>,
@@ -44,7 +44,7 @@ pub(crate) struct Claims {
     pub(crate) transports: Transports,
     /// How long a poll may wait.
     pub(crate) poll: Option<Duration>,
-    /// What the application is told of the client: names and values.
+    /// The claims that the application gets about the client: names and values.
     pub(crate) told: Vec<(String, String)>,
 }
 
@@ -70,7 +70,7 @@ impl Keys {
         format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// What an upstream is shown to prove who calls: for each key, `text` signed with it, in hexadecimal digits.
+    /// The signatures that prove to an upstream who calls: `text` signed with each key, in hexadecimal digits.
     pub(crate) fn signatures(&self, text: &str) -> impl Iterator<Item = String> {
         self.0.iter().map(move |key| {
             let signature = hmac::<Hmac<Sha256>>(key, text).finalize().into_bytes();
@@ -78,8 +78,8 @@ impl Keys {
         })
     }
 
-    /// Checks algorithm, signature and expiry. Not-before and issuer are not checked, as in the service;
-    /// there is no leeway for clocks, which on one machine agree.
+    /// Checks algorithm, signature and expiry. Not-before and issuer are not checked, as in the service. There is no
+    /// leeway for clocks, because all are on one machine.
     pub(crate) fn verify(&self, token: &str, now: SystemTime) -> Result<Claims, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
@@ -130,7 +130,7 @@ impl Payload {
         })
     }
 
-    /// All but the claims of the token itself and of the service. An application's claim with such a name has a
+    /// All claims except those of the token itself and of the service. An application's claim with such a name has a
     /// prefix in the token.
     fn told(&self) -> Vec<(String, String)> {
         let others = self
@@ -148,19 +148,19 @@ impl Payload {
         texts(self.others.get(name)?).into_iter().next()
     }
 
-    /// A number as the service's own claims hold it: in a text.
+    /// A number in a text, as in the service's own claims.
     fn number(&self, name: &str) -> Option<u64> {
         self.first(name)?.parse().ok()
     }
 }
 
-/// What the service documents for the longest wait of a poll; other numbers change nothing.
+/// The range of a poll's longest wait that the service documents; other numbers have no effect.
 const POLL_SECONDS: RangeInclusive<u64> = 1..=300;
 
-/// Claims that say nothing of the client, beside `aud` and `exp`.
+/// Claims that are not about the client, besides `aud` and `exp`.
 const OF_THE_TOKEN: [&str; 9] = ["iat", "nbf", "iss", "actort", "acr", "azp", "c_hash", "jti", "nonce"];
 
-/// A claim's values: a claim that occurs more often is an array.
+/// The values of a claim: a repeated claim is an array.
 fn texts(claim: &Value) -> Vec<String> {
     match claim {
         Value::String(text) => vec![text.clone()],

@@ -1,19 +1,21 @@
-//! The ways to carry a connection's frames. Each is a [`Link`]; [`pump`] serves a connection over any of them.
+//! The transports that carry a connection's frames. Each is a [`Link`], and [`pump`] serves a connection over any of
+//! them.
 
 pub(crate) mod events;
+mod inbound;
 pub(crate) mod polling;
 pub(crate) mod pump;
 pub(crate) mod websocket;
+
+pub(crate) use inbound::{InboundChannel, PollingRequest};
 
 use crate::wire::Frame;
 use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, PRAGMA};
 use bytes::Bytes;
-use polling::Ask;
 use std::future::Future;
-use tokio::sync::mpsc;
 
-/// What clients may choose from.
+/// The transports that clients can choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
     WebSockets,
@@ -22,11 +24,11 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// In the order clients try them.
+    /// In the order in which clients try them.
     pub(crate) const OFFERED: [Transport; 3] =
         [Transport::WebSockets, Transport::ServerSentEvents, Transport::LongPolling];
 
-    /// A stream of events is text by its definition.
+    /// Whether binary frames can be sent. A stream of events is text by definition.
     pub(crate) fn carries_binary(self) -> bool {
         self != Transport::ServerSentEvents
     }
@@ -37,7 +39,7 @@ impl Transport {
 pub(crate) struct Transports(u64);
 
 impl Transports {
-    /// The sum of 1 for WebSockets, 2 for server-sent events and 4 for long polling.
+    /// From the sum of 1 for WebSockets, 2 for server-sent events and 4 for long polling.
     pub(crate) fn of_mask(mask: u64) -> Transports {
         Transports(mask)
     }
@@ -60,69 +62,42 @@ impl Default for Transports {
 
 /// One client at the other end of a transport.
 pub(crate) trait Link: Send {
-    /// Whether an idle link needs pings to show that both ends are there.
+    /// Whether an idle link needs pings, so that each side notices when the other is gone.
     const PINGED: bool = true;
 
-    /// Whether the client is there although it says nothing.
+    /// Whether the client is known to be connected although it sends nothing.
     fn waits(&self) -> bool {
         false
     }
 
-    /// The next sign of the client. Cancel safe.
-    fn receive(&mut self) -> impl Future<Output = Heard> + Send;
+    /// The next thing that the client sends. Cancel safe.
+    fn receive(&mut self) -> impl Future<Output = Received> + Send;
 
     /// Resolves when the transport has taken the frames.
     fn write(&mut self, frames: &[Frame]) -> impl Future<Output = Result<(), NotWritten>> + Send;
 
-    /// Ends the transport in its polite way, after everything written.
-    fn say_goodbye(&mut self) -> impl Future<Output = ()> + Send;
+    /// Closes the transport gracefully, after everything that was written.
+    fn close(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// Drops the transport as it is.
+    /// Drops the transport at once.
     fn cut(self);
 }
 
-/// What came from a client.
-pub(crate) enum Heard {
+/// What a client sent.
+pub(crate) enum Received {
     /// A piece of its messages, of any size.
     Data(Bytes),
-    /// Nothing to read, but the client is there.
-    Sign,
-    /// It left.
+    /// No data, but the client is connected.
+    SignOfLife,
+    /// The client has disconnected.
     Gone,
 }
 
-/// The client is gone, was cut, or takes nothing.
+/// The client is gone, was cut, or does not read.
 #[derive(Debug)]
 pub(crate) struct NotWritten;
 
-/// How requests other than the one that carries the frames reach a connection.
-#[derive(Clone)]
-pub(crate) enum Door {
-    /// They do not: the socket carries both directions.
-    WebSockets,
-    ServerSentEvents {
-        sends: mpsc::Sender<Bytes>,
-    },
-    LongPolling {
-        sends: mpsc::Sender<Bytes>,
-        asks: mpsc::Sender<Ask>,
-    },
-}
-
-/// Sends of one client that wait for their turn behind a [`Door`]; more wait in their sockets.
-const WAITING_SENDS: usize = 16;
-
-impl Door {
-    pub(crate) fn transport(&self) -> Transport {
-        match self {
-            Door::WebSockets => Transport::WebSockets,
-            Door::ServerSentEvents { .. } => Transport::ServerSentEvents,
-            Door::LongPolling { .. } => Transport::LongPolling,
-        }
-    }
-}
-
-/// The headers that keep caches away from what a client hears.
+/// Headers that forbid caches to store the response.
 fn uncached() -> [(HeaderName, &'static str); 2] {
     [(CACHE_CONTROL, "no-cache, no-store"), (PRAGMA, "no-cache")]
 }

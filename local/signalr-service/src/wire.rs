@@ -1,4 +1,5 @@
-//! The bytes: what REST callers and SignalR clients write and read. Pure rendering and parsing, no state.
+//! The bytes on the wire: parses what REST callers and SignalR clients send, and renders what they get. Nothing here
+//! keeps state.
 
 pub(crate) mod frames_body;
 pub(crate) mod hub_protocol;
@@ -7,13 +8,14 @@ pub(crate) mod negotiation;
 pub(crate) mod options;
 pub(crate) mod query;
 pub(crate) mod reply;
+pub(crate) mod request;
 pub(crate) mod route;
 pub(crate) mod send_body;
 
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// One complete hub message as its protocol frames it. Clones share the bytes, so a broadcast is rendered once.
+/// One complete hub message as its protocol frames it. Clones share the bytes, so that a broadcast is rendered once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Frame {
     Text(Arc<str>),

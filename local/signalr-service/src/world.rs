@@ -1,62 +1,28 @@
-//! What the service knows: hubs, connections, groups, users, accepted sends. Pure state: it reads no clock
-//! and does no I/O; frames leave it through the clients' outboxes.
+//! The state of the service: hubs, connections, groups, users, and accepted sends. Pure: the time is a parameter and
+//! there is no I/O; frames leave through the clients' outboxes.
 
+mod addressing;
 mod arrivals;
 mod calls;
 mod hub;
-mod remembered;
+mod user_memberships;
 
-pub(crate) use arrivals::{ClaimRefusal, Line};
+pub(crate) use addressing::{JoinDuration, Member, Subject, Target};
+pub(crate) use arrivals::{AttachedTransport, ClaimRefusal};
 
 use crate::counts::{Counts, Tally};
 use crate::names::{ConnectionId, ConnectionToken, GroupName, HubName, UserId};
 use crate::outbox::Recipient;
-use crate::transport::Door;
-use crate::wire::hub_protocol::{Broadcast, Invocation, Outcome};
+use crate::transport::InboundChannel;
+use crate::wire::hub_protocol::{Broadcast, CallResult, Invocation};
 use arrivals::Arrivals;
-use hub::{Hub, Reached};
+use hub::{DeliveryCounts, Hub};
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Who a send or a close is for. Nobody being there is no error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
-    All,
-    Group(GroupName),
-    User(UserId),
-    Connection(ConnectionId),
-}
-
-/// Who may be in a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Member {
-    Connection(ConnectionId),
-    User(UserId),
-}
-
-/// What can be asked to exist.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Subject {
-    Connection(ConnectionId),
-    User(UserId),
-    /// Exists while it has a connection in it.
-    Group(GroupName),
-    UserInGroup(UserId, GroupName),
-}
-
-/// How long a user stays in a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stay {
-    /// As long as the service remembers: a year, and the user's newest 100 such groups.
-    Default,
-    /// Only the connections that are there now, for as long as they last.
-    PresentConnections,
-    For(Duration),
-}
-
 /// A connection that completed its handshake.
-pub(crate) struct Opening {
+pub(crate) struct OpenedConnection {
     pub(crate) hub: HubName,
     pub(crate) id: ConnectionId,
     pub(crate) user: Option<UserId>,
@@ -76,7 +42,7 @@ pub(crate) struct World {
     arrivals: Arrivals,
     /// `Some` while sends are held, oldest first.
     held: Option<VecDeque<Send>>,
-    /// How many of the next sends reach nobody.
+    /// How many of the next sends are lost.
     losses: usize,
     tally: Tally,
 }
@@ -86,7 +52,7 @@ impl World {
         World { hubs: HashMap::new(), arrivals: Arrivals::default(), held: None, losses: 0, tally }
     }
 
-    /// Notes a negotiated connection, to be claimed before `until`.
+    /// Adds a negotiated connection, which can be claimed until `until`.
     pub(crate) fn negotiated(
         &mut self,
         hub: HubName,
@@ -98,30 +64,36 @@ impl World {
         self.arrivals.negotiated(hub, token, id, now, until);
     }
 
-    /// A client comes back with the token it negotiated. The claim holds until [`World::gone`].
+    /// A client claims the connection it negotiated. The claim lasts until [`World::gone`].
     pub(crate) fn claim(
         &mut self,
         hub: &HubName,
         token: &ConnectionToken,
-        line: Line,
+        attached: AttachedTransport,
         now: Instant,
     ) -> Result<ConnectionId, ClaimRefusal> {
-        self.arrivals.claim(hub, token, line, now)
+        self.arrivals.claim(hub, token, attached, now)
     }
 
-    /// A client comes without having negotiated.
-    pub(crate) fn arrived(&mut self, hub: HubName, token: ConnectionToken, id: ConnectionId, line: Line) {
-        self.arrivals.arrived(hub, token, id, line);
+    /// A client connects without having negotiated.
+    pub(crate) fn arrived(
+        &mut self,
+        hub: HubName,
+        token: ConnectionToken,
+        id: ConnectionId,
+        attached: AttachedTransport,
+    ) {
+        self.arrivals.arrived(hub, token, id, attached);
     }
 
-    /// The way to the connection that was claimed with `token` at `hub`.
-    pub(crate) fn door(&self, hub: &HubName, token: &ConnectionToken) -> Option<Door> {
-        self.arrivals.door(hub, token)
+    /// The inbound channel of the connection that was claimed with `token` at `hub`.
+    pub(crate) fn inbound(&self, hub: &HubName, token: &ConnectionToken) -> Option<InboundChannel> {
+        self.arrivals.inbound(hub, token)
     }
 
-    /// From here on the connection receives.
-    pub(crate) fn open(&mut self, opening: Opening, now: Instant) {
-        let Opening { hub, id, user, recipient } = opening;
+    /// From now on the connection receives messages.
+    pub(crate) fn open(&mut self, opened: OpenedConnection, now: Instant) {
+        let OpenedConnection { hub, id, user, recipient } = opened;
         self.hubs.entry(hub).or_default().open(id, user, recipient, now);
         self.tally.add(|counts| {
             counts.clients += 1;
@@ -129,7 +101,7 @@ impl World {
         });
     }
 
-    /// The connection's transport is gone. Harmless when it never opened or was closed before.
+    /// The connection's transport is gone. Does nothing when the connection never opened or was closed before.
     pub(crate) fn gone(&mut self, hub: &HubName, token: &ConnectionToken, id: &ConnectionId) {
         self.arrivals.gone(token);
         let Some(known) = self.hubs.get_mut(hub) else {
@@ -159,19 +131,19 @@ impl World {
         }
     }
 
-    /// Calls `target` on one client; its outcome arrives later, or never when the connection ends. `None` when the
+    /// Calls a method of one client. The result arrives later, or never when the connection ends. `None` when the
     /// connection is unknown. Calls are not held with the sends.
     pub(crate) fn invoke(
         &mut self,
         hub: &HubName,
         id: &ConnectionId,
         invocation: Invocation,
-    ) -> Option<oneshot::Receiver<Outcome>> {
+    ) -> Option<oneshot::Receiver<CallResult>> {
         self.hubs.get_mut(hub)?.invoke(id, invocation)
     }
 
     /// A client answered its call `call`.
-    pub(crate) fn answered(&mut self, hub: &HubName, id: &ConnectionId, call: &str, outcome: Outcome) {
+    pub(crate) fn answered(&mut self, hub: &HubName, id: &ConnectionId, call: &str, outcome: CallResult) {
         if let Some(hub) = self.hubs.get_mut(hub) {
             hub.answered(id, call, outcome);
         }
@@ -185,7 +157,8 @@ impl World {
         self.held.get_or_insert_default();
     }
 
-    /// Delivers the oldest `count` held sends, in the order they were accepted, to who is there now.
+    /// Delivers the oldest `count` held sends, in the order in which they were accepted, to those who are connected
+    /// now.
     pub(crate) fn release(&mut self, count: usize, now: Instant) -> usize {
         let Some(held) = &mut self.held else { return 0 };
         let count = count.min(held.len());
@@ -197,19 +170,19 @@ impl World {
         count
     }
 
-    /// Delivers what is held and ends the holding.
+    /// Delivers all held sends, and holds no further ones.
     pub(crate) fn release_all(&mut self, now: Instant) {
         self.release(usize::MAX, now);
         self.held = None;
     }
 
-    /// Sends `farewell` to the target's connections and ends them after it. Returns how many there were.
+    /// Sends `last_message` to the target's connections and ends them after it. Returns how many there were.
     pub(crate) fn close(
         &mut self,
         hub: &HubName,
         whom: &Target,
         excluded: &HashSet<ConnectionId>,
-        farewell: &Broadcast,
+        last_message: &Broadcast,
         now: Instant,
     ) -> usize {
         let Some(hub) = self.hubs.get_mut(hub) else {
@@ -217,14 +190,14 @@ impl World {
         };
         let leaving: Vec<ConnectionId> =
             hub.recipients(whom, now).into_iter().filter(|id| !excluded.contains(id)).collect();
-        for id in &leaving {
-            hub.remove(id).expect("recipients are connected").end_with(farewell);
+        for recipient in leaving.iter().filter_map(|id| hub.remove(id)) {
+            recipient.end_with(last_message);
         }
         self.tally.add(|counts| counts.clients -= leaving.len() as u64);
         leaving.len()
     }
 
-    /// Drops every client, in or after its handshake, without a word.
+    /// Drops every client, in or after its handshake, without a close message.
     pub(crate) fn cut_clients(&mut self) {
         self.arrivals.cut();
     }
@@ -243,13 +216,13 @@ impl World {
         self.hubs.get_mut(hub).map(|hub| hub.listed(group, now)).unwrap_or_default()
     }
 
-    /// `false` when the connection is unknown. A user need not be connected: the service remembers.
+    /// `false` when the connection is unknown. A user need not be connected: the membership is remembered.
     pub(crate) fn join(
         &mut self,
         hub: &HubName,
         member: Member,
         group: GroupName,
-        stay: Stay,
+        duration: JoinDuration,
         now: Instant,
     ) -> bool {
         match member {
@@ -257,7 +230,7 @@ impl World {
                 self.hubs.get_mut(hub).is_some_and(|hub| hub.join_connection(id, group))
             }
             Member::User(user) => {
-                self.hubs.entry(hub.clone()).or_default().join_user(user, group, stay, now);
+                self.hubs.entry(hub.clone()).or_default().join_user(user, group, duration, now);
                 true
             }
         }
@@ -287,7 +260,7 @@ impl World {
         let Some(hub) = self.hubs.get_mut(&send.hub) else {
             return;
         };
-        let Reached { queued, overflowed } = hub.deliver(&send.to, &send.excluded, &send.message, now);
+        let DeliveryCounts { queued, overflowed } = hub.deliver(&send.to, &send.excluded, &send.message, now);
         self.tally.add(|counts: &mut Counts| {
             counts.messages_delivered += queued;
             counts.clients_too_slow += overflowed;

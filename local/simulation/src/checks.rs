@@ -1,48 +1,54 @@
 //! The checks after quiet: what the tables and the screens hold against what the devices said.
 
 mod expected;
+mod screens;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fieldcast::devices::state::DeviceState;
-use fieldcast::rejected::refusal::Refusal;
+use fieldcast::rejected::reading::RejectedReading;
 
 use self::expected::{Device, Told};
 use crate::plan::Fault;
-use crate::screens::{Screens, WATCHING};
+use crate::screens::Screens;
 use crate::world::World;
 
 /// The promise that everything else serves.
-pub(crate) const COUNTED_ONCE: &str = "every reading is counted once or refused once";
+pub(crate) const COUNTED_ONCE: &str = "every reading is counted once or rejected once";
 
 /// Looks at everything.
-pub(crate) fn check_all(world: &World, screens: &Screens) {
-    check_refusals(world);
+pub(crate) fn check_all(world: &World, screens: &Arc<Screens>) {
+    check_rejected(world);
+    let states = world.tables.states();
+    if states.len() < world.tables.device_rows() {
+        world.violated("every row can be read", format!("only {states:?}"));
+    }
     for (number, device) in world.workload.devices.iter().enumerate() {
         let told = Device::of(world, number);
-        let state = world.tables().state(device).cloned();
+        let state = states.iter().find(|state| state.device.as_str() == device);
         check_sides(world, device, &told);
-        check_count(world, device, &told, state.as_ref());
-        if let Some(state) = &state {
+        check_count(world, device, &told, state);
+        if let Some(state) = state {
             check_values(world, device, &told, state);
         }
     }
-    check_screens(world, screens);
+    screens::check_screens(world, screens);
     check_failures(world);
 }
 
-/// Each refused reading stands once.
-fn check_refusals(world: &World) {
+/// Each rejected reading stands once.
+fn check_rejected(world: &World) {
     let mut seen: BTreeMap<(String, Option<i64>, usize, Vec<u8>), usize> = BTreeMap::new();
-    for refusal in world.tables().refusals() {
-        let Refusal { position, index, body, .. } = refusal;
-        let place = (position.partition.as_str().to_owned(), position.sequence, *index, body.clone());
+    for rejected in world.tables.rejected_readings() {
+        let RejectedReading { position, index, body, .. } = rejected;
+        let place = (position.partition.as_str().to_owned(), position.sequence, index, body);
         *seen.entry(place).or_default() += 1;
     }
     for ((partition, sequence, index, _), times) in seen {
         if times > 1 {
             let detail = format!("partition {partition}, event {sequence:?}, reading {index}: {times} rows");
-            world.violated("each refused reading stands once", detail);
+            world.violated("each rejected reading stands once", detail);
         }
     }
 }
@@ -50,25 +56,25 @@ fn check_refusals(world: &World) {
 /// A reading that no calibration changes the verdict of is where it belongs.
 fn check_sides(world: &World, device: &str, told: &Device) {
     for reading in told.readings.iter().filter(|reading| reading.is_certain()) {
-        let Told { place, may_count, refused, .. } = reading;
-        if *may_count && *refused {
-            world.violated("valid readings are not refused", format!("{device}: {place}"));
+        let Told { place, may_count, rejected, .. } = reading;
+        if *may_count && *rejected {
+            world.violated("valid readings are not rejected", format!("{device}: {place}"));
         }
-        if !may_count && !refused {
-            world.violated("each refused reading stands once", format!("{device}: {place} does not"));
+        if !may_count && !rejected {
+            world.violated("each rejected reading stands once", format!("{device}: {place} does not"));
         }
     }
 }
 
-/// Each distinct reading is counted once or refused once, never both, never neither.
+/// Each distinct reading is counted once or rejected once, never both, never neither.
 fn check_count(world: &World, device: &str, told: &Device, state: Option<&DeviceState>) {
     let count = state.map_or(0, |state| state.count);
     let (least, most) = told.count();
     if !(least..=most).contains(&count) {
         let expected = if least == most { least.to_string() } else { format!("{least} to {most}") };
-        let refused = told.readings.iter().filter(|reading| reading.refused).count();
+        let rejected = told.readings.iter().filter(|reading| reading.rejected).count();
         let detail = format!(
-            "{device}: the row says {count}, expected {expected} ({} readings, {refused} of them refused)",
+            "{device}: the row says {count}, expected {expected} ({} readings, {rejected} of them rejected)",
             told.readings.len()
         );
         world.violated(COUNTED_ONCE, detail);
@@ -96,35 +102,6 @@ fn check_values(world: &World, device: &str, told: &Device, state: &DeviceState)
     let reported = state.reported.as_ref().map(|stamp| stamp.at.0);
     if reported != Some(last.at) {
         wrong("reported time", format!("{reported:?}"), last.at.to_string());
-    }
-}
-
-/// Every screen shows what is stored.
-fn check_screens(world: &World, screens: &Screens) {
-    let mut stored = BTreeMap::new();
-    for state in world.tables().states().filter(|state| state.count > 0) {
-        let view = serde_json::to_value(state.view(&world.catalogue)).expect("a view is JSON");
-        stored.insert(state.device.to_string(), view);
-    }
-    for screen in 0..screens.count() {
-        let mut expected = stored.clone();
-        if let Some(area) = screens.area(screen) {
-            expected.retain(|_, state| state["geo"] == area);
-        }
-        let mut shown = screens.devices(screen);
-        if screen == WATCHING {
-            // A manual run that nobody sends again announces once, or never.
-            if world.faults.plan().iter().any(Fault::concerns_pushes) {
-                continue;
-            }
-            let unsure = expected::devices_of_failed_manual_runs(world);
-            expected.retain(|device, _| !unsure.contains(device));
-            shown.retain(|device, _| !unsure.contains(device));
-        }
-        if shown != expected {
-            let detail = format!("screen {screen} shows {shown:?}, stored is {expected:?}");
-            world.violated("every screen equals the store after quiet", detail);
-        }
     }
 }
 

@@ -1,17 +1,19 @@
 //! Many seeds: on all cores, with the lowest failing seed as the answer, whichever core finds it.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::browser::{Browser, BrowserError};
 use crate::checks::COUNTED_ONCE;
 use crate::plan::{Fault, plan};
 use crate::protection::Protection;
+use crate::record::{Tally, Violation};
 use crate::run::{Telling, run};
 use crate::shrink::shortest;
 use crate::workload::Workload;
-use crate::world::{Tally, Violation};
 
 /// A seed whose run broke a promise.
 #[derive(Debug)]
@@ -37,17 +39,26 @@ pub struct Explored {
     pub counterexample: Option<Counterexample>,
 }
 
-/// Runs seeds until one fails. `progress` is told after each run how many there were.
-pub fn explore(seeds: Range<u64>, without: Option<Protection>, progress: impl Fn(u64) + Sync) -> Explored {
+/// Runs seeds until one fails, with a browser for each core. `progress` is told after each run how many there were.
+///
+/// # Errors
+/// The page's code at `engine` cannot be run.
+pub fn explore(
+    engine: &Path,
+    seeds: Range<u64>,
+    without: Option<Protection>,
+    progress: impl Fn(u64) + Sync,
+) -> Result<Explored, BrowserError> {
     let (next, lowest) = (AtomicU64::new(seeds.start), AtomicU64::new(u64::MAX));
     let found = Mutex::new((0, Tally::default()));
-    let work = || {
+    let work = || -> Result<(), BrowserError> {
+        let browser = Browser::open(engine)?;
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds.end || seed > lowest.load(Ordering::Relaxed) {
-                return;
+                return Ok(());
             }
-            let outcome = run(seed, &plan(seed, &Workload::of(seed)), without, Telling::Silent);
+            let outcome = run(&browser, seed, &plan(seed, &Workload::of(seed)), without, Telling::Silent);
             if !outcome.violations.is_empty() {
                 lowest.fetch_min(seed, Ordering::Relaxed);
             }
@@ -58,10 +69,16 @@ pub fn explore(seeds: Range<u64>, without: Option<Protection>, progress: impl Fn
         }
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("a run does not panic"))
+    })?;
     let (runs, tally) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let lowest = lowest.into_inner();
-    Explored { runs, tally, counterexample: (lowest < u64::MAX).then(|| examine(lowest, without)).flatten() }
+    let counterexample = match lowest.into_inner() {
+        u64::MAX => None,
+        lowest => examine(&Browser::open(engine)?, lowest, without),
+    };
+    Ok(Explored { runs, tally, counterexample })
 }
 
 /// A wrong count before everything else, then what was noticed first.
@@ -71,9 +88,9 @@ fn gravest(violations: Vec<Violation>) -> Option<Violation> {
 }
 
 /// The gravest broken promise of a seed and the faults that break it; nothing when the seed is good.
-pub fn examine(seed: u64, without: Option<Protection>) -> Option<Counterexample> {
+pub fn examine(browser: &Browser, seed: u64, without: Option<Protection>) -> Option<Counterexample> {
     let plan = plan(seed, &Workload::of(seed));
-    let violation = gravest(run(seed, &plan, without, Telling::Silent).violations)?;
-    let shortest = shortest(seed, &plan, without, violation.check);
+    let violation = gravest(run(browser, seed, &plan, without, Telling::Silent).violations)?;
+    let shortest = shortest(browser, seed, &plan, without, violation.check);
     Some(Counterexample { seed, violation, plan, shortest })
 }

@@ -3,51 +3,52 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{Request, StatusCode};
-use fieldcast::app::{App, router};
-use fieldcast::https::{Peers, client};
-use fieldcast::ingestion::{Ingest, Invocation, Known};
+use axum::http::{Request, Response};
+use fieldcast::app::{App, Resources, router};
+use fieldcast::devices::rows::DeviceRows;
+use fieldcast::host::callers::Callers;
+use fieldcast::host::host_json::{Calls, HostJson};
+use fieldcast::ingestion::{Ingest, Invocation, RowCache};
 use fieldcast::primitives::instant::Millis;
-use fieldcast::screens::publish::Watched;
-use fieldcast::settings::Callers;
-use fieldcast::store::StateStore;
+use fieldcast::rejected::rows::RejectedRows;
+use fieldcast::screens::publish::{GroupOccupancy, Publisher, SignalRPublisher};
+use fieldcast::store::Store;
 use fieldcast::store::shard::Shards;
-use fieldcast::telemetry::calibration::CalibrationCache;
+use fieldcast::telemetry::calibration::{CalibrationCache, CalibrationSource};
 use fieldcast_signalr::{Endpoint, HubClient, HubName};
+use fieldcast_tables::TableStore;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::ServiceExt;
 
-use crate::plan::Moment;
-use crate::protection::Weakened;
-use crate::publisher::SimulatedPublisher;
-use crate::screens::Screens;
+use crate::protection::Protection;
+use crate::scenario::{HUB_EPOCH, Moment};
+use crate::signalr::{SignalR, Wire};
 use crate::store::{SimulatedStore, Writes};
-use crate::workload::HUB_EPOCH;
+use crate::tables::PARTITION_KEY;
+use crate::weakened::{WeakenedPublisher, WeakenedStore};
 use crate::world::World;
 
 /// How long a handler believes the calibrations that it read.
 const CALIBRATIONS_LAST: Duration = Duration::from_secs(5);
 
-/// Never connected to: clients sign in nowhere here.
+/// Not to be found on any network.
 const SIGNALR: &str =
     "Endpoint=http://localhost;Port=8888;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;";
-
-/// Made once: it reads the list of certificate authorities.
-static HTTP: LazyLock<reqwest::Client> =
-    LazyLock::new(|| client(Peers::Local).expect("a client without connections can be made"));
 
 /// A place where a handler runs, is killed, and is started again.
 pub(crate) struct Instance {
     pub(crate) number: usize,
     world: Arc<World>,
-    screens: Arc<Screens>,
+    signalr: Arc<SignalR>,
+    /// Pauses between tries of calls to SignalR so far, for their dice.
+    pauses: Arc<AtomicU64>,
     life: Mutex<Life>,
     /// Milliseconds by which this instance's clock is wrong.
     clock: Arc<Mutex<i64>>,
@@ -70,11 +71,12 @@ struct Running {
 pub(crate) struct Gone;
 
 impl Instance {
-    pub(crate) fn new(number: usize, world: &Arc<World>, screens: &Arc<Screens>) -> Instance {
+    pub(crate) fn new(number: usize, world: &Arc<World>, signalr: &Arc<SignalR>) -> Instance {
         let instance = Instance {
             number,
             world: Arc::clone(world),
-            screens: Arc::clone(screens),
+            signalr: Arc::clone(signalr),
+            pauses: Arc::default(),
             life: Mutex::new(Life { running: None, paused_until: 0 }),
             clock: Arc::default(),
         };
@@ -85,39 +87,58 @@ impl Instance {
     /// Starts a handler that remembers nothing.
     pub(crate) fn start(&self) {
         let writes = Arc::new(Writes::default());
-        let hub = HubClient::new(
-            HTTP.clone(),
-            Endpoint::parse(SIGNALR).expect("the endpoint is well formed"),
-            HubName::new("enviromon").expect("the name is well formed"),
-        );
-        let app = App {
-            ingest: self.ingest(&writes),
+        let hub = self.hub();
+        let watched = Arc::new(GroupOccupancy::new(hub.clone()));
+        let app = App::new(Resources {
+            ingest: self.ingest(&writes, &hub, &watched),
             invocations: self.invocations(),
-            watched: Arc::new(Watched::new(hub.clone())),
+            watched,
             hub,
+            host: HostJson { calls: Calls::Forwarded, prefix: "api".to_owned() },
             callers: Callers::Anonymous,
-        };
+        });
         let running = Running { router: router(Arc::new(app)), ended: watch::Sender::new(false), writes };
         self.life().running = Some(running);
     }
 
-    fn ingest(&self, writes: &Arc<Writes>) -> Ingest {
-        let store = SimulatedStore { world: Arc::clone(&self.world), writes: Arc::clone(writes) };
-        let store: Arc<dyn StateStore> = match self.world.without {
-            Some(without) if !without.is_of_screens() => {
-                Arc::new(Weakened { store: Arc::new(store), without })
-            }
-            _ => Arc::new(store),
+    /// The client of SignalR Service, whose requests go to the simulated one.
+    fn hub(&self) -> HubClient {
+        let endpoint = Endpoint::parse(SIGNALR).expect("the endpoint is well formed");
+        let name = HubName::new("enviromon").expect("the name is well formed");
+        let wire = Arc::new(Wire(Arc::clone(&self.signalr)));
+        let (world, pauses, number) = (Arc::clone(&self.world), Arc::clone(&self.pauses), self.number);
+        HubClient::with_transport(wire, endpoint.into(), name).with_jitter(move || {
+            let this = pauses.fetch_add(1, Ordering::Relaxed);
+            world.dice(&format!("pauses of instance {number}"), this).below(1_000) as f64 / 1_000.0
+        })
+    }
+
+    fn ingest(&self, writes: &Arc<Writes>, hub: &HubClient, watched: &Arc<GroupOccupancy>) -> Ingest {
+        let world = &self.world;
+        let rows =
+            SimulatedStore { world: Arc::clone(world), service: self.service(), writes: Arc::clone(writes) };
+        let shards = Shards::new(PARTITION_KEY, world.workload.shards);
+        let store = Arc::new(Store::new(Arc::new(rows), shards));
+        let calibrations = CalibrationSource::table(Arc::clone(&store), Arc::clone(&world.catalogue));
+        let publisher = SignalRPublisher::new(hub.clone(), world.workload.publish_mode, Arc::clone(watched));
+        let publisher: Arc<dyn Publisher> = match world.without {
+            Some(Protection::LeftArea) => Arc::new(WeakenedPublisher(publisher)),
+            _ => Arc::new(publisher),
         };
-        let publisher =
-            SimulatedPublisher { world: Arc::clone(&self.world), screens: Arc::clone(&self.screens) };
         Ingest {
-            store,
-            publisher: Arc::new(publisher),
-            catalogue: Arc::clone(&self.world.catalogue),
-            calibrations: CalibrationCache::new(CALIBRATIONS_LAST),
-            shards: Shards::new("Sydney", self.world.workload.shards),
-            known: Known::default(),
+            devices: Arc::new(DeviceRows::new(Arc::clone(&store), Arc::clone(&world.catalogue))),
+            rejected: Arc::new(RejectedRows::new(store)),
+            calibrations: CalibrationCache::new(calibrations, CALIBRATIONS_LAST),
+            publisher,
+            cache: RowCache::default(),
+        }
+    }
+
+    /// The other end of the handler's way to the store.
+    fn service(&self) -> Arc<dyn TableStore> {
+        match self.world.without {
+            Some(without) if without.is_of_the_store() => Arc::new(WeakenedStore::new(&self.world, without)),
+            _ => self.world.tables.service(),
         }
     }
 
@@ -159,15 +180,15 @@ impl Instance {
         &self,
         request: Request<Body>,
         doomed: impl Fn(PollMoment) -> bool,
-    ) -> Result<(StatusCode, Bytes), Gone> {
+    ) -> Result<Response<Bytes>, Gone> {
         let running = self.life().running.clone().ok_or(Gone)?;
         let mut ended = running.ended.subscribe();
         let mut work = pin!(async {
             let response =
                 running.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
-            let status = response.status();
-            let body = to_bytes(response.into_body(), usize::MAX).await.expect("the body is in memory");
-            (status, body)
+            let (parts, body) = response.into_parts();
+            let body = to_bytes(body, usize::MAX).await.expect("the body is in memory");
+            Response::from_parts(parts, body)
         });
         let mut nap: Option<Pin<Box<Sleep>>> = None;
         let mortal = poll_fn(|context| {

@@ -2,13 +2,16 @@
 //! again and the shortest fault list that still fails.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use fieldcast_simulation::plan::{Fault, plan};
 use fieldcast_simulation::workload::Workload;
-use fieldcast_simulation::{Counterexample, Explored, Protection, Telling, examine, explore, run};
+use fieldcast_simulation::{
+    Browser, BrowserError, Counterexample, ENGINE, Explored, Protection, Telling, examine, explore, run,
+};
 
 #[derive(Parser)]
 #[command(
@@ -25,6 +28,9 @@ struct Arguments {
     /// Run this seed only and tell its story
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// The module that runs the page's code in Node
+    #[arg(long, value_name = "FILE", default_value = ENGINE)]
+    engine: PathBuf,
     /// Take a protection away and see what the simulation finds
     #[arg(long, value_name = "PROTECTION")]
     without: Option<Protection>,
@@ -33,18 +39,22 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let good = match arguments.seed {
-        Some(seed) => tell(seed, arguments.without),
+        Some(seed) => tell(&arguments, seed),
         None => run_many(&arguments),
     };
-    // Without a protection, a broken promise is what was to be seen.
-    match good != arguments.without.is_some() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    match good {
+        // Without a protection, a broken promise is what was to be seen.
+        Ok(good) if good != arguments.without.is_some() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
 /// Runs the seeds asked for and says what came of it; true when no promise was broken.
-fn run_many(arguments: &Arguments) -> bool {
+fn run_many(arguments: &Arguments) -> Result<bool, BrowserError> {
     let seeds = arguments.seed_start..arguments.seed_start.saturating_add(arguments.seeds);
     let begun = Instant::now();
     let shows_progress = std::io::stderr().is_terminal();
@@ -55,7 +65,7 @@ fn run_many(arguments: &Arguments) -> bool {
             let _ = std::io::stderr().flush();
         }
     };
-    let explored = explore(seeds, arguments.without, progress);
+    let explored = explore(&arguments.engine, seeds, arguments.without, progress)?;
     if shows_progress {
         eprint!("\r\x1b[K");
     }
@@ -64,7 +74,7 @@ fn run_many(arguments: &Arguments) -> bool {
         Some(found) => report(found, arguments.without),
         None => println!("no promise was broken"),
     }
-    explored.counterexample.is_none()
+    Ok(explored.counterexample.is_none())
 }
 
 fn summarise(explored: &Explored, seconds: f64) {
@@ -100,20 +110,21 @@ fn list(faults: &[Fault]) {
 }
 
 /// Tells the story of a seed; of a failing one, with no more faults than are needed. True when no promise was broken.
-fn tell(seed: u64, without: Option<Protection>) -> bool {
-    let found = examine(seed, without);
+fn tell(arguments: &Arguments, seed: u64) -> Result<bool, BrowserError> {
+    let (browser, without) = (Browser::open(&arguments.engine)?, arguments.without);
+    let found = examine(&browser, seed, without);
     let faults = match &found {
         Some(found) => found.shortest.clone(),
         None => plan(seed, &Workload::of(seed)),
     };
     println!("the story of seed {seed} with these faults:");
     list(&faults);
-    for line in run(seed, &faults, without, Telling::Story).story {
+    for line in run(&browser, seed, &faults, without, Telling::Story).story {
         println!("{line}");
     }
     match &found {
         Some(found) => report(found, without),
         None => println!("no promise was broken"),
     }
-    found.is_none()
+    Ok(found.is_none())
 }

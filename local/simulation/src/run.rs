@@ -5,19 +5,17 @@ use std::time::Duration;
 
 use tokio::time::{sleep, sleep_until};
 
+use crate::browser::Browser;
 use crate::checks;
 use crate::host::Host;
-use crate::plan::{Fault, Moment};
+use crate::instance::Instance;
+use crate::plan::Fault;
 use crate::protection::Protection;
-use crate::screens::{Screens, WATCHING};
-use crate::workload::WORK_LASTS;
-use crate::world::{Tally, Violation, World};
-
-/// When faults end. Later than the longest of them begins, so that each may act.
-const FAULTS_END: Moment = WORK_LASTS * 5 / 2;
-
-/// A world that is not quiet by then never will be: the longest pauses are one minute.
-const QUIET_BY: Moment = 3 * 3_600_000;
+use crate::record::{Tally, Violation};
+use crate::scenario::{FAULTS_END, QUIET_BY};
+use crate::screens::{Forward, Screens};
+use crate::signalr::SignalR;
+use crate::world::World;
 
 /// What a run came to.
 #[derive(Debug)]
@@ -39,23 +37,28 @@ pub enum Telling {
     Story,
 }
 
-/// Runs the world of a seed with these faults, and with a protection taken away or none.
-pub fn run(seed: u64, plan: &[Fault], without: Option<Protection>, telling: Telling) -> Outcome {
+/// Runs the world of a seed with these faults, and with a protection taken away or none. Its screens are in `browser`.
+pub fn run(
+    browser: &Browser,
+    seed: u64,
+    plan: &[Fault],
+    without: Option<Protection>,
+    telling: Telling,
+) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime without input and output can be made");
-    runtime.block_on(live(seed, plan, without, telling))
+    let world = || World::new(seed, plan, without, telling == Telling::Story);
+    runtime.block_on(async { live(Arc::new(world()), plan, browser).await })
 }
 
-async fn live(seed: u64, plan: &[Fault], without: Option<Protection>, telling: Telling) -> Outcome {
-    let world = Arc::new(World::new(seed, plan, without, telling == Telling::Story));
-    let screens = Arc::new(Screens::new(&world));
-    let host = Host::start(&world, &screens);
-    for screen in 0..WATCHING {
-        tokio::spawn(Arc::clone(&screens).watch(screen, Arc::clone(&host)));
-    }
+async fn live(world: Arc<World>, plan: &[Fault], browser: &Browser) -> Outcome {
+    let signalr = Arc::new(SignalR::new(&world));
+    let instances = (0..world.workload.instances).map(|number| Instance::new(number, &world, &signalr));
+    let host = Arc::new(Host::start(&world, instances.collect()));
+    let screens = Screens::open(&world, &signalr, forward(&host), browser);
     for run in 0..world.workload.manual_runs.len() {
         let (host, under_way) = (Arc::clone(&host), world.begin());
         let at = world.instant(world.workload.manual_runs[run].at);
@@ -86,13 +89,22 @@ async fn live(seed: u64, plan: &[Fault], without: Option<Protection>, telling: T
     }
 }
 
-/// Waits until everything is delivered and every screen has loaded once more.
+/// The way of clients to the handlers.
+fn forward(host: &Arc<Host>) -> Forward {
+    let host = Arc::clone(host);
+    Arc::new(move |request| {
+        let host = Arc::clone(&host);
+        Box::pin(async move { host.fetch(request).await.ok() })
+    })
+}
+
+/// Waits until everything is delivered and every screen has asked the store once more.
 async fn quiet(world: &World, host: &Host, screens: &Screens) -> bool {
     let mut delivered = None;
     while world.now() < QUIET_BY {
         match delivered {
             None if host.is_done() && world.is_idle() => delivered = Some(world.now()),
-            Some(moment) if screens.loaded_since(moment) && world.is_idle() => return true,
+            Some(moment) if screens.have_caught_up_since(moment) => return true,
             _ => {}
         }
         sleep(Duration::from_secs(1)).await;
@@ -108,7 +120,9 @@ fn schedule(fault: Fault, world: &Arc<World>, host: &Arc<Host>, screens: &Arc<Sc
         | Fault::Replay { at, .. }
         | Fault::ClockJump { at, .. }
         | Fault::Calibrate { at, .. }
-        | Fault::Disconnect { at, .. } => world.instant(at),
+        | Fault::Disconnect { at, .. }
+        | Fault::Deaf { at, .. }
+        | Fault::Follow { at, .. } => world.instant(at),
         _ => return,
     };
     let (world, host, screens) = (Arc::clone(world), Arc::clone(host), Arc::clone(screens));
@@ -118,15 +132,18 @@ fn schedule(fault: Fault, world: &Arc<World>, host: &Arc<Host>, screens: &Arc<Sc
     });
 }
 
-fn strike(fault: &Fault, world: &World, host: &Arc<Host>, screens: &Screens) {
+fn strike(fault: &Fault, world: &World, host: &Host, screens: &Arc<Screens>) {
     let now = world.now();
     match *fault {
         Fault::Pause { instance, lasts, .. } => host.instance(instance).pause(now + lasts),
         Fault::ClockJump { instance, by, .. } => host.instance(instance).jump(by),
         Fault::Calibrate { device, intercept, .. } => {
-            world.tables().calibrate(&world.workload.devices[device], intercept, &world.catalogue);
+            world.tables.calibrate(&world.workload.devices[device], intercept);
         }
         Fault::Disconnect { screen, lasts, .. } => screens.disconnect(screen, now + lasts),
+        // It counts what is lost.
+        Fault::Deaf { screen, lasts, .. } => return screens.deafen(screen, now + lasts),
+        Fault::Follow { screen, ref following, .. } => screens.follow(screen, following),
         // These two count themselves: without an owner there is nothing to do.
         Fault::Steal { partition, overlap, .. } => return host.steal(partition, overlap),
         Fault::Replay { partition, back, .. } => return host.replay(partition, back),

@@ -1,14 +1,21 @@
 //! The shortest fault list that still fails: take faults away, halves first, then one by one, until none can be missed.
 
+use crate::browser::Browser;
 use crate::plan::Fault;
 use crate::protection::Protection;
 use crate::run::{Telling, run};
 
 /// A list from which no fault can be taken without the failure going away with it. `check` names the promise that must
 /// still be broken.
-pub fn shortest(seed: u64, plan: &[Fault], without: Option<Protection>, check: &str) -> Vec<Fault> {
+pub fn shortest(
+    browser: &Browser,
+    seed: u64,
+    plan: &[Fault],
+    without: Option<Protection>,
+    check: &str,
+) -> Vec<Fault> {
     let fails = |faults: &[Fault]| {
-        let outcome = run(seed, faults, without, Telling::Silent);
+        let outcome = run(browser, seed, faults, without, Telling::Silent);
         outcome.violations.iter().any(|violation| violation.check == check)
     };
     let mut faults = plan.to_vec();

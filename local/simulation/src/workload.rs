@@ -1,16 +1,16 @@
-//! The work of a run: what devices say, to which partition of the hub, when, and what a person sends by hand. All of it
-//! from the seed, none of it a fault of the pipeline.
+//! The work of a run: what devices say, to which partition of the hub, when, what a person sends by hand, and who watches.
+//! All of it from the seed, none of it a fault of the pipeline.
 
 mod bodies;
+mod message;
+mod screen;
 
+use fieldcast::screens::publish::PublishMode;
+
+pub use self::message::{Message, Reading};
+pub use self::screen::{Following, Screen};
 use crate::dice::Dice;
-use crate::plan::Moment;
-
-/// Devices speak for so long, milliseconds.
-pub const WORK_LASTS: Moment = 40_000;
-
-/// When the hub's clock stood at the start of a run: 2024-11-21T00:57:11Z.
-pub(crate) const HUB_EPOCH: i64 = 1_732_150_631_000;
+use crate::scenario::{HUB_EPOCH, Moment, WORK_LASTS};
 
 /// Everything that happens if nothing goes wrong.
 #[derive(Debug)]
@@ -27,6 +27,10 @@ pub struct Workload {
     pub instances: usize,
     /// Table partitions.
     pub shards: u16,
+    /// Whom handlers announce changes to.
+    pub publish_mode: PublishMode,
+    /// Who watches.
+    pub screens: Vec<Screen>,
 }
 
 /// One partition's log.
@@ -40,41 +44,6 @@ pub struct Partition {
     pub messages: Vec<Message>,
 }
 
-/// One message of a device.
-#[derive(Debug)]
-pub struct Message {
-    /// Who sends it, by index.
-    pub device: usize,
-    /// Its sequence number; in a manual run there is none.
-    pub sequence: Option<i64>,
-    /// When it reaches the hub.
-    pub arrives: Moment,
-    /// When the hub says that it did; its clock may step back.
-    pub enqueued_at: i64,
-    /// Whether the hub stamps the device's identity. Without it the body names the device.
-    pub stamped: bool,
-    /// What the device sent.
-    pub body: Vec<u8>,
-    /// What a reader should find in it.
-    pub readings: Vec<Reading>,
-}
-
-/// One reading of a body.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reading {
-    /// Something to be judged by its temperature.
-    Said {
-        /// Unique in the run.
-        message_id: String,
-        /// Before calibration.
-        temperature: f64,
-        /// Where the reading has one; never calibrated, always valid.
-        humidity: Option<f64>,
-    },
-    /// Something that is no reading under any calibration.
-    Poison,
-}
-
 /// Events that a person hands to the function once, without sequence numbers. Nobody sends them again.
 #[derive(Debug)]
 pub struct ManualRun {
@@ -83,6 +52,10 @@ pub struct ManualRun {
     /// What; sequence numbers are absent.
     pub messages: Vec<Message>,
 }
+
+/// A message is one of the last ones if there are fewer behind it in its partition. What a screen misses of those is not
+/// made good by later ones.
+const LAST: usize = 6;
 
 impl Workload {
     /// The work of a seed.
@@ -97,12 +70,22 @@ impl Workload {
         let intercepts =
             devices.iter().map(|_| dice.pick(&[None, None, Some(0.0), Some(30.0), Some(-45.0)])).collect();
         let (instances, shards) = (dice.pick(&[1, 2, 2, 3]), dice.pick(&[1, 1, 1, 3]));
-        Workload { devices, intercepts, partitions, manual_runs, instances, shards }
+        let mut dice = Dice::of(seed, "screens", 0);
+        let publish_mode = dice.pick(&[PublishMode::Broadcast, PublishMode::Groups, PublishMode::Groups]);
+        let last: Vec<Moment> = partitions.iter().flat_map(Partition::last_arrivals).collect();
+        let screens = screen::screens(&mut dice, &devices, &last);
+        Workload { devices, intercepts, partitions, manual_runs, instances, shards, publish_mode, screens }
     }
 
     /// How many messages there are.
     pub fn messages(&self) -> usize {
         self.partitions.iter().map(|partition| partition.messages.len()).sum()
+    }
+}
+
+impl Partition {
+    fn last_arrivals(&self) -> impl Iterator<Item = Moment> {
+        self.messages.iter().rev().take(LAST).map(|message| message.arrives)
     }
 }
 

@@ -1,10 +1,6 @@
 //! The world of one run: its seed, its work, its plan, the tables, and the record of what happened. Everything in it is
 //! shared by tasks of one thread; the locks are there because the handler's seams ask for `Send`, and never contended.
 
-mod faults;
-mod record;
-mod tables;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,13 +8,13 @@ use std::time::Duration;
 use fieldcast::telemetry::catalogue::Catalogue;
 use tokio::time::Instant;
 
-pub(crate) use self::faults::Faults;
-pub(crate) use self::record::Record;
-pub use self::record::{Tally, Violation};
-pub(crate) use self::tables::Tables;
 use crate::dice::Dice;
-use crate::plan::{Fault, Moment};
+use crate::faults::Faults;
+use crate::plan::Fault;
 use crate::protection::Protection;
+use crate::record::{Record, Violation};
+use crate::scenario::{HUB_EPOCH, Moment};
+use crate::tables::Tables;
 use crate::workload::Workload;
 
 /// One run's world.
@@ -29,7 +25,7 @@ pub(crate) struct World {
     pub(crate) without: Option<Protection>,
     pub(crate) catalogue: Arc<Catalogue>,
     started: Instant,
-    tables: Mutex<Tables>,
+    pub(crate) tables: Tables,
     record: Mutex<Record>,
     under_way: AtomicUsize,
 }
@@ -48,15 +44,18 @@ impl World {
     pub(crate) fn new(seed: u64, plan: &[Fault], without: Option<Protection>, told: bool) -> World {
         let workload = Workload::of(seed);
         let catalogue = Arc::new(Catalogue::environment());
-        let tables = Tables::new(&workload, &catalogue);
+        let started = Instant::now();
+        let tables = Tables::new(&workload, &catalogue, move || {
+            HUB_EPOCH + i64::try_from(started.elapsed().as_millis()).expect("a run is short")
+        });
         World {
             seed,
             workload,
             faults: Faults::new(plan),
             without,
             catalogue,
-            started: Instant::now(),
-            tables: Mutex::new(tables),
+            started,
+            tables,
             record: Mutex::new(Record::new(told)),
             under_way: AtomicUsize::new(0),
         }
@@ -72,10 +71,6 @@ impl World {
 
     pub(crate) fn dice(&self, purpose: &str, number: u64) -> Dice {
         Dice::of(self.seed, purpose, number)
-    }
-
-    pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The record, for reading it at the end.

@@ -13,9 +13,9 @@ use std::time::Duration;
 pub enum PageEvent {
     /// The load event has fired.
     Loaded,
-    /// No browser or no page; nothing follows.
+    /// The browser or the page could not be opened. No event follows.
     Failed {
-        /// What the browser said.
+        /// The text of the browser.
         error: String,
     },
     /// Something was written to the console, by the page or by the browser.
@@ -35,18 +35,18 @@ pub enum PageEvent {
         /// The value, as JSON.
         value: Value,
     },
-    /// The end of an evaluation; [`Browser::evaluate`] keeps these to itself.
+    /// The end of an evaluation. [`Browser::evaluate`] handles these events itself.
     Result {
-        /// The number it was asked for with.
+        /// The number of the request.
         id: u64,
-        /// What it gave, if anything.
+        /// The value, if there is one.
         result: Option<Value>,
         /// Why it failed.
         error: Option<String>,
     },
 }
 
-/// Which colour scheme the page is told that its user prefers.
+/// The colour scheme that the page's user prefers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colors {
     /// Dark text on a light ground.
@@ -64,12 +64,12 @@ impl Colors {
     }
 }
 
-/// Whoever looks at the page.
+/// The settings of the page's user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User {
     /// The preferred colour scheme.
     pub colors: Colors,
-    /// Whether things that move are to be kept still.
+    /// Whether the user prefers reduced motion.
     pub reduced_motion: bool,
     /// Width of the window in pixels.
     pub width: u32,
@@ -104,8 +104,8 @@ impl Browser {
         }
     }
 
-    /// Evaluates a JavaScript expression in the page and awaits it if it is a promise. The inner error is
-    /// the page's. Events that come meanwhile are kept for [`Browser::next`].
+    /// Evaluates a JavaScript expression in the page and awaits it if it is a promise. The inner error is the page's.
+    /// Events that arrive meanwhile are kept for [`Browser::next`].
     ///
     /// # Errors
     /// No result came; the deadline is counted anew for each event before it.
@@ -132,7 +132,7 @@ impl Browser {
         Ok(outcome.map(drop))
     }
 
-    /// Loads the page anew and waits for its load event. The inner error is the browser's.
+    /// Reloads the page and waits for its load event. The inner error is the browser's.
     ///
     /// # Errors
     /// No result came; the deadline is counted anew for each event before it.
@@ -150,7 +150,7 @@ impl Browser {
         Ok(outcome.map(drop))
     }
 
-    /// Makes the page believe that its user has these settings. The inner error is the browser's.
+    /// Emulates these settings of the user. The inner error is the browser's.
     ///
     /// # Errors
     /// No result came; the deadline is counted anew for each event before it.
@@ -166,7 +166,7 @@ impl Browser {
         Ok(outcome.map(drop))
     }
 
-    /// What axe finds wrong with the page as it is now by WCAG 2.2, levels A and AA: an array of objects with `rule`,
+    /// The problems that axe finds in the current page by WCAG 2.2, levels A and AA: an array of objects with `rule`,
     /// `help` and `nodes`. The inner error is the browser's.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ impl Browser {
     /// Closes the browser and waits until it is gone.
     ///
     /// # Errors
-    /// It did not end and was killed.
+    /// The browser did not end and was killed.
     pub async fn stop(self) -> Result<(), ClientError> {
         self.script.stop().await
     }
@@ -206,7 +206,7 @@ impl Browser {
 /// The Chromium or Chrome program on the path.
 ///
 /// # Errors
-/// There is none.
+/// There is no such program.
 pub fn find_chromium() -> Result<PathBuf, ClientError> {
     const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
     let path = std::env::var_os("PATH").unwrap_or_default();

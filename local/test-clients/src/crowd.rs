@@ -16,7 +16,7 @@ struct Answer {
 }
 
 impl NodeCrowd {
-    /// Starts `size` replicas of the API at `base`; the dice of `seed` decide what goes wrong. Needs a tokio runtime.
+    /// Starts `size` replicas of the API at `base`; `seed` decides which faults happen. Needs a tokio runtime.
     ///
     /// # Errors
     /// Node or the npm packages are missing, or the process did not start.
@@ -28,7 +28,7 @@ impl NodeCrowd {
     /// Calls a method of the crowd, e.g. `report`.
     ///
     /// # Errors
-    /// No answer came in time, or the process has ended.
+    /// There was no answer before the deadline, or the process has ended.
     pub async fn ask(&mut self, method: &str, deadline: Duration) -> Result<Value, ClientError> {
         self.script.command(&json!({ "do": method })).await?;
         let Answer { value } = self.script.next(deadline).await?;
@@ -38,7 +38,7 @@ impl NodeCrowd {
     /// Ends the process and waits for its end.
     ///
     /// # Errors
-    /// It did not end and had to be killed.
+    /// The process did not end and was killed.
     pub async fn stop(self) -> Result<(), ClientError> {
         self.script.stop().await
     }

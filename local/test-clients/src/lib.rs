@@ -1,8 +1,8 @@
-//! Drives real SignalR clients from tests: the unmodified npm client in Node, replicas of the convergence protocol on it, and a
-//! page in headless Chromium.
+//! Drives real SignalR clients from tests: the unmodified npm client in Node, replicas of the convergence protocol on
+//! it, and a page in headless Chromium.
 //!
-//! Both run as scripts of `tests/clients` at the repository root, one process each, and end with the value
-//! that drives them. Nothing is skipped when a program is missing: starting fails with what to do about it.
+//! All run as scripts of `tests/clients` at the repository root, one process each, and end when their value is
+//! dropped. When a program is missing, starting fails with an error that says how to get it.
 
 mod browser;
 mod crowd;

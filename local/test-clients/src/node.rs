@@ -9,19 +9,19 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientOptions {
-    /// Milliseconds before each automatic reconnection; `None`: it does not reconnect.
+    /// Milliseconds before each automatic reconnection; with `None` the client does not reconnect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconnect_delays: Option<Vec<u64>>,
-    /// Client methods that are reported; `None`: `newMessage`.
+    /// Client methods that are reported; `None` means `newMessage`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub targets: Option<Vec<String>>,
-    /// What calls that want an answer get: `{"<method>": {"result": …}}` or `{"<method>": {"error": "…"}}`.
+    /// The answers to calls of client methods: `{"<method>": {"result": …}}` or `{"<method>": {"error": "…"}}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answers: Option<Value>,
-    /// `WebSockets`, `ServerSentEvents` or `LongPolling`; `None`: the client chooses.
+    /// `WebSockets`, `ServerSentEvents` or `LongPolling`; with `None` the client chooses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
-    /// `json` or `messagepack`; `None`: JSON.
+    /// `json` or `messagepack`; `None` means JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
 }
@@ -32,10 +32,10 @@ pub struct ClientOptions {
 pub enum ClientEvent {
     /// `start()` succeeded.
     Connected {
-        /// The id the service gave it.
+        /// The connection id from the service.
         connection_id: String,
     },
-    /// `start()` failed; nothing follows.
+    /// `start()` failed. No event follows.
     Failed {
         /// The client's text.
         error: String,
@@ -47,7 +47,7 @@ pub enum ClientEvent {
         /// Its arguments, as JavaScript sees them.
         arguments: Vec<Value>,
     },
-    /// The connection was lost and will be tried again.
+    /// The connection was lost and the client reconnects.
     Reconnecting {
         /// The client's text, if it had a reason.
         error: Option<String>,
@@ -57,16 +57,16 @@ pub enum ClientEvent {
         /// The new id.
         connection_id: String,
     },
-    /// A call asked for by [`NodeClient::invoke`] has ended.
+    /// A call by [`NodeClient::invoke`] has ended.
     Result {
-        /// The number it was asked for with.
+        /// The number of the call.
         id: u64,
         /// What it returned, if anything.
         result: Option<Value>,
         /// Why it failed.
         error: Option<String>,
     },
-    /// The connection is closed for good; nothing follows.
+    /// The connection is closed for good. No event follows.
     Closed {
         /// The client's text, if it had a reason.
         error: Option<String>,
@@ -105,7 +105,7 @@ impl NodeClient {
         self.script.next(deadline).await
     }
 
-    /// Calls a hub method; the end of it is reported as [`ClientEvent::Result`] with the same `id`.
+    /// Calls a hub method. Its end is reported as [`ClientEvent::Result`] with the same `id`.
     ///
     /// # Errors
     /// The process has ended.
@@ -122,10 +122,10 @@ impl NodeClient {
         self.script.command(&json!({ "do": "stop" })).await
     }
 
-    /// Ends the process without a word to the service and waits for its end.
+    /// Ends the process without closing the connection, and waits for its end.
     ///
     /// # Errors
-    /// It did not end and had to be killed.
+    /// The process did not end and was killed.
     pub async fn stop(self) -> Result<(), ClientError> {
         self.script.stop().await
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -14,10 +14,10 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 /// Lines of a script's stderr that are kept for error messages.
 const LOG_LINES: usize = 20;
 
-/// Time for a script to end by itself once it was told to.
+/// The time for a script to end by itself after it was asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 
-/// Why a client could not be started or did not do what was awaited.
+/// Why a client could not be started, or did not do what the test waits for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// There is no `node` on the path.
@@ -28,16 +28,16 @@ pub enum ClientError {
         "no chromium or google-chrome was found on the path; install one, e.g. Debian's package chromium"
     )]
     ChromiumMissing,
-    /// The npm packages are not there.
+    /// The npm packages are not installed.
     #[error("the npm packages of the test clients are missing in {}; run `cargo dev test`, or `npm ci` there", .0.display())]
     NotInstalled(PathBuf),
     /// The process did not start.
     #[error("the test client did not start")]
     Start(#[source] io::Error),
-    /// Nothing came in time.
+    /// No event arrived in time.
     #[error("nothing came from the test client within {waited:?}; it logged: {log}")]
     TimedOut {
-        /// How long was waited.
+        /// The time limit.
         waited: Duration,
         /// The newest lines it logged.
         log: String,
@@ -48,21 +48,21 @@ pub enum ClientError {
         /// The newest lines it logged.
         log: String,
     },
-    /// The process wrote something that is no event of its protocol.
+    /// The process wrote a line that is not an event of its protocol.
     #[error("the test client wrote something unexpected: {line}")]
     Unexpected {
         /// The whole line.
         line: String,
-        /// Why it is no event.
+        /// Why it is not an event.
         source: serde_json::Error,
     },
 }
 
-/// What becomes of the process when it is dropped without being stopped.
+/// What happens to the process when it is dropped without being stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnDrop {
     Kill,
-    /// The end of its stdin makes it end, after it has put away what it started itself.
+    /// Closing its standard input makes it end, after it has ended what it started itself.
     LetEnd,
 }
 
@@ -84,7 +84,7 @@ impl Script {
         arguments: &[&str],
         on_drop: OnDrop,
     ) -> Result<Script, ClientError> {
-        // npm writes this file last, so a broken installation is not taken for a whole one.
+        // npm writes this file last, so it exists only after a complete installation.
         if !folder.join("node_modules/.package-lock.json").exists() {
             return Err(ClientError::NotInstalled(folder.to_owned()));
         }
@@ -101,14 +101,12 @@ impl Script {
             _ => ClientError::Start(error),
         })?;
         let log = Arc::default();
-        let stderr = child.stderr.take().expect("stderr is piped");
+        let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(commands), Some(events), Some(stderr)) = streams else {
+            return Err(ClientError::Start(io::Error::other("its input and output are not piped")));
+        };
         tokio::spawn(keep_newest(stderr, Arc::clone(&log)));
-        Ok(Script {
-            commands: child.stdin.take().expect("stdin is piped"),
-            events: BufReader::new(child.stdout.take().expect("stdout is piped")).lines(),
-            log,
-            child,
-        })
+        Ok(Script { commands, events: BufReader::new(events).lines(), log, child })
     }
 
     pub(crate) async fn next<E: DeserializeOwned>(&mut self, deadline: Duration) -> Result<E, ClientError> {
@@ -126,13 +124,13 @@ impl Script {
         written.map_err(|_| ClientError::Ended { log: self.logged() })
     }
 
-    /// Ends the process and waits until it has put everything away.
+    /// Ends the process and waits until it has ended everything it started.
     pub(crate) async fn stop(mut self) -> Result<(), ClientError> {
         drop(self.commands);
         match tokio::time::timeout(STOP_PATIENCE, self.child.wait()).await {
             Ok(_) => Ok(()),
             Err(_) => {
-                // Already dead is what was wanted.
+                // Fails only when the process has ended already.
                 let _ = self.child.kill().await;
                 let log = joined(&self.log);
                 Err(ClientError::TimedOut { waited: STOP_PATIENCE, log })
@@ -150,14 +148,14 @@ fn scripts_folder() -> PathBuf {
 }
 
 fn joined(log: &Mutex<VecDeque<String>>) -> String {
-    let log = log.lock().expect("nothing panics while it holds the log");
+    let log = log.lock().unwrap_or_else(PoisonError::into_inner);
     log.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
 async fn keep_newest(stderr: ChildStderr, log: Arc<Mutex<VecDeque<String>>>) {
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        let mut log = log.lock().expect("nothing panics while it holds the log");
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         if log.len() == LOG_LINES {
             log.pop_front();
         }

@@ -52,7 +52,10 @@ fn readings_of_one_device_become_one_next_state() {
     let next = folded.next.unwrap();
     assert_eq!((folded.accepted, folded.skipped, next.count, next.version), (3, 0, 3, 1));
     assert_eq!(temperature(&next), 22.0);
-    assert_eq!(next.marks[&Partition::new("hub", "0")], Mark { sequence: 8, at: Millis(200) });
+    assert_eq!(
+        next.marks[&Partition::new("hub", "0")],
+        Mark { sequence: 8, enqueued_at: Some(Millis(200)), at: Millis(200) }
+    );
     assert_eq!(next.reported.unwrap().at, Millis(200));
 }
 
@@ -82,11 +85,11 @@ fn a_hub_clock_that_steps_back_does_not_reorder_a_partition() {
 }
 
 #[test]
-fn refused_readings_do_not_count_and_do_not_stop_the_others() {
+fn rejected_readings_do_not_count_and_do_not_stop_the_others() {
     let folded = apply(None, event(0, "0", Some(1), 1, &[20.0, 999.0, 22.0]));
-    assert_eq!(folded.refused.len(), 1);
-    assert_eq!(folded.refused[0].0, 1);
-    assert_eq!(folded.refused[0].1.detail, "temperature is 999, valid is -40 to 80 °C");
+    assert_eq!(folded.rejected.len(), 1);
+    assert_eq!(folded.rejected[0].0, 1);
+    assert_eq!(folded.rejected[0].1.detail, "temperature is 999, valid is -40 to 80 °C");
     assert_eq!(folded.next.unwrap().count, 2);
 }
 
@@ -106,17 +109,17 @@ fn a_verdict_is_part_of_the_state_and_is_not_judged_again() {
     );
     assert_eq!((again.next, again.accepted, again.skipped), (None, 0, 1));
     assert_eq!(
-        again.refused.iter().map(|(at, fault)| (*at, fault.reason)).collect::<Vec<_>>(),
+        again.rejected.iter().map(|(at, rejection)| (*at, rejection.reason)).collect::<Vec<_>>(),
         [(1, Reason::OutOfRange)]
     );
 }
 
 #[test]
-fn a_device_of_which_everything_is_refused_has_a_state_for_the_verdict_only() {
-    let refused = apply(None, event(0, "0", Some(1), 1, &[999.0])).next.unwrap();
-    assert_eq!((refused.count, refused.is_heard(), refused.reported.clone()), (0, false, None));
+fn a_device_of_which_everything_is_rejected_has_a_state_for_the_verdict_only() {
+    let rejected = apply(None, event(0, "0", Some(1), 1, &[999.0])).next.unwrap();
+    assert_eq!((rejected.count, rejected.is_heard(), rejected.reported.clone()), (0, false, None));
     let without_sequence = apply(None, event(0, "0", None, 1, &[999.0]));
-    assert_eq!((without_sequence.next, without_sequence.refused.len()), (None, 1));
+    assert_eq!((without_sequence.next, without_sequence.rejected.len()), (None, 1));
 }
 
 #[test]
@@ -136,17 +139,17 @@ fn verdicts_that_fit_no_row_are_written_in_turns() {
     // The last one of an event's readings takes as much room as all of them.
     let last = |n: i64| Arrival { index: 19_999, ..event(0, "0", Some(n), n, &[999.0]).remove(0) };
     let arrivals: Vec<Arrival> =
-        (0_i64..9).map(|n| Arrival { event: usize::try_from(n).unwrap(), ..last(n) }).collect();
-    let (mut state, mut from, mut refused) = (None, 0, 0);
+        (0_i64..12).map(|n| Arrival { event: usize::try_from(n).unwrap(), ..last(n) }).collect();
+    let (mut state, mut from, mut rejected) = (None, 0, 0);
     let mut turns = 0;
     while from < arrivals.len() {
         let folded = fold(&device(), state.clone(), &arrivals[from..], None, &Catalogue::environment());
-        (from, refused, turns) = (from + folded.folded, refused + folded.refused.len(), turns + 1);
+        (from, rejected, turns) = (from + folded.folded, rejected + folded.rejected.len(), turns + 1);
         let next = folded.next.unwrap();
-        assert!(next.verdicts.stored_length() < 32_768, "a string column ends there");
+        assert!(next.verdicts.packed_length() < 32 * 1024, "half of the packed column");
         state = Some(next);
     }
-    assert_eq!((refused, turns), (9, 2));
+    assert_eq!((rejected, turns), (12, 2));
 }
 
 #[test]
@@ -156,7 +159,7 @@ fn validity_is_judged_after_calibration() {
         Calibration::from_columns(&catalogue, |name| Some(if name.ends_with("Slope") { 2.0 } else { 1.0 }));
     let arrivals = [event(0, "0", Some(1), 1, &[39.0]), event(1, "0", Some(2), 2, &[45.0])].concat();
     let folded = fold(&device(), None, &arrivals, Some(&calibration), &catalogue);
-    assert_eq!(folded.refused.len(), 1);
+    assert_eq!(folded.rejected.len(), 1);
     let next = folded.next.unwrap();
     assert_eq!((temperature(&next), next.calibration.as_str()), (79.0, calibration.version()));
 }

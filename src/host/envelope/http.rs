@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::EnvelopeError;
+use super::event::EnvelopeError;
 
 /// A client's call as the host describes it.
 #[derive(Debug, PartialEq)]

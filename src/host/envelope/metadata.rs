@@ -7,9 +7,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::event::{EnvelopeError, Event};
 use super::level::{open, open_if_json, read};
 use super::loose::{Text, Whole};
-use super::{EnvelopeError, Event};
 use crate::primitives::ids::{Partition, Position};
 use crate::primitives::instant::Millis;
 use crate::primitives::span::span_of;

@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
+use crate::primitives::ids::Partition;
+use crate::primitives::instant::Millis;
 
 const FIRST: &str = r#"{"temp":21.50,"ts":"2024-11-21T00:57:11.120Z"}"#;
 

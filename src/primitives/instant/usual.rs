@@ -1,8 +1,6 @@
 //! The forms in which nearly all times come and go, without the generality of a calendar library. What is not one of them
 //! is left to the library, and a property test holds the two together.
 
-use super::Millis;
-
 const DAY: i64 = 24 * 60 * 60;
 /// Days from 0000-03-01 to 1970-01-01. Years that begin in March have their leap day at the end.
 const EPOCH: i64 = 719_468;
@@ -12,8 +10,8 @@ const ERA: i64 = 146_097;
 const END: i64 = 253_370_764_800_000;
 
 /// Reads `YYYY-MM-DDTHH:MM:SS`, with or without up to nine fraction digits, then `Z`, an offset or nothing (which
-/// means UTC), from 1970 to 9998.
-pub(super) fn parse(text: &[u8]) -> Option<Millis> {
+/// means UTC), from 1970 to 9998; gives milliseconds since 1970.
+pub(super) fn parse(text: &[u8]) -> Option<i64> {
     let (fixed, rest) = text.split_at_checked(19)?;
     let separators = [fixed[4], fixed[7], fixed[10], fixed[13], fixed[16]];
     if separators != *b"--T::" {
@@ -29,15 +27,15 @@ pub(super) fn parse(text: &[u8]) -> Option<Millis> {
     let (fraction, zone) = fraction(rest)?;
     let seconds = days_since_epoch(year, month, day) * DAY + hour * 3_600 + minute * 60 + second;
     let millis = (seconds - offset(zone)?) * 1_000 + fraction;
-    (millis >= 0).then_some(Millis(millis))
+    (millis >= 0).then_some(millis)
 }
 
 /// RFC 3339 in UTC with three fraction digits, from 1970 to 9998.
-pub(super) fn to_text(time: Millis) -> Option<String> {
-    if !(0..END).contains(&time.0) {
+pub(super) fn to_text(millis: i64) -> Option<String> {
+    if !(0..END).contains(&millis) {
         return None;
     }
-    let (seconds, fraction) = (time.0 / 1_000, time.0 % 1_000);
+    let (seconds, fraction) = (millis / 1_000, millis % 1_000);
     let (year, month, day) = date(seconds / DAY);
     let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
     let mut text = *b"0000-00-00T00:00:00.000Z";

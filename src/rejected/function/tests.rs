@@ -1,6 +1,7 @@
-//! Pages of refused readings: all of them, newest first, whatever the size of the pages.
+//! Pages of rejected readings: all of them, newest first, whatever the size of the pages.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
@@ -8,40 +9,45 @@ use serde_json::json;
 
 use super::*;
 use crate::primitives::ids::{Partition, Position};
-use crate::rejected::refusal::{Fault, Reason};
-use crate::store::MemoryStore;
+use crate::rejected::reading::{Reason, Rejection};
+use crate::store::Store;
+use crate::store::shard::Shards;
 
-fn refusal(partition: &str, sequence: i64, at: i64, device: Option<&str>) -> Refusal {
-    Refusal {
-        fault: Fault { device: device.map(str::to_owned), ..Fault::new(Reason::OutOfRange, "too hot") },
+fn rejected(partition: &str, sequence: i64, at: i64, device: Option<&str>) -> RejectedReading {
+    RejectedReading {
+        rejection: Rejection {
+            device: device.map(str::to_owned),
+            ..Rejection::new(Reason::OutOfRange, "too hot")
+        },
         body: b"{}".to_vec(),
         body_length: 2,
         position: Position { partition: Partition::new("hub", partition), sequence: Some(sequence) },
         index: 0,
         enqueued_at: Some(Millis(at)),
-        refused_at: Millis(at + 5),
+        rejected_at: Millis(at + 5),
     }
 }
 
 /// Reads page by page to the end.
-async fn read_all(store: &MemoryStore, query: &str) -> Vec<Refusal> {
+async fn read_all(store: &RejectedRows, query: &str) -> Vec<RejectedReading> {
     let (mut all, mut next) = (Vec::new(), String::new());
     loop {
         let wanted = Wanted::parse(&format!("{query}{next}")).unwrap();
-        let (refusals, continuation) = read(store, &wanted).await.unwrap();
-        assert!(refusals.len() <= wanted.limit);
-        all.extend(refusals);
+        let (readings, continuation) = read(store, &wanted).await.unwrap();
+        assert!(readings.len() <= wanted.limit);
+        all.extend(readings);
         match continuation {
-            Some(continuation) => next = format!("&continuation={}", seal(&continuation)),
+            Some(continuation) => next = format!("&continuation={}", opaque::encode(&continuation)),
             None => return all,
         }
     }
 }
 
-async fn store_with(refusals: &[Refusal]) -> MemoryStore {
-    let store = MemoryStore::new();
-    store.refuse(refusals, Instant::now()).await.unwrap();
-    store
+async fn store_with(readings: &[RejectedReading]) -> RejectedRows {
+    let store = Store::new(Arc::new(fieldcast_tables::MemoryStore::new()), Shards::new("Sydney", 1));
+    let rows = RejectedRows::new(Arc::new(store));
+    rows.keep(readings, 7, Instant::now() + PATIENCE).await.unwrap();
+    rows
 }
 
 proptest! {
@@ -53,30 +59,35 @@ proptest! {
         limit in 1..40_usize,
     ) {
         let mut now = [0_i64; 3];
-        let refusals: Vec<Refusal> = (0..).zip(&steps).map(|(sequence, &(partition, step))| {
+        let readings: Vec<RejectedReading> = (0..).zip(&steps).map(|(sequence, &(partition, step))| {
             now[partition] += step;
-            refusal(&partition.to_string(), sequence, now[partition], None)
+            rejected(&partition.to_string(), sequence, now[partition], None)
         }).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let read = runtime.block_on(async {
-            read_all(&store_with(&refusals).await, &format!("limit={limit}")).await
+            read_all(&store_with(&readings).await, &format!("limit={limit}")).await
         });
-        let places = |all: &[Refusal]| -> BTreeSet<_> {
+        let places = |all: &[RejectedReading]| -> BTreeSet<_> {
             all.iter().map(|one| (one.partition_key(), one.row_key())).collect()
         };
-        prop_assert_eq!(read.len(), refusals.len());
-        prop_assert_eq!(places(&read), places(&refusals));
+        prop_assert_eq!(read.len(), readings.len());
+        prop_assert_eq!(places(&read), places(&readings));
         prop_assert!(read.is_sorted_by_key(|one| std::cmp::Reverse(one.enqueued_at)));
     }
 }
 
 #[tokio::test]
 async fn an_answer_ends_when_it_is_large_and_goes_on_where_it_ended() {
-    let large = |n| Refusal { body: vec![b'x'; Refusal::MOST_BYTES], ..refusal("0", n, n, None) };
+    let large =
+        |n| RejectedReading { body: vec![b'x'; RejectedReading::MOST_BYTES], ..rejected("0", n, n, None) };
     let store = store_with(&(0..200).map(large).collect::<Vec<_>>()).await;
     let wanted = Wanted::parse("limit=1000").unwrap();
     let (first, continuation) = read(&store, &wanted).await.unwrap();
-    assert!((first.len() - 1) * Refusal::MOST_BYTES < ENOUGH_BYTES && first.len() < 200, "{}", first.len());
+    assert!(
+        (first.len() - 1) * RejectedReading::MOST_BYTES < ENOUGH_BYTES && first.len() < 200,
+        "{}",
+        first.len()
+    );
     assert!(continuation.is_some());
     assert_eq!(read_all(&store, "limit=1000").await.len(), 200);
 }
@@ -84,22 +95,22 @@ async fn an_answer_ends_when_it_is_large_and_goes_on_where_it_ended() {
 #[tokio::test]
 async fn one_device_can_be_asked_for() {
     let device = |n: i64| (n % 3 == 0).then_some("a/b");
-    let refusals: Vec<_> = (0..90).map(|n| refusal("0", n, n, device(n))).collect();
-    let store = store_with(&refusals).await;
+    let readings: Vec<_> = (0..90).map(|n| rejected("0", n, n, device(n))).collect();
+    let store = store_with(&readings).await;
     assert_eq!(read_all(&store, "limit=7&deviceId=a%2Fb").await.len(), 30);
     assert!(read_all(&store, "deviceId=c").await.is_empty());
 }
 
 #[test]
 fn a_body_is_text_where_it_was() {
-    let mut refused = refusal("0", 7, 1_000, None);
-    let shown = |refused: &Refusal| serde_json::to_value(Shown::from(refused)).unwrap();
+    let mut refused = rejected("0", 7, 1_000, None);
+    let shown = |refused: &RejectedReading| serde_json::to_value(Shown::from(refused)).unwrap();
     assert_eq!(
         shown(&refused),
         json!({
             "deviceId": null, "reason": "out_of_range", "detail": "too hot", "body": "{}", "bodyLength": 2,
             "partition": "hub/0", "sequenceNumber": 7, "reading": 0,
-            "enqueuedAt": "1970-01-01T00:00:01.000Z", "refusedAt": "1970-01-01T00:00:01.005Z",
+            "enqueuedAt": "1970-01-01T00:00:01.000Z", "rejectedAt": "1970-01-01T00:00:01.005Z",
         })
     );
     refused.body = vec![0xff, 0];
@@ -117,11 +128,11 @@ fn what_cannot_be_asked_for_is_refused() {
     assert_eq!(code(&format!("deviceId={}", "d".repeat(257))), Some("bad_filter"));
     let forged = |partition: &str, after: &str| {
         let partitions = vec![(partition.to_owned(), Some(after.to_owned()))];
-        seal(&Continuation { device: None, partitions })
+        opaque::encode(&Continuation { device: None, partitions })
     };
     let many = |count: usize, repeat: usize| {
         let partitions = (0..count).map(|number| (format!("hub-{:03}", number / repeat), None)).collect();
-        seal(&Continuation { device: None, partitions })
+        opaque::encode(&Continuation { device: None, partitions })
     };
     assert_eq!(code(&format!("continuation={}", many(MOST_PARTITIONS, 1))), None);
     let long = "k".repeat(LONGEST_KEY + 1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Audience, Change, PublishError, Publisher};
-use crate::store::Reply;
+use futures_util::future::BoxFuture;
 
 /// What one call announced, and to whom.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +60,7 @@ impl Publisher for RecordedPublisher {
         audience: Audience<'a>,
         changes: &'a [Change],
         _patience: Duration,
-    ) -> Reply<'a, Result<(), PublishError>> {
+    ) -> BoxFuture<'a, Result<(), PublishError>> {
         Box::pin(async move {
             let mut world = self.world();
             if world.failures > 0 {

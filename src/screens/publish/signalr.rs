@@ -9,9 +9,10 @@ use futures_util::future::join;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::{Audience, Change, PublishError, Publisher, TARGET, Watched};
+use super::{Audience, Change, GroupOccupancy, PublishError, Publisher, TARGET};
+use crate::primitives::chain::chain;
 use crate::screens::groups::Group;
-use crate::store::Reply;
+use futures_util::future::BoxFuture;
 
 /// Sends at once.
 const IN_FLIGHT: usize = 16;
@@ -33,7 +34,7 @@ pub enum PublishMode {
 pub struct SignalRPublisher {
     hub: HubClient,
     mode: PublishMode,
-    watched: Arc<Watched>,
+    watched: Arc<GroupOccupancy>,
 }
 
 /// States by the group that they concern.
@@ -48,7 +49,7 @@ struct Deadlines {
 
 impl SignalRPublisher {
     /// Names the hub; nothing is sent yet.
-    pub fn new(hub: HubClient, mode: PublishMode, watched: Arc<Watched>) -> SignalRPublisher {
+    pub fn new(hub: HubClient, mode: PublishMode, watched: Arc<GroupOccupancy>) -> SignalRPublisher {
         SignalRPublisher { hub, mode, watched }
     }
 
@@ -119,7 +120,7 @@ impl SignalRPublisher {
         states: &[&[u8]],
         deadline: Instant,
     ) -> Result<(), PublishError> {
-        let failed = |error: &dyn std::error::Error| PublishError(error.to_string());
+        let failed = |error: &(dyn std::error::Error + 'static)| PublishError(chain(error));
         for frame in Message::frames(TARGET, states, BODY_LIMIT).map_err(|error| failed(&error))? {
             let frame = frame.map_err(|error| failed(&error))?;
             let left = deadline.saturating_duration_since(Instant::now());
@@ -153,7 +154,7 @@ impl Publisher for SignalRPublisher {
         audience: Audience<'a>,
         changes: &'a [Change],
         patience: Duration,
-    ) -> Reply<'a, Result<(), PublishError>> {
+    ) -> BoxFuture<'a, Result<(), PublishError>> {
         Box::pin(self.announce(audience, changes, patience))
     }
 }

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use fieldcast_tables::Moment;
 use serde::{Deserialize, Serialize};
 
 use crate::devices::state::DeviceState;
 use crate::primitives::ids::DeviceId;
-use crate::primitives::sealed::{open, seal};
+use crate::primitives::json::to_json;
+use crate::primitives::opaque;
 use crate::primitives::stable_hash::stable_hash;
-use crate::store::Moment;
 
 /// Devices of one reply when the caller does not say: a fleet of 10,000 comes whole, as the predecessor's page expects.
 const USUAL_LIMIT: usize = 10_000;
@@ -43,7 +44,7 @@ pub(super) struct Cursor(pub(super) Moment);
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) shard: u16,
-    pub(super) after: Option<String>,
+    pub(super) after: Option<fieldcast_tables::Continuation>,
     /// Of the snapshot's first part.
     pub(super) cursor: Option<Cursor>,
 }
@@ -169,22 +170,22 @@ impl Filter {
     }
 
     fn hash(&self) -> u64 {
-        stable_hash(&serde_json::to_vec(self).expect("texts are JSON"))
+        stable_hash(to_json(self).as_bytes())
     }
 }
 
 impl Cursor {
     /// Before everything.
     pub(super) fn beginning() -> Cursor {
-        Cursor(Moment(String::new()))
+        Cursor(Moment::from_text(""))
     }
 
     pub(super) fn to_text(&self) -> String {
-        seal(self)
+        opaque::encode(self)
     }
 
     fn parse(text: &str) -> Result<Cursor, WantedError> {
-        open(text).ok_or(WantedError::Cursor)
+        opaque::decode(text).ok_or(WantedError::Cursor)
     }
 }
 
@@ -194,12 +195,12 @@ impl Continuation {
     }
 
     pub(super) fn to_text(&self) -> String {
-        seal(self)
+        opaque::encode(self)
     }
 
     /// The place, if it is one in the reading of what is wanted.
     fn parse(text: &str, wanted: &Wanted) -> Result<Place, WantedError> {
-        let Continuation { place, since, filter } = open(text).ok_or(WantedError::Continuation)?;
+        let Continuation { place, since, filter } = opaque::decode(text).ok_or(WantedError::Continuation)?;
         match filter == wanted.filter.hash() && since == wanted.since && place.cursor.is_some() {
             true => Ok(place),
             false => Err(WantedError::Continuation),

@@ -3,19 +3,19 @@
 use proptest::prelude::*;
 
 use super::{Found, read};
-use crate::rejected::refusal::Reason;
+use crate::rejected::reading::Reason;
 use crate::telemetry::catalogue::Catalogue;
 
 fn found(body: impl AsRef<[u8]>) -> Vec<Found> {
     read(body.as_ref(), Some("sensor-1"), &Catalogue::environment())
 }
 
-fn refused(body: impl AsRef<[u8]>) -> (Reason, String) {
+fn rejected(body: impl AsRef<[u8]>) -> (Reason, String) {
     let all = found(body);
     assert_eq!(all.len(), 1);
-    let fault = all.into_iter().next().unwrap().outcome.unwrap_err();
-    assert_eq!(fault.device.as_deref(), Some("sensor-1"));
-    (fault.reason, fault.detail)
+    let rejection = all.into_iter().next().unwrap().outcome.unwrap_err();
+    assert_eq!(rejection.device.as_deref(), Some("sensor-1"));
+    (rejection.reason, rejection.detail)
 }
 
 #[test]
@@ -53,8 +53,8 @@ fn the_stamped_identity_wins_over_the_body() {
     let nobody = read(b"{}", None, &catalogue);
     assert_eq!(nobody[0].outcome.as_ref().unwrap_err().reason, Reason::DeviceId);
     let unusable = read(b"{}", Some("a/b"), &catalogue);
-    let fault = unusable[0].outcome.as_ref().unwrap_err();
-    assert_eq!((fault.reason, fault.device.as_deref()), (Reason::DeviceId, Some("a/b")));
+    let rejection = unusable[0].outcome.as_ref().unwrap_err();
+    assert_eq!((rejection.reason, rejection.device.as_deref()), (Reason::DeviceId, Some("a/b")));
 }
 
 #[test]
@@ -112,10 +112,13 @@ fn each_kind_of_bad_input_has_its_reason() {
         (&deep, Reason::Unreadable, "the body is nested deeper than 64 levels"),
         (&long, Reason::BadText, "geo has 1000000 characters, at most 256 are kept"),
     ] {
-        assert_eq!(refused(body), (reason, detail.to_owned()), "{}", &body[..body.len().min(60)]);
+        assert_eq!(rejected(body), (reason, detail.to_owned()), "{}", &body[..body.len().min(60)]);
     }
     let broken_utf8 = [b"{\"geo\":\"".as_slice(), b"\xff\xfe\"}"].concat();
-    assert_eq!(refused(broken_utf8), (Reason::Unreadable, "the body is not UTF-8 from byte 8 on".to_owned()));
+    assert_eq!(
+        rejected(broken_utf8),
+        (Reason::Unreadable, "the body is not UTF-8 from byte 8 on".to_owned())
+    );
 }
 
 #[test]
@@ -158,11 +161,11 @@ fn field(catalogue: &Catalogue, name: &str) -> Option<usize> {
     }
 }
 
-/// Slow and plain: why an object with these members is refused, from the values as `serde_json` builds them.
+/// Slow and plain: why an object with these members is rejected, from the values as `serde_json` builds them.
 fn expected(members: &[(&str, &str)]) -> Option<Reason> {
     let (catalogue, mut seen) = (Catalogue::environment(), std::collections::HashSet::new());
     let text_from = catalogue.measurements().len();
-    let fault = |&(name, raw): &(&str, &str)| {
+    let rejection = |&(name, raw): &(&str, &str)| {
         let field = field(&catalogue, name)?;
         if !seen.insert(field) {
             return Some(Reason::DuplicateField);
@@ -178,7 +181,7 @@ fn expected(members: &[(&str, &str)]) -> Option<Reason> {
             _ => Some(Reason::WrongType),
         }
     };
-    members.iter().find_map(fault)
+    members.iter().find_map(rejection)
 }
 
 fn members() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
@@ -228,7 +231,7 @@ fn object(members: &[(&str, &str)]) -> String {
 
 proptest! {
     #[test]
-    fn exactly_what_the_plain_reference_refuses_is_refused(
+    fn exactly_what_the_plain_reference_refuses_is_rejected(
         readings in proptest::collection::vec(members(), 1..5),
         alone: bool,
     ) {
@@ -236,7 +239,7 @@ proptest! {
         let objects: Vec<_> = readings.iter().map(|members| object(members)).collect();
         let body = if alone { objects[0].clone() } else { format!("\u{feff} [{}]", objects.join(", ")) };
         let all = found(&body);
-        let reasons: Vec<_> = all.iter().map(|one| one.outcome.as_ref().err().map(|fault| fault.reason)).collect();
+        let reasons: Vec<_> = all.iter().map(|one| one.outcome.as_ref().err().map(|rejection| rejection.reason)).collect();
         prop_assert_eq!(reasons, readings.iter().map(|members| expected(members)).collect::<Vec<_>>());
         for (one, object) in all.iter().zip(&objects) {
             prop_assert_eq!(&body[one.span.clone()], object);
@@ -258,7 +261,7 @@ proptest! {
         let json: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
         let is_readable = json.is_some_and(|json| json.as_array().is_none_or(|items| !items.is_empty()));
         let all = found(&body);
-        let unreadable = |one: &Found| matches!(&one.outcome, Err(fault) if fault.reason == Reason::Unreadable);
+        let unreadable = |one: &Found| matches!(&one.outcome, Err(rejection) if rejection.reason == Reason::Unreadable);
         prop_assert_eq!(all.iter().any(unreadable), !is_readable, "{}", String::from_utf8_lossy(&body));
         for one in &all {
             prop_assert!(one.span.start <= one.span.end && one.span.end <= body.len());

@@ -16,8 +16,8 @@ pub(crate) struct Sensor {
     count: i64,
     /// The last valid reading: temperature and message id.
     last: Option<(f64, String)>,
-    /// The bytes of every reading that must be refused; no two are the same.
-    refused: Vec<Vec<u8>>,
+    /// The bytes of every reading that must be rejected; no two are the same.
+    rejected: Vec<Vec<u8>>,
 }
 
 impl Sensor {
@@ -28,7 +28,7 @@ impl Sensor {
             messages: 0,
             count: 0,
             last: None,
-            refused: Vec::new(),
+            rejected: Vec::new(),
         };
         (0..size).map(sensor).collect()
     }
@@ -59,25 +59,25 @@ impl Sensor {
 
     fn impossible(&mut self, part: &str) -> String {
         let reading = json!({ "temperature": 900, "messageId": self.id(part) }).to_string();
-        self.refused.push(reading.clone().into_bytes());
+        self.rejected.push(reading.clone().into_bytes());
         reading
     }
 
     fn unreadable(&mut self) -> String {
         let body = format!("{{\"temperature\":20,\"messageId\":\"{}\"", self.id("only"));
-        self.refused.push(body.clone().into_bytes());
+        self.rejected.push(body.clone().into_bytes());
         body
     }
 }
 
-/// Messages, valid readings and refused readings of all.
+/// Messages, valid readings and rejected readings of all.
 pub(crate) fn totals(sensors: &[Sensor]) -> (u32, i64, usize) {
     let messages = sensors.iter().map(|sensor| sensor.messages).sum();
     let valid = sensors.iter().map(|sensor| sensor.count).sum();
-    (messages, valid, sensors.iter().map(|sensor| sensor.refused.len()).sum())
+    (messages, valid, sensors.iter().map(|sensor| sensor.rejected.len()).sum())
 }
 
-/// Every row has its device's count and its last values, and every refused reading stands there once.
+/// Every row has its device's count and its last values, and every rejected reading stands there once.
 pub(crate) async fn check_tables(sensors: &[Sensor], account: &Account) {
     let wanted: Vec<_> = sensors.iter().filter(|sensor| sensor.count > 0).map(wanted_row).collect();
     let mut rows: Vec<_> = account.all_rows("DeviceState").await.iter().map(found_row).collect();
@@ -88,16 +88,16 @@ pub(crate) async fn check_tables(sensors: &[Sensor], account: &Account) {
     assert_eq!(rows.len(), wanted.len());
 
     let mut wanted: Vec<&[u8]> =
-        sensors.iter().flat_map(|sensor| sensor.refused.iter().map(Vec::as_slice)).collect();
-    let refusals = account.all_rows("RejectedTelemetry").await;
+        sensors.iter().flat_map(|sensor| sensor.rejected.iter().map(Vec::as_slice)).collect();
+    let rejected = account.all_rows("RejectedTelemetry").await;
     let mut found: Vec<&[u8]> =
-        refusals.iter().map(|row| row.get("Body").unwrap().as_bytes().unwrap()).collect();
+        rejected.iter().map(|row| row.get("Body").unwrap().as_bytes().unwrap()).collect();
     wanted.sort_unstable();
     found.sort_unstable();
     let text = |bodies: &[&[u8]]| -> Vec<String> {
         bodies.iter().map(|body| String::from_utf8_lossy(body).into_owned()).collect()
     };
-    assert_eq!(text(&found), text(&wanted), "every refused reading once");
+    assert_eq!(text(&found), text(&wanted), "every rejected reading once");
 }
 
 type Row = (String, i64, f64, String);

@@ -1,23 +1,31 @@
-//! The embedded store: the same promise, and the lock of the file proves that the app is stopped.
+//! The embedded store: the same promise, and the lock of its file proves that the app is stopped.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use fieldcast::devices::rows::{DeviceRows, Expect, Loaded, MOST_WRITES, Write};
 use fieldcast::devices::state::{DeviceState, Latest, Mark, Stamp};
+use fieldcast::primitives::chain::chain;
 use fieldcast::primitives::ids::{DeviceId, Partition};
 use fieldcast::primitives::instant::Millis;
-use fieldcast::store::reshard::{Outcome, ReshardError, in_directory};
+use fieldcast::store::Store;
+use fieldcast::store::reshard::{Outcome, ReshardError, reshard};
 use fieldcast::store::shard::Shards;
-use fieldcast::store::{EmbeddedStore, Expect, Loaded, StateStore, Stored, Write};
 use fieldcast::telemetry::catalogue::Catalogue;
+use fieldcast_tables::EmbeddedStore;
 
 use super::rows::device;
-use super::{shards, soon, wanted};
+use super::{SITE, shards, soon, wanted};
 
 const DEVICES: usize = 1_200;
 
-fn open(directory: &Path, shards: Shards) -> EmbeddedStore {
-    EmbeddedStore::new(directory, Arc::new(Catalogue::environment()), shards)
+fn open(directory: &Path, shards: Shards) -> DeviceRows {
+    let store = Store::new(Arc::new(EmbeddedStore::new(directory)), shards);
+    DeviceRows::new(Arc::new(store), Arc::new(Catalogue::environment()))
+}
+
+async fn reshard_embedded(directory: &Path, to: u16) -> Result<Outcome, ReshardError> {
+    reshard(Arc::new(EmbeddedStore::new(directory)), SITE, &wanted(to), &|_| {}).await
 }
 
 fn id(number: usize) -> DeviceId {
@@ -28,29 +36,35 @@ fn state(number: usize) -> DeviceState {
     let mut state = DeviceState::new(id(number), &Catalogue::environment());
     let stamp = Stamp { at: Millis(1_732_150_631_123), partition: Partition::new("hub", "0") };
     state.values[0] = Some(Latest { value: 24.100_000_000_000_026, stamp: stamp.clone() });
-    state.marks =
-        [(Partition::new("hub", "0"), Mark { sequence: i64::MAX, at: stamp.at })].into_iter().collect();
+    state.marks = [(
+        Partition::new("hub", "0"),
+        Mark { sequence: i64::MAX, enqueued_at: Some(stamp.at), at: stamp.at },
+    )]
+    .into_iter()
+    .collect();
     state.count = i64::try_from(number).unwrap();
     state.reported = Some(stamp);
     state
 }
 
-async fn write_all(store: &EmbeddedStore, shards: &Shards) {
+async fn write_all(store: &DeviceRows, shards: &Shards) {
     for shard in shards.all() {
         let of_shard = |number: &usize| shards.of(&id(*number)) == shard;
         let writes: Vec<Write> = (0..DEVICES)
             .filter(of_shard)
             .map(|number| Write { state: state(number), expect: Expect::Absent })
             .collect();
-        store.commit(shard, &writes, soon()).await.unwrap();
+        for writes in writes.chunks(MOST_WRITES) {
+            store.commit(shard, writes, soon()).await.unwrap();
+        }
     }
 }
 
-async fn read_all(store: &EmbeddedStore, shards: &Shards) -> Vec<Stored> {
+async fn read_all(store: &DeviceRows, shards: &Shards) -> Vec<DeviceState> {
     let mut rows = Vec::new();
     for number in 0..DEVICES {
         match store.load(shards.of(&id(number)), &[id(number)], soon()).await.unwrap().remove(0) {
-            Loaded::Found(stored) => rows.push(*stored),
+            Loaded::Found(stored) => rows.push(stored.state),
             other => panic!("{}: {other:?}", device(number)),
         }
     }
@@ -65,7 +79,7 @@ async fn every_row_is_the_same_from_count_to_count() {
     let before = read_all(&store, &shards(1)).await;
     drop(store);
     for to in [4, 3, 1] {
-        let outcome = in_directory(directory.path(), &wanted(to)).await.unwrap();
+        let outcome = reshard_embedded(directory.path(), to).await.unwrap();
         let Outcome::Done { moved, totals, .. } = outcome else { panic!("{outcome:?}") };
         assert!(
             moved > 0 && totals.rows == 1_200 && totals.readings == (0..1_200).sum::<i128>(),
@@ -75,11 +89,11 @@ async fn every_row_is_the_same_from_count_to_count() {
         assert!(read_all(&store, &shards(to)).await == before, "a row differs after moving to {to}");
         let mut scanned = 0;
         for shard in shards(to).all() {
-            scanned += store.scan(shard, None, None, soon()).await.unwrap().rows.len();
+            scanned += store.scan(shard, None, None, soon()).await.unwrap().states.len();
         }
         assert!(scanned >= 1_000, "none is left behind where nobody looks: {scanned}");
         drop(store);
-        assert_eq!(in_directory(directory.path(), &wanted(to)).await, Ok(Outcome::Already));
+        assert!(matches!(reshard_embedded(directory.path(), to).await, Ok(Outcome::Already)));
     }
 }
 
@@ -89,10 +103,11 @@ async fn the_store_goes_on_with_the_new_count_and_refuses_the_old_one() {
     let store = open(directory.path(), shards(1));
     write_all(&store, &shards(1)).await;
     drop(store);
-    in_directory(directory.path(), &wanted(4)).await.unwrap();
+    reshard_embedded(directory.path(), 4).await.unwrap();
 
     let old = open(directory.path(), shards(1));
-    let error = old.load(shards(1).of(&id(7)), &[id(7)], soon()).await.unwrap_err().to_string();
+    let error = old.load(shards(1).of(&id(7)), &[id(7)], soon()).await.unwrap_err();
+    let error = chain(&error);
     assert!(error.contains("`cargo dev reshard --to 1`"), "{error}");
     drop(old);
 
@@ -107,36 +122,28 @@ async fn the_store_goes_on_with_the_new_count_and_refuses_the_old_one() {
     store.commit(shards(4).of(&id(7)), &[write], soon()).await.unwrap();
 }
 
-/// One count is recorded for the whole file, so the rows of all sites move together.
+/// Each site has a layout of its own, so the rows of another one stay where they are.
 #[tokio::test]
-async fn the_rows_of_every_site_are_moved() {
+async fn the_rows_of_another_site_are_not_touched() {
     let directory = tempfile::tempdir().unwrap();
-    // The second site is named as the first one's new partition.
-    let sites = |count| [Shards::new("Sydney", count), Shards::new("Sydney-00", count)];
-    let mut before = Vec::new();
-    for site in sites(1) {
-        let store = open(directory.path(), site.clone());
-        write_all(&store, &site).await;
-        before.push(read_all(&store, &site).await);
-    }
-    in_directory(directory.path(), &wanted(4)).await.unwrap();
-    in_directory(directory.path(), &wanted(2)).await.unwrap();
-    for (site, before) in sites(2).iter().zip(before) {
-        let store = open(directory.path(), site.clone());
-        assert!(read_all(&store, site).await == before);
-    }
+    let other = Shards::new("Perth", 1);
+    let (sydney, perth) = (open(directory.path(), shards(1)), open(directory.path(), other.clone()));
+    write_all(&perth, &other).await;
+    let before = read_all(&perth, &other).await;
+    drop(perth);
+    write_all(&sydney, &shards(1)).await;
+    drop(sydney);
+    reshard_embedded(directory.path(), 4).await.unwrap();
+    let perth = open(directory.path(), other.clone());
+    assert!(read_all(&perth, &other).await == before);
 }
 
 #[tokio::test]
-async fn a_file_that_is_in_use_or_missing_is_refused() {
+async fn a_file_that_is_in_use_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    let error = in_directory(directory.path(), &wanted(4)).await.unwrap_err();
-    assert!(matches!(&error, ReshardError::NothingStored(_)), "{error}");
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "and nothing was made");
-
     let store = open(directory.path(), shards(1));
     write_all(&store, &shards(1)).await;
-    let error = in_directory(directory.path(), &wanted(4)).await.unwrap_err();
-    assert!(matches!(&error, ReshardError::InUse(_)), "{error}");
+    let error = reshard_embedded(directory.path(), 4).await.unwrap_err();
+    assert!(error.to_string().contains("another process has it open"), "{error}");
     assert_eq!(read_all(&store, &shards(1)).await.len(), DEVICES);
 }

@@ -5,3 +5,4 @@ mod sending;
 mod service;
 mod several;
 mod token;
+mod transport;

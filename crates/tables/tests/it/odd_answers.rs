@@ -64,3 +64,21 @@ async fn long_explanation_is_cut_and_stripped_of_control_characters() {
     let text = script.table().get("p", "r", soon()).await.unwrap_err().to_string();
     assert!(text.len() < 400 && !text.contains('\u{1b}'), "{text}");
 }
+
+/// A body of 65 MiB, with its length or without.
+fn enormous(head: &str) -> Step {
+    Step::Send(format!("HTTP/1.1 200 OK\r\n{head}\r\n{}", " ".repeat(65 * 1024 * 1024)))
+}
+
+#[tokio::test]
+async fn enormous_answer_is_not_taken_in() {
+    let announced = format!("Content-Length: {}\r\n", 65 * 1024 * 1024);
+    let script = Script::of([enormous(&announced), enormous("")]).await;
+    for _ in 0..2 {
+        let error = script.table().get("p", "r", soon()).await.unwrap_err();
+        let Error::Unavailable { attempts: 1, last: Failure::Unreadable(what), .. } = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(what, "the body is larger than 64 MiB");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fieldcast_tables::{Continuation, CredentialKind, Deadline, Error, Failure, Query, Retry, Value};
+use fieldcast_tables::{CredentialKind, Deadline, Error, Failure, Invalid, Query, Retry, StoreTime, Value};
 
 use crate::script::{
     ACCOUNT_KEY, ClosedPort, Script, Step, answer, cut, quick, refusal, server_busy, soon, without_waiting,
@@ -90,7 +90,7 @@ async fn missing_row_is_none_but_a_missing_address_is_not() {
     .await;
     assert_eq!(script.table().get("p", "r", soon()).await.unwrap(), None);
     let error = script.table().get("p", "r", soon()).await.unwrap_err();
-    assert!(matches!(error, Error::Refused { status: 404, .. }), "{error:?}");
+    assert!(matches!(error, Error::Refused { status: Some(404), .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn delay_beyond_the_deadline_is_not_slept_and_the_last_error_reported() {
 #[tokio::test]
 async fn deadline_ends_the_repeating() {
     let script = Script::of(std::iter::repeat_with(server_busy).take(10_000)).await;
-    let deadline = Deadline::after(Duration::from_millis(300));
+    let deadline = Deadline::after(Duration::from_secs(2));
     let (attempts, _) = unavailable(script.table().get("p", "r", deadline).await);
     assert!(attempts > 0);
     assert!(script.requests().len() <= attempts as usize);
@@ -219,9 +219,44 @@ async fn pages_are_followed_through_an_empty_one_to_the_end() {
 }
 
 #[tokio::test]
+async fn continuation_that_the_service_does_not_know_is_invalid_and_a_refused_query_is_not() {
+    let refused = || refusal("400 Bad Request", "InvalidInput", "One of the request inputs is not valid.");
+    let script =
+        Script::of([page(&["x-ms-continuation-NextPartitionKey: 1!8!cA--"], &[1]), refused(), refused()])
+            .await;
+    let (table, query) = (script.table(), Query::partition("p"));
+    let next = table.query(&query, None, soon()).await.unwrap().next.unwrap();
+    let error = table.query(&query, Some(&next), soon()).await.unwrap_err();
+    assert!(matches!(error, Error::Invalid { reason: Invalid::Continuation, .. }), "{error:?}");
+    let error = table.query(&query, None, soon()).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: Some(400), .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn page_says_where_the_next_one_starts() {
     let script = Script::of([page(&["x-ms-continuation-NextPartitionKey: next"], &[1])]).await;
     let page = script.table().query(&Query::everything(), None, soon()).await.unwrap();
-    assert_eq!(page.next, Some(Continuation { partition: "next".to_owned(), row: None }));
+    assert!(page.next.is_some());
     assert_eq!(page.rows[0].etag.as_str(), "W/\"1\"");
+}
+
+#[tokio::test]
+async fn every_answer_tells_the_services_clock_if_it_is_dated() {
+    const DATE: &str = "Date: Sat, 21 Nov 2026 03:00:10 GMT";
+    let clock = StoreTime { earliest: 1_795_230_010_000, latest: 1_795_230_011_000 };
+    let dated = answer("200 OK", &[DATE], ROW);
+    let script = Script::of([dated, row(), page(&[DATE], &[]), page(&[], &[])]).await;
+    let table = script.table();
+    let (store, name) = (table.store(), table.name());
+    let clocks = [
+        store.get(name, "Sydney", "sensor-1", soon()).await.unwrap().clock,
+        store.get(name, "Sydney", "sensor-1", soon()).await.unwrap().clock,
+    ];
+    assert_eq!(clocks, [Some(clock), None]);
+    let query = Query::partition("p");
+    let answered = store.query(name, &query, None, soon()).await.unwrap();
+    assert_eq!((answered.clock, answered.value.as_of.as_str()), (Some(clock), "2026-11-21T03:00:00.000Z"));
+    // A moment that names no time is followed by everything.
+    let undated = store.query(name, &query, None, soon()).await.unwrap();
+    assert_eq!((undated.clock, undated.value.as_of.as_str()), (None, ""));
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fieldcast_tables::{Account, ConnectionString, Deadline, Retry, Table};
+use fieldcast_tables::{AzureTables, ConnectionString, Deadline, Retry, Table, TableName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
@@ -105,7 +105,8 @@ impl ClosedPort {
 
 fn table_at(address: &str, credential: &str, retry: Retry) -> Table {
     let connection = ConnectionString::parse(&format!("TableEndpoint={address};{credential}")).unwrap();
-    Account::new(connection, http()).with_retry(retry).table("Devices").unwrap()
+    let store = AzureTables::new(connection, http()).with_retry(retry);
+    Table::new(Arc::new(store), TableName::new("Devices").unwrap())
 }
 
 async fn play(listener: TcpListener, steps: Vec<Step>, requests: Arc<Mutex<Vec<String>>>) {

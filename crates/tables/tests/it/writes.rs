@@ -89,6 +89,47 @@ async fn merge_and_delete_carry_the_etag() {
 }
 
 #[tokio::test]
+async fn replace_puts_the_whole_row() {
+    let script = Script::of([written()]).await;
+    script.table().replace(&entity(), &etag(), soon()).await.unwrap();
+    let request = script.requests().remove(0);
+    assert!(request.starts_with("PUT /Devices(PartitionKey='Sydney',RowKey='sensor-1') HTTP"), "{request}");
+    assert!(request.contains("if-match: W/\"1\"\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn writes_tell_the_services_clock_too() {
+    const DATE: &str = "Date: Sat, 21 Nov 2026 03:00:10 GMT";
+    let dated = answer("204 No Content", &["ETag: W/\"2\"", DATE], "");
+    let script = Script::of([dated]).await;
+    let table = script.table();
+    let insert = vec![Operation::Insert(entity())];
+    let answered = table.store().transact(table.name(), insert, soon()).await.unwrap();
+    assert_eq!(answered.clock.map(|clock| clock.earliest), Some(1_795_230_010_000));
+}
+
+#[tokio::test]
+async fn limit_that_only_the_service_can_check_is_invalid() {
+    for (code, reason) in
+        [("EntityTooLarge", Invalid::EntityTooLarge), ("TooManyProperties", Invalid::TooManyProperties(253))]
+    {
+        let script = Script::of([refusal("400 Bad Request", code, "Too much.")]).await;
+        let error = script.table().merge(&entity(), &etag(), soon()).await.unwrap_err();
+        assert!(matches!(&error, Error::Invalid { index: None, reason: r } if *r == reason), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn transaction_of_one_is_a_plain_request_and_its_error_names_it() {
+    let script = Script::of([written(), stale()]).await;
+    let etags = script.table().transact(operations(1), soon()).await.unwrap();
+    assert_eq!(etags[0].as_ref().unwrap().as_str(), "W/\"2\"");
+    assert!(script.requests()[0].starts_with("MERGE /Devices("), "{}", script.requests()[0]);
+    let found = conflict(script.table().transact(operations(1), soon()).await);
+    assert_eq!(found, (Some(0), "UpdateConditionNotSatisfied".to_owned()));
+}
+
+#[tokio::test]
 async fn existing_changed_and_deleted_rows_are_conflicts() {
     let gone = || refusal("404 Not Found", "ResourceNotFound", "The specified resource does not exist.");
     let script = Script::of([
@@ -195,8 +236,7 @@ async fn refused_request_says_why_and_is_not_repeated() {
     let script =
         Script::of([refusal("400 Bad Request", "PropertyValueTooLarge", "The value is too large.")]).await;
     let error = script.table().insert(&entity(), soon()).await.unwrap_err();
-    let expected =
-        "table storage refused the request with 400 PropertyValueTooLarge: The value is too large.";
+    let expected = "the store refused with 400 PropertyValueTooLarge: The value is too large.";
     assert_eq!(error.to_string(), expected);
     assert_eq!(script.requests().len(), 1);
 }
@@ -252,7 +292,7 @@ async fn each_code_in_a_transaction_asks_for_its_own_reaction() {
     let no_table = run("404 Not Found", "TableNotFound").await;
     assert!(matches!(no_table, Error::MissingTable { .. }), "{no_table:?}");
     let refused = run("400 Bad Request", "InvalidInput").await;
-    assert!(matches!(refused, Error::Refused { status: 400, index: Some(1), .. }), "{refused:?}");
+    assert!(matches!(refused, Error::Refused { status: Some(400), index: Some(1), .. }), "{refused:?}");
     let broken = run("500 Internal Server Error", "InternalError").await;
     assert!(matches!(broken, Error::Unknown { .. }), "{broken:?}");
 }
@@ -261,8 +301,8 @@ async fn each_code_in_a_transaction_asks_for_its_own_reaction() {
 async fn busy_transaction_is_repeated_even_if_a_part_says_so() {
     let busy = failed_part("503 Server Busy", "ServerBusy", "0:The server is busy.");
     let done = "HTTP/1.1 204 No Content\r\nETag: W/\"2\"\r\n\r\n";
-    let script = Script::of([server_busy(), batch(&[&busy]), batch(&[done])]).await;
-    let etags = script.table().transact(operations(1), soon()).await.unwrap();
+    let script = Script::of([server_busy(), batch(&[&busy]), batch(&[done, done])]).await;
+    let etags = script.table().transact(operations(2), soon()).await.unwrap();
     assert_eq!(etags[0].as_ref().unwrap().as_str(), "W/\"2\"");
     assert_eq!(script.requests().len(), 3);
 }
@@ -273,7 +313,7 @@ async fn transaction_that_breaks_a_rule_is_not_sent() {
     let error = script.table().transact(operations(101), soon()).await.unwrap_err();
     let rule = Invalid::TooManyOperations(101);
     assert!(matches!(&error, Error::Invalid { reason, .. } if *reason == rule), "{error:?}");
-    assert_eq!(script.table().transact([], soon()).await.unwrap(), []);
+    assert_eq!(script.table().transact(Vec::new(), soon()).await.unwrap(), []);
     assert_eq!(script.requests().len(), 0);
 }
 
@@ -282,7 +322,7 @@ async fn invalid_entity_is_not_sent() {
     let script = Script::of([]).await;
     let entity = Entity::new("Sydney", "sensor-1").with("Celsius", f64::NAN);
     let error = script.table().insert(&entity, soon()).await.unwrap_err();
-    assert_eq!(error.to_string(), "the request was not sent: property Celsius is not a finite number");
+    assert_eq!(error.to_string(), "the request breaks a rule: property Celsius is not a finite number");
     assert!(script.table().get("Sydney", "a#b", soon()).await.is_err());
     assert_eq!(script.requests().len(), 0);
 }

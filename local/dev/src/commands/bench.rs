@@ -1,5 +1,6 @@
-//! `cargo dev bench`: what a batch costs in requests, time, processor and memory, beside four other handlers that do the
-//! same work, how soon the handler answers and how large it is, and what screens wait for. All budgets are judged.
+//! `cargo dev bench`: measures what a batch costs in requests, time, processor and memory, compared with four other
+//! handlers that do the same work; how soon the handler answers and how large it is; and how long screens wait. It
+//! checks all budgets.
 
 mod backend;
 mod budget;
@@ -8,15 +9,18 @@ mod contender;
 mod delay;
 mod figures;
 mod handler;
+mod host_json;
 mod http1;
 mod machine;
 mod measure;
 mod memory;
+mod outcome;
 mod proxy;
 mod scratch;
 mod screens;
 mod server;
 mod start;
+mod statistics;
 mod stub;
 mod system;
 mod table;
@@ -35,7 +39,7 @@ use serde::Serialize;
 
 use self::{
     budget::{Budget, Verdict},
-    cell::{Environment, Plan},
+    cell::{BenchPlan, Environment},
     figures::{Report, Starts},
     machine::Machine,
     start::Starter,
@@ -49,7 +53,7 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What keeps a run below some minutes: a system that would take longer for one batch is left out of that cell.
+/// A system that would take longer for one batch is left out of that cell, so that a run takes only minutes.
 const LONGEST_BATCH: Duration = Duration::from_secs(8);
 /// Longer than any batch.
 const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -62,7 +66,8 @@ pub(crate) struct Bench {
     /// Also write the tables to this file as Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Only cells whose name contains this, as in `stub/1,000 of 500/warm/fieldcast`, `memory`, `screens` or `start`; can be repeated
+    /// Only cells whose name contains this, as in `stub/1,000 of 500/warm/fieldcast`, `memory`, `screens` or `start`;
+    /// can be repeated
     #[arg(long, value_name = "PART OF A NAME")]
     only: Vec<String>,
     /// Measure the slow cells, too: takes about an hour
@@ -78,9 +83,9 @@ pub(crate) async fn run(options: Bench, workspace: &Workspace) -> Result<ExitCod
         return run_optimised(workspace).await;
     }
     let plan = match (options.quick, options.full) {
-        (true, _) => Plan::quick(options.only),
-        (_, true) => Plan::thorough(options.only, FOREVER),
-        _ => Plan::thorough(options.only, LONGEST_BATCH),
+        (true, _) => BenchPlan::quick(options.only),
+        (_, true) => BenchPlan::thorough(options.only, FOREVER),
+        _ => BenchPlan::thorough(options.only, LONGEST_BATCH),
     };
     let report = measure(&plan, workspace).await?;
     let budgets = budget::of(&report);
@@ -89,7 +94,7 @@ pub(crate) async fn run(options: Bench, workspace: &Workspace) -> Result<ExitCod
         write(file, &table::render(&report, &budgets, &plan, Style::Markdown))?;
     }
     if let Some(file) = &options.json {
-        let whole = Whole { report: &report, budgets: &budgets };
+        let whole = JsonReport { report: &report, budgets: &budgets };
         write(file, &(serde_json::to_string_pretty(&whole).expect("figures are JSON") + "\n"))?;
     }
     if report.failed() > 0 {
@@ -99,16 +104,16 @@ pub(crate) async fn run(options: Bench, workspace: &Workspace) -> Result<ExitCod
     Ok(if options.quick { ExitCode::SUCCESS } else { verdict(&budgets) })
 }
 
-/// What the JSON holds.
+/// The content of the JSON file.
 #[derive(Serialize)]
-struct Whole<'a> {
+struct JsonReport<'a> {
     #[serde(flatten)]
     report: &'a Report,
     budgets: &'a [Budget],
 }
 
-/// The services that handlers are measured with share the machine with them, so they must not be slow themselves: the
-/// command goes on in a build of itself that is optimised.
+/// The services that handlers are measured with run on the same machine, so they must be fast themselves: this runs
+/// an optimised build of the command.
 async fn run_optimised(workspace: &Workspace) -> Result<ExitCode> {
     say!("building the optimised bench");
     let program = toolchain::optimised_dev(workspace).await?;
@@ -119,7 +124,7 @@ async fn run_optimised(workspace: &Workspace) -> Result<ExitCode> {
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-async fn measure(plan: &Plan, workspace: &Workspace) -> Result<Report> {
+async fn measure(plan: &BenchPlan, workspace: &Workspace) -> Result<Report> {
     npm::require_node().await?;
     npm::install(&workspace.azurite()).await?;
     say!("building the static handler");
@@ -144,7 +149,7 @@ async fn measure_starts(program: &Path, rounds: usize, workspace: &Workspace) ->
     Ok(Starts { rounds, handler_start_ms, node_start_ms, ratio: node_start_ms / handler_start_ms })
 }
 
-async fn measure_cells(candidates: &[Candidate], plan: &Plan) -> Result<Vec<figures::Figure>> {
+async fn measure_cells(candidates: &[Candidate], plan: &BenchPlan) -> Result<Vec<figures::Figure>> {
     let mut cells = Vec::new();
     for environment in Environment::ALL {
         cells.extend(measure::environment(environment, candidates, plan).await?);

@@ -1,4 +1,4 @@
-//! `cargo dev doctor`: what is here, what is missing, and what to do about it. It changes nothing.
+//! `cargo dev doctor`: reports what is installed, what is missing, and how to get it. It changes nothing.
 
 use std::{
     path::{Path, PathBuf},
@@ -101,7 +101,7 @@ fn data_folder(data: &Path) -> Finding {
     finding("data", Ok(found))
 }
 
-/// The ports of `up`; while it runs they are rightly taken.
+/// The ports of `up`. While it runs, it uses them itself.
 fn free_ports(data: &Path) -> Vec<Finding> {
     let in_use_by_us = lock::running(data).is_some();
     let look = |(port, flag): (u16, &str)| {

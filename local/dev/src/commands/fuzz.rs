@@ -1,4 +1,4 @@
-//! `cargo dev fuzz`: libFuzzer looks for bytes that the parsers cannot take, starting from the corpus in `fuzz/corpus`.
+//! `cargo dev fuzz`: libFuzzer looks for input that breaks the parsers, starting from the corpus in `fuzz/corpus`.
 
 use std::{
     fs,
@@ -18,9 +18,9 @@ use crate::{
     workspace::{Workspace, shown},
 };
 
-/// What the test command spends. The corpus is tried in a moment; the rest looks for news.
+/// The time in `cargo dev test`. Replaying the corpus takes a moment; the rest looks for new inputs.
 const BRIEFLY: Duration = Duration::from_secs(20);
-/// Longer inputs try the same things more slowly.
+/// Longer inputs test the same code more slowly.
 const LONGEST_INPUT: &str = "-max_len=4096";
 
 #[derive(Args)]
@@ -35,7 +35,7 @@ pub(crate) struct Fuzz {
     input: Option<PathBuf>,
 }
 
-/// One input of the handler.
+/// One fuzz target: an input of the handler.
 #[derive(Clone, Copy, ValueEnum)]
 enum Target {
     Envelope,
@@ -74,7 +74,7 @@ struct Campaign {
     fuzzers: Fuzzers,
     /// `fuzz/` of the checkout.
     kept: PathBuf,
-    /// Below `target/`: what earlier runs on this machine found out, and inputs that failed.
+    /// Below `target/`: the corpus of earlier runs on this machine, and inputs that failed.
     found: PathBuf,
 }
 
@@ -93,7 +93,7 @@ impl Campaign {
             fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         }
         let mut fuzzer = self.fuzzer(target);
-        // 0 would be without end.
+        // Zero would mean without end.
         fuzzer.arg(format!("-max_total_time={}", time.as_secs().max(1)));
         fuzzer.arg(format!("-artifact_prefix={}/{}-", failures.display(), target.name()));
         fuzzer.arg(format!("-dict={}", self.kept.join("json.dict").display()));
@@ -125,9 +125,9 @@ impl Campaign {
         Command::new(self.fuzzers.program(&format!("fuzz-{}", target.name())))
     }
 
-    /// Runs a fuzzer to its end; its words are shown only when it failed.
+    /// Runs a fuzzer to its end. Its output is shown only when it fails.
     async fn end(&self, fuzzer: Command, target: Target) -> Result<Output> {
-        process::words(fuzzer)
+        process::capture_output(fuzzer)
             .await
             .with_context(|| format!("the fuzzer of {} could not be run", target.name()))
     }
@@ -154,7 +154,7 @@ fn found_input(words: &str) -> Option<&str> {
     words.lines().find_map(|line| line.split_once("Test unit written to ").map(|(_, file)| file.trim()))
 }
 
-/// How many inputs were tried and how many places of the code they reached, by the fuzzer's last word on each.
+/// How many inputs were tried and how many code edges they covered, from the last lines of the fuzzer that say so.
 fn figures(words: &str) -> Option<(u64, u64)> {
     let after = |label: &str| {
         let (_, rest) = words.rsplit_once(label)?;

@@ -18,8 +18,8 @@ use crate::{
     zipfile,
 };
 
-/// The largest handler that is deployed. The host fetches and starts it on every scale-out, so its size is part of
-/// how soon a new instance answers.
+/// The largest handler that is deployed. The host downloads and starts it on every scale-out, so its size delays the
+/// first answer of a new instance.
 pub(crate) const LARGEST_PROGRAM: u64 = 12_000_000;
 
 #[derive(Args)]
@@ -46,7 +46,7 @@ pub(crate) async fn run(options: Package, workspace: &Workspace) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fails when the program would not run everywhere or is too large; answers with its size in bytes.
+/// Returns the size of the program in bytes. Fails when it is too large or would not run everywhere.
 fn require_deployable(program: &Path) -> Result<u64> {
     let bytes = fs::read(program).with_context(|| format!("{} cannot be read", shown(program)))?;
     match elf::linkage(&bytes) {

@@ -1,4 +1,4 @@
-//! `cargo dev send`: one reading, sent as a device would send it.
+//! `cargo dev send`: sends one reading as a device would.
 
 use std::{io::Read, path::PathBuf, process::ExitCode, time::SystemTime};
 
@@ -7,14 +7,14 @@ use clap::Args;
 use serde::de::IgnoredAny;
 
 use crate::{
-    connection::Connection,
+    connection_string::ConnectionString,
     device::{self, Device, Refusal},
     lock,
     text::say,
     workspace::Workspace,
 };
 
-/// The local hub's published development policy. It opens nothing but a stand-in on a developer's own machine.
+/// The local hub's published development policy, which is valid only for a stand-in on a developer's machine.
 const DEVELOPMENT_POLICY: &str = "device";
 const DEVELOPMENT_KEY: &str = "ZmllbGRjYXN0LWxvY2FsLWRldmVsb3BtZW50LW9ubHk=";
 const DEFAULT_HUB_PORT: u16 = 7072;
@@ -56,13 +56,13 @@ pub(crate) async fn run(options: Send, workspace: &Workspace) -> Result<ExitCode
     }
 }
 
-fn connection(options: &Send, workspace: &Workspace) -> Result<Connection> {
+fn connection(options: &Send, workspace: &Workspace) -> Result<ConnectionString> {
     if let Some(text) = &options.connection_string {
-        return Connection::parse(text);
+        return ConnectionString::parse(text);
     }
     let port = options.hub_port.unwrap_or_else(|| running_port(options, workspace));
     let host = format!("127.0.0.1:{port}");
-    Connection::parse(&format!(
+    ConnectionString::parse(&format!(
         "HostName={host};SharedAccessKeyName={DEVELOPMENT_POLICY};SharedAccessKey={DEVELOPMENT_KEY}"
     ))
 }
@@ -72,7 +72,7 @@ fn running_port(options: &Send, workspace: &Workspace) -> u16 {
     lock::running(&data).and_then(|running| running.hub_port).unwrap_or(DEFAULT_HUB_PORT)
 }
 
-fn device_id(given: Option<String>, connection: &Connection) -> Result<String> {
+fn device_id(given: Option<String>, connection: &ConnectionString) -> Result<String> {
     match (given, &connection.device) {
         (Some(given), Some(named)) if given != *named => {
             bail!(
@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn the_device_comes_from_the_flag_or_the_string_and_they_agree() -> Result<()> {
-        let of_device = Connection::parse("HostName=h;DeviceId=a;SharedAccessKey=Zm9v")?;
-        let of_policy = Connection::parse("HostName=h;SharedAccessKeyName=p;SharedAccessKey=Zm9v")?;
+        let of_device = ConnectionString::parse("HostName=h;DeviceId=a;SharedAccessKey=Zm9v")?;
+        let of_policy = ConnectionString::parse("HostName=h;SharedAccessKeyName=p;SharedAccessKey=Zm9v")?;
         assert_eq!(device_id(None, &of_device)?, "a");
         assert_eq!(device_id(Some("b".to_owned()), &of_policy)?, "b");
         assert!(device_id(Some("b".to_owned()), &of_device).is_err());

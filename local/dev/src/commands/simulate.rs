@@ -1,4 +1,5 @@
-//! `cargo dev simulate`: builds and starts the simulation, a program of its own because it has the whole handler in it.
+//! `cargo dev simulate`: builds the page's client module and the simulation that runs it. The simulation is a separate
+//! program because it contains the whole handler.
 
 use std::process::ExitCode;
 
@@ -6,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::test::shell_code;
-use crate::{process, toolchain, workspace::Workspace};
+use crate::{npm, process, toolchain, workspace::Workspace};
 
 #[derive(Args)]
 pub(crate) struct Simulate {
@@ -16,6 +17,7 @@ pub(crate) struct Simulate {
 }
 
 pub(crate) async fn run(options: Simulate, workspace: &Workspace) -> Result<ExitCode> {
+    npm::client_module(workspace).await?;
     let mut simulation = toolchain::cargo(workspace);
     simulation.args(["run", "--quiet", "--package", "fieldcast-simulation", "--"]).args(options.arguments);
     let ended = process::status(simulation).await.context("cargo could not be run")?;

@@ -1,4 +1,5 @@
-//! `cargo dev test`: everything that the tests need, a short fuzz run, then every test. The test runner has the last word.
+//! `cargo dev test`: sets up what the tests need, fuzzes for a short time, then runs every test. It exits with the
+//! code of the test runner.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -47,7 +48,7 @@ async fn run_tests(arguments: &[String], workspace: &Workspace) -> Result<ExitCo
     Ok(ExitCode::from(shell_code(ended)))
 }
 
-/// The code that a shell would give: the program's own, or 128 plus the signal that ended it.
+/// The exit code in a shell: the program's own, or 128 plus the signal that ended it.
 pub(super) fn shell_code(ended: ExitStatus) -> u8 {
     let code = ended.code().or_else(|| ended.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)

@@ -1,4 +1,4 @@
-//! `cargo dev up`: the whole picture on one machine, until Ctrl-C.
+//! `cargo dev up`: runs everything on one machine, until Ctrl-C.
 
 mod banner;
 mod log;
@@ -76,7 +76,7 @@ pub(crate) async fn run(options: Up, workspace: &Workspace, signals: &mut Signal
     };
     tokio::select! {
         () = stack.stop() => {}
-        // A second Ctrl-C means now.
+        // A second Ctrl-C stops at once.
         code = signals.next() => return Ok(code),
     }
     if gave_up {
@@ -85,7 +85,7 @@ pub(crate) async fn run(options: Up, workspace: &Workspace, signals: &mut Signal
     Ok(ExitCode::SUCCESS)
 }
 
-/// Everything that can be wrong without building anything is found out first.
+/// First checks everything that can be checked without a build.
 async fn start(options: &Up, workspace: &Workspace) -> Result<Stack> {
     let app = options.app.as_deref().unwrap_or(&workspace.root);
     let settings = settings::overrides(app)?;
@@ -100,7 +100,7 @@ async fn start(options: &Up, workspace: &Workspace) -> Result<Stack> {
     let dashboard = npm::dashboard(workspace).await?;
     files.push(stage::program(&handler(options, workspace).await?));
     stage::lay_out(&files, &data.join("app"))?;
-    Stack::start(stack::Plan {
+    Stack::start(stack::StackOptions {
         data: std::path::absolute(data)?,
         lock,
         dashboard,

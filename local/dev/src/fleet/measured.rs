@@ -1,26 +1,26 @@
-//! What a simulated device measures: values that wander around what is usual, as weather and machines do.
+//! What a simulated device measures: values that drift around the usual ones, like weather or machines.
 
 use std::{fs, io::ErrorKind, path::Path};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::places::Place;
+use super::areas::Area;
 
-/// One measured value over time. No randomness inside: each step is given its noise.
+/// One measured value over time. Pure: the noise of each step is a parameter.
 #[derive(Clone, Debug)]
 pub(super) struct Signal {
     pub(super) name: String,
     value: f64,
     usual: f64,
-    /// The most that one step moves it by chance.
+    /// The largest random change in one step.
     step: f64,
     low: f64,
     high: f64,
     decimals: i32,
 }
 
-/// The share of the way back to the usual value that each step takes: excursions last minutes, not hours.
+/// How much of the distance to the usual value each step takes back, so that excursions last minutes and not hours.
 const PULL: f64 = 0.02;
 
 impl Signal {
@@ -37,16 +37,16 @@ impl Signal {
     }
 }
 
-/// The built-in catalogue's measurements at `place`.
-pub(super) fn of_weather(place: &Place) -> Vec<Signal> {
+/// The built-in catalogue's measurements at `area`.
+pub(super) fn of_weather(area: &Area) -> Vec<Signal> {
     let position = |name, degrees| Signal::new(name, degrees, 0.0005, (degrees - 0.01, degrees + 0.01), 5);
     vec![
-        Signal::new("temperature", place.temperature, 0.25, (-20.0, 48.0), 1),
-        Signal::new("humidity", place.humidity, 0.8, (5.0, 100.0), 1),
-        Signal::new("pressure", place.pressure, 0.3, (850.0, 1050.0), 1),
+        Signal::new("temperature", area.temperature, 0.25, (-20.0, 48.0), 1),
+        Signal::new("humidity", area.humidity, 0.8, (5.0, 100.0), 1),
+        Signal::new("pressure", area.pressure, 0.3, (850.0, 1050.0), 1),
         Signal::new("light", 600.0, 25.0, (0.0, 1000.0), 0),
-        position("latitude", place.latitude),
-        position("longitude", place.longitude),
+        position("latitude", area.latitude),
+        position("longitude", area.longitude),
     ]
 }
 
@@ -64,7 +64,7 @@ struct Measurement {
     max: Option<f64>,
 }
 
-/// The measurements of a catalogue file, wandering within their valid ranges; `None` when there is no such file.
+/// The measurements of a catalogue file, which drift within their valid ranges; `None` when there is no such file.
 pub(super) fn of_catalogue(file: &Path) -> Result<Option<Vec<Signal>>> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,

@@ -12,7 +12,7 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The package, made once for all tests by `cargo dev package`.
+/// The package, which `cargo dev package` makes once for all tests.
 pub(crate) fn package() -> &'static Path {
     static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
     PACKAGE.get_or_init(|| {
@@ -29,7 +29,7 @@ pub(crate) fn handler() -> PathBuf {
     package().join("fieldcast")
 }
 
-/// A copy of the app's own files in a new folder, to be broken.
+/// A copy of the app's files in a new folder, for tests that change them.
 pub(crate) fn copy() -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a temporary folder");
     for name in [

@@ -1,4 +1,4 @@
-//! Wrong arguments are answered in one line; help is laid out.
+//! Wrong arguments give one line of error; help is formatted.
 
 use crate::program;
 

@@ -9,7 +9,7 @@ use crate::{app::path, program};
 
 const ENVIRONMENTS: [&str; 4] = ["azurite", "azurite-delayed", "stub", "stub-delayed"];
 
-/// A warm batch of 24 readings of 12 devices: storage and SignalR requests that the method of each peer takes.
+/// A warm batch of 24 readings of 12 devices: the storage and SignalR requests that each peer makes.
 const PEERS: [(&str, u64, u64); 4] = [
     ("node-best", 1, 1),
     ("node-sdk-transactions", 1, 1),
@@ -17,7 +17,7 @@ const PEERS: [(&str, u64, u64); 4] = [
     ("python-predecessor", 2 * 24, 12),
 ];
 
-/// That no reading is lost is checked by the command itself, in the tables, before it counts a cell as measured.
+/// The command itself checks in the tables that no reading is lost, before it counts a cell as measured.
 #[test]
 fn every_system_does_its_work_in_every_environment() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -43,7 +43,7 @@ fn every_system_does_its_work_in_every_environment() -> Result<()> {
     Ok(())
 }
 
-/// The systems whose memory was looked at, after batches of the size that the host sends.
+/// The systems whose memory was measured, after batches of the host's size.
 fn remembering(report: &Value) -> Vec<&str> {
     let memory = report["memory"].as_array().into_iter().flatten();
     let measured = memory.filter(|memory| {

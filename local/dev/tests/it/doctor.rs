@@ -1,4 +1,4 @@
-//! `cargo dev doctor` tells what is here and what to do about the rest.
+//! `cargo dev doctor` reports what is installed and how to get the rest.
 
 use crate::program;
 

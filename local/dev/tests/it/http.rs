@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-/// An answer's status and body.
+/// The status and the body of a response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
 }
 
-/// `GET` from a server on this machine; HTTP/1.0, so that the body comes whole.
+/// `GET` from a server on this machine; HTTP/1.0, so that the body is not chunked.
 pub(crate) fn get(authority: &str, path: &str) -> io::Result<Answer> {
     let mut socket = TcpStream::connect(authority)?;
     socket.set_read_timeout(Some(Duration::from_secs(30)))?;

@@ -1,4 +1,4 @@
-//! The `cargo dev` command as its users run it: the built program, its words, its exit code, its processes.
+//! The `cargo dev` command as its users run it: the built program, its output, its exit code, and its processes.
 
 mod app;
 mod http;

@@ -1,4 +1,4 @@
-//! `cargo dev package` makes an app that runs anywhere and carries nothing that is not its own.
+//! `cargo dev package` makes an app that runs anywhere and contains only its own files.
 
 use std::{
     fs::{self, File},
@@ -88,8 +88,8 @@ fn a_folder_with_other_things_is_left_alone() -> Result<()> {
     Ok(())
 }
 
-/// An empty root without a C library, certificates, a resolver's configuration or a shell: whatever the handler
-/// needed from its system would be missed here.
+/// An empty root without a C library, certificates, a resolver's configuration or a shell: anything that the handler
+/// needs from its system is missing here.
 #[test]
 fn the_packaged_handler_answers_in_an_empty_root() -> Result<()> {
     let root = tempfile::tempdir()?;
@@ -149,7 +149,7 @@ fn unpack(zip: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Only root may change the root; anybody else becomes root in a user namespace of their own first.
+/// Only root may change the root; other users become root in a user namespace first.
 fn start_in(root: &Path, port: u16) -> Result<Child> {
     let mut command = if rustix::process::geteuid().is_root() {
         Command::new("chroot")
@@ -159,7 +159,7 @@ fn start_in(root: &Path, port: u16) -> Result<Child> {
         unshare
     };
     command.arg(root).arg("/fieldcast").env_clear();
-    // For finding chroot itself; in the new root these folders do not exist.
+    // To find chroot itself; these folders do not exist in the new root.
     command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     command.env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string());
     command.env("StorageConnectionString", "Embedded=/state");
@@ -182,7 +182,7 @@ impl Handler {
 
 impl Drop for Handler {
     fn drop(&mut self) {
-        // It may have ended by itself, which the test has told already.
+        // Fails when it has ended by itself, which the test has reported already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &[&str]) -> Ended {
     finish(command(arguments))
 }
 
-/// Runs `command` to its end. Its words go to files, so that it cannot be held up by a full pipe.
+/// Runs `command` to its end. Its output goes to files, so that a full pipe cannot block it.
 pub(crate) fn finish(mut command: Command) -> Ended {
     let (mut stdout, mut stderr) = (file(), file());
     command.stdout(handle(&stdout)).stderr(handle(&stderr));
@@ -66,7 +66,7 @@ fn content(file: &mut File) -> String {
 }
 
 impl Ended {
-    /// The whole of stderr, which must be one line, of a run that failed with code 1.
+    /// The standard error of a run that failed with code 1, which must be one line.
     pub(crate) fn complaint(&self) -> &str {
         assert_eq!(self.code, Some(1), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         assert_eq!(self.stderr.lines().count(), 1, "one line was expected: {}", self.stderr);

@@ -1,4 +1,4 @@
-//! `cargo dev reshard` as it is run by hand: what it says, and that it may be killed at any moment and run again.
+//! `cargo dev reshard` as it is run by hand: its output, and that it can be killed at any moment and run again.
 
 use std::{
     collections::BTreeMap,
@@ -11,14 +11,16 @@ use std::{
 };
 
 use fieldcast::{
+    devices::rows::{DeviceRows, Expect, Loaded, MOST_WRITES, Write},
     devices::state::DeviceState,
     primitives::ids::DeviceId,
-    store::shard::Shards,
-    store::{EmbeddedStore, Expect, Loaded, StateStore, Write},
+    store::{Store, shard::Shards},
     telemetry::catalogue::Catalogue,
 };
 use fieldcast_azurite::Azurite;
-use fieldcast_tables::{Account, ConnectionString, Deadline, Entity, Operation, Query, Table};
+use fieldcast_tables::{
+    AzureTables, ConnectionString, Deadline, EmbeddedStore, Entity, Operation, Query, Table, TableName,
+};
 
 use crate::{
     app::path,
@@ -32,7 +34,7 @@ fn device(number: u16) -> String {
     format!("sensor-{number}")
 }
 
-/// Without the settings of whoever runs the tests.
+/// Without the settings of the developer who runs the tests.
 fn command(arguments: &[&str]) -> Command {
     let mut command = program::command(&[&["reshard"], arguments].concat());
     command.env_remove("StorageConnectionString").env_remove("PartitionKey");
@@ -48,7 +50,7 @@ async fn reshard(arguments: &[&str]) -> Ended {
 fn table(azurite: &Azurite) -> Table {
     let connection = ConnectionString::parse(&azurite.connection_string()).expect("it is one");
     let http = fieldcast::https::client(fieldcast::https::Peers::Local).expect("a client");
-    Account::new(connection, http).table("DeviceState").expect("a name")
+    Table::new(Arc::new(AzureTables::new(connection, http)), TableName::new("DeviceState").expect("a name"))
 }
 
 async fn write_rows(table: &Table, rows: u16) {
@@ -56,11 +58,11 @@ async fn write_rows(table: &Table, rows: u16) {
     let row =
         |number| Operation::Insert(Entity::new("Perth", device(number)).with("Count", i64::from(number)));
     for group in (0..rows).map(row).collect::<Vec<_>>().chunks(100) {
-        table.transact(group, Deadline::after(PATIENCE)).await.expect("new rows");
+        table.transact(group.to_vec(), Deadline::after(PATIENCE)).await.expect("new rows");
     }
 }
 
-/// Partition and count of each device; none is there twice.
+/// Partition and count of each device; none has two rows.
 async fn read_rows(table: &Table) -> BTreeMap<String, (String, i64)> {
     let mut rows = BTreeMap::new();
     for row in table.query_all(&Query::everything(), Deadline::after(PATIENCE)).await.expect("rows") {
@@ -80,7 +82,7 @@ fn expected(rows: u16, to: u16) -> BTreeMap<String, (String, i64)> {
     (0..rows).map(row).collect()
 }
 
-/// Kills the child when it has said `lines` times how far it is; whether it was still running.
+/// Kills the child when it has printed `lines` lines of progress. Returns whether it was still running.
 fn kill_after(mut child: Child, lines: usize) -> bool {
     let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
     let said = stdout.lines().map_while(Result::ok).filter(|line| line.starts_with("moved ")).take(lines);
@@ -156,15 +158,16 @@ async fn without_a_storage_the_ways_to_name_one_are_told() {
     );
 }
 
-fn embedded(data: &Path, shards: &Shards) -> EmbeddedStore {
-    EmbeddedStore::new(&data.join("state"), Arc::new(Catalogue::environment()), shards.clone())
+fn embedded(data: &Path, shards: &Shards) -> DeviceRows {
+    let store = Store::new(Arc::new(EmbeddedStore::new(&data.join("state"))), shards.clone());
+    DeviceRows::new(Arc::new(store), Arc::new(Catalogue::environment()))
 }
 
 fn soon() -> tokio::time::Instant {
     tokio::time::Instant::now() + PATIENCE
 }
 
-async fn fill(store: &EmbeddedStore, shards: &Shards) {
+async fn fill(store: &DeviceRows, shards: &Shards) {
     for shard in shards.all() {
         let write = |number| {
             let id = DeviceId::parse(&device(number)).expect("an id");
@@ -174,11 +177,13 @@ async fn fill(store: &EmbeddedStore, shards: &Shards) {
         };
         let writes: Vec<Write> =
             (0..ROWS).map(write).filter(|write| shards.of(&write.state.device) == shard).collect();
-        store.commit(shard, &writes, soon()).await.expect("new rows");
+        for writes in writes.chunks(MOST_WRITES) {
+            store.commit(shard, writes, soon()).await.expect("new rows");
+        }
     }
 }
 
-async fn counts(store: &EmbeddedStore, shards: &Shards) -> Vec<i64> {
+async fn counts(store: &DeviceRows, shards: &Shards) -> Vec<i64> {
     let mut counts = Vec::new();
     for number in 0..ROWS {
         let id = DeviceId::parse(&device(number)).expect("an id");
@@ -214,7 +219,7 @@ async fn the_store_of_up_survives_being_killed_in_the_middle() {
         let to_text = to.to_string();
         let arguments = ["--to", &to_text, "--storage", "embedded", "--data", path(data.path())];
         let command = command(&arguments);
-        let file = data.path().join("state/fieldcast.redb");
+        let file = data.path().join("state/rows.redb");
         let kill = move |mut command: Command| {
             kill_at_first_write(command.spawn().expect("the program starts"), &file);
         };
@@ -236,6 +241,6 @@ async fn a_store_that_is_in_use_is_left_alone() {
     fill(&store, &one).await;
     let arguments = ["--to", "4", "--storage", "embedded", "--data", path(data.path())];
     let ended = reshard(&arguments).await;
-    assert!(ended.complaint().contains("is in use: stop the app"), "{}", ended.stderr);
+    assert!(ended.complaint().contains("another process has it open"), "{}", ended.stderr);
     assert_eq!(counts(&store, &one).await.len(), usize::from(ROWS));
 }

@@ -1,4 +1,4 @@
-//! A `cargo dev up` that runs while a test looks at it.
+//! A `cargo dev up` that runs during a test.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::{
     http, program,
 };
 
-/// Long, because the machine may be building something else at the same time.
+/// Long, because the machine may be busy with a build at the same time.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Running {
@@ -73,7 +73,7 @@ impl Running {
         descendants_of(self.id())
     }
 
-    /// The device states, once `enough` holds for them.
+    /// Waits for device states for which `enough` holds.
     pub(crate) fn devices(&self, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         wait_until(|| {
             let answer = http::get(&self.host, "/api/getdevicestate").map_err(|error| error.to_string())?;
@@ -130,7 +130,7 @@ impl Drop for Running {
     }
 }
 
-/// Tries until `attempt` succeeds; gives up with what the last one said.
+/// Retries until `attempt` succeeds. Fails with the error of the last try.
 pub(crate) fn wait_until<T>(mut attempt: impl FnMut() -> Result<T, String>) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
@@ -142,7 +142,7 @@ pub(crate) fn wait_until<T>(mut attempt: impl FnMut() -> Result<T, String>) -> T
     }
 }
 
-/// Ends a process as a crash would.
+/// Ends a process with SIGKILL, as a crash.
 pub(crate) fn kill(process: u32) {
     kill_process(pid(process), Signal::KILL).expect("it runs");
 }
@@ -151,7 +151,7 @@ fn pid(process: u32) -> Pid {
     i32::try_from(process).ok().and_then(Pid::from_raw).expect("a process id")
 }
 
-/// Waits until none of `processes` is left.
+/// Waits until all of `processes` have ended.
 pub(crate) fn wait_for_the_end_of(processes: &[u32]) {
     wait_until(|| match processes.iter().find(|process| is_alive(**process)) {
         None => Ok(()),
@@ -159,7 +159,7 @@ pub(crate) fn wait_for_the_end_of(processes: &[u32]) {
     });
 }
 
-/// Whether the process is there and has not ended.
+/// Whether the process exists and has not ended.
 fn is_alive(process: u32) -> bool {
     stat(process).is_some_and(|stat| stat.state != "Z")
 }
@@ -169,7 +169,7 @@ fn reader(child: &mut Child) -> Receiver<String> {
     let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
     std::thread::spawn(move || {
         for line in stdout.lines().map_while(Result::ok) {
-            // Nobody listens any more when the test has ended.
+            // Fails when the test has ended, and then nobody reads it.
             let _ = sender.send(line);
         }
     });
@@ -181,7 +181,8 @@ struct Stat {
     parent: u32,
 }
 
-/// From `/proc/<id>/stat`; the name in parentheses may hold spaces, so what counts starts after the last one.
+/// From `/proc/<id>/stat`; the name in parentheses may contain spaces, so the fields start after the last
+/// parenthesis.
 fn stat(process: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();

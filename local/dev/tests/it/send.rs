@@ -1,4 +1,4 @@
-//! `cargo dev send` speaks to a hub as a device does and explains what the hub says.
+//! `cargo dev send` sends to a hub as a device does, and explains the hub's errors.
 
 use std::{
     io::{Seek, Write},

@@ -1,4 +1,4 @@
-//! `cargo dev test` finds out what is missing before it does anything.
+//! `cargo dev test` reports what is missing before it does anything.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 

@@ -64,7 +64,7 @@ fn device_states_survive_a_restart() {
     send(data.path(), "sensor-1");
     send(data.path(), "sensor-1");
     up.devices(|devices| count_of(devices, "sensor-1") == 2);
-    // Counting twice is prevented by the state itself; the checkpoints spare it from all events at each start.
+    // The states themselves prevent double counting; the checkpoints only save reading all events at each start.
     wait_until(|| match files_below(&data.path().join("checkpoints")) {
         0 => Err("no checkpoint".to_owned()),
         _ => Ok(()),
@@ -97,7 +97,7 @@ fn azurite_keeps_device_states_too() {
     up.stop(Signal::INT);
 }
 
-/// As the real host does, the local one gives up after the third error of the handler.
+/// The local host gives up after the third error of the handler, as the real one does.
 #[test]
 fn a_handler_that_keeps_dying_ends_everything() {
     let data = data();
@@ -155,7 +155,7 @@ fn a_taken_port_is_named_with_its_flag() {
     }
 }
 
-/// Runs `up` on a copy of the app in which `file` was replaced, and answers with its one line.
+/// Runs `up` on a copy of the app in which `file` was replaced, and returns its one line of error.
 fn complaint_about(file: &str, content: &str) -> String {
     let (app, data) = (app::copy(), data());
     fs::write(app.path().join(file), content).expect("the copy is ours");

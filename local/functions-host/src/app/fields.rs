@@ -1,4 +1,4 @@
-//! A cursor over one JSON file of the app that names file and field in every complaint.
+//! A cursor over one JSON file of the app. Its errors name the file and the field.
 
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::time_span;
 use crate::HostError;
 
-/// A present, non-null value and the way to it.
+/// A value that is present and not null, and the path to it.
 #[derive(Clone)]
 pub(crate) struct Field<'a> {
     file: &'a Path,
@@ -33,7 +33,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// As [`Field::find`], where absence is an error that names the whole way.
+    /// As [`Field::find`], but absence is an error that names the whole path.
     pub(crate) fn require(&self, keys: &[&str]) -> Result<Field<'a>, HostError> {
         self.find(keys)?.ok_or_else(|| self.complain(&format!("{} is missing", self.below(&keys.join(".")))))
     }

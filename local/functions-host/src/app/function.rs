@@ -1,5 +1,6 @@
 //! One `function.json`: the trigger, the output and the retry policy of a function.
 
+mod bindings;
 pub(crate) mod event_hub;
 pub(crate) mod http;
 
@@ -9,13 +10,14 @@ use serde_json::Value;
 
 use super::{fields::Field, host_json::HostJson, retry::RetryPolicy, settings::Settings};
 use crate::HostError;
+use bindings::{Bindings, kind_of};
 use event_hub::EventHubTrigger;
 use http::HttpTrigger;
 
 /// A function of the app.
 #[derive(Debug)]
 pub(crate) struct Function {
-    /// The folder's name, case kept.
+    /// The name of its folder, in its own case.
     pub(crate) name: String,
     pub(crate) trigger: Trigger,
     pub(crate) retry: Option<RetryPolicy>,
@@ -25,12 +27,6 @@ pub(crate) struct Function {
 pub(crate) enum Trigger {
     EventHub(EventHubTrigger),
     Http(HttpTrigger),
-}
-
-/// Everything a trigger is read from.
-pub(crate) struct Bindings<'a> {
-    inputs: Vec<Field<'a>>,
-    outputs: Vec<Field<'a>>,
 }
 
 impl Function {
@@ -74,58 +70,6 @@ fn is_disabled(name: &str, root: &Field<'_>, settings: &Settings) -> Result<bool
         return Ok(true);
     }
     root.find(&["disabled"])?.map_or(Ok(false), |field| field.flag())
-}
-
-impl<'a> Bindings<'a> {
-    fn read(root: &Field<'a>) -> Result<Bindings<'a>, HostError> {
-        let mut bindings = Bindings { inputs: Vec::new(), outputs: Vec::new() };
-        for binding in root.require(&["bindings"])?.items()? {
-            refuse_unknown(&binding)?;
-            binding.require(&["name"])?.text()?;
-            let direction = binding.require(&["direction"])?;
-            match direction.text()?.to_ascii_lowercase().as_str() {
-                "in" => bindings.inputs.push(binding),
-                "out" => bindings.outputs.push(binding),
-                _ => return Err(direction.must_be("in or out")),
-            }
-        }
-        Ok(bindings)
-    }
-
-    fn trigger(&self, root: &Field<'a>) -> Result<&Field<'a>, HostError> {
-        match self.inputs.as_slice() {
-            [only] => Ok(only),
-            [] => Err(root.complain("bindings holds no trigger")),
-            _ => Err(root.complain("bindings holds more than one trigger")),
-        }
-    }
-
-    fn http_output(&self) -> Result<Option<String>, HostError> {
-        self.outputs.first().map(text_of("name")).transpose()
-    }
-}
-
-/// The binding types this stand-in has, each with the only direction it can have.
-fn refuse_unknown(binding: &Field<'_>) -> Result<(), HostError> {
-    let field = binding.require(&["type"])?;
-    let expected = match kind_of(binding)?.as_str() {
-        "eventhubtrigger" | "httptrigger" => "in",
-        "http" => "out",
-        _ => return Err(field.unsupported_binding(field.text()?)),
-    };
-    let direction = binding.require(&["direction"])?;
-    if direction.text()?.eq_ignore_ascii_case(expected) {
-        return Ok(());
-    }
-    Err(direction.must_be(&format!("{expected} for {}", field.text()?)))
-}
-
-fn kind_of(binding: &Field<'_>) -> Result<String, HostError> {
-    Ok(binding.require(&["type"])?.text()?.to_ascii_lowercase())
-}
-
-fn text_of(key: &str) -> impl Fn(&Field<'_>) -> Result<String, HostError> {
-    move |field| Ok(field.require(&[key])?.text()?.to_owned())
 }
 
 #[cfg(test)]

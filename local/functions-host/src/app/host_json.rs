@@ -13,7 +13,7 @@ pub(crate) struct HostJson {
     pub(crate) description: Description,
     pub(crate) forwarding: Forwarding,
     pub(crate) initialization_timeout: Duration,
-    /// `None` = unlimited.
+    /// `None` means unlimited.
     pub(crate) function_timeout: Option<Duration>,
     pub(crate) event_hubs: EventHubOptions,
     pub(crate) route_prefix: String,
@@ -50,7 +50,7 @@ pub(crate) struct EventHubOptions {
     pub(crate) start: StartPosition,
 }
 
-/// `initialOffsetOptions`: where a partition without a checkpoint is begun.
+/// `initialOffsetOptions`: where reading starts in a partition without a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StartPosition {
     FirstEvent,
@@ -114,7 +114,8 @@ fn parse_arguments(field: &Field<'_>) -> Result<Vec<String>, HostError> {
     list.ok_or_else(|| field.must_be("an array of texts"))
 }
 
-/// Absent: 30 minutes, the default of every plan but Consumption; "-1": unlimited; one second at least.
+/// An absent value means 30 minutes, the default of every plan but Consumption, and "-1" means unlimited. The
+/// shortest is one second.
 fn parse_function_timeout(root: &Field<'_>) -> Result<Option<Duration>, HostError> {
     let Some(field) = root.find(&["functionTimeout"])? else {
         return Ok(Some(Duration::from_secs(1_800)));

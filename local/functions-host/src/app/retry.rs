@@ -1,4 +1,4 @@
-//! Retry policies: how often and after which pause a failed execution is repeated.
+//! Retry policies: how often a failed execution is repeated, and after which pauses.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ enum Pause {
 }
 
 impl RetryPolicy {
-    /// Reads the section `field` stands on; `maxRetryCount` -1 repeats for ever.
+    /// Reads the section at `field`. With a `maxRetryCount` of -1 retries never end.
     pub(crate) fn parse(field: &Field<'_>) -> Result<RetryPolicy, HostError> {
         let strategy = field.require(&["strategy"])?;
         let pause = match strategy.text()?.to_ascii_lowercase().as_str() {
@@ -33,10 +33,9 @@ impl RetryPolicy {
             "exponentialbackoff" => Self::parse_exponential(field)?,
             _ => return Err(strategy.must_be("fixedDelay or exponentialBackoff")),
         };
-        let limit = match field.require(&["maxRetryCount"])?.whole_number(-1..=i64::from(i32::MAX))? {
-            -1 => Limit::Forever,
-            times => Limit::Times(u32::try_from(times).expect("the range was checked above")),
-        };
+        let count = field.require(&["maxRetryCount"])?.whole_number(-1..=i64::from(i32::MAX))?;
+        // Within the range only -1 is no u32.
+        let limit = u32::try_from(count).map_or(Limit::Forever, Limit::Times);
         Ok(RetryPolicy { limit, pause })
     }
 
@@ -53,8 +52,8 @@ impl RetryPolicy {
     /// The pause before retry number `retry` (from 1), or `None` when no more are allowed.
     ///
     /// `jitter` is drawn evenly from 0 to 1. The exponential pause is that of the WebJobs SDK's
-    /// `RandomizedExponentialBackoffStrategy`: the minimum first, then the minimum plus its doubling
-    /// increments, each varied by a fifth either way, until the maximum.
+    /// `RandomizedExponentialBackoffStrategy`: first the minimum, then the minimum plus an increment that doubles
+    /// each time and varies by up to a fifth, until the maximum.
     pub(crate) fn pause_before(&self, retry: u32, jitter: f64) -> Option<Duration> {
         if matches!(self.limit, Limit::Times(times) if retry > times) {
             return None;
@@ -70,7 +69,7 @@ impl RetryPolicy {
         })
     }
 
-    /// `MaxRetryCount` as the handler is told.
+    /// `MaxRetryCount` as the handler gets it.
     pub(crate) fn max_retry_count(&self) -> i64 {
         match self.limit {
             Limit::Forever => -1,

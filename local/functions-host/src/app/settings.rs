@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// (Microsoft docs, "host.json reference", section on overriding values).
 const OVERRIDE_PREFIX: &str = "AzureFunctionsJobHost__";
 
-/// The settings of the app. Names match exactly first, then in any case.
+/// The settings of the app. A name that matches exactly wins over one that differs in case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings(BTreeMap<String, String>);
 
@@ -27,12 +27,12 @@ impl Settings {
         self.0.get(name).or_else(in_any_case).map(String::as_str)
     }
 
-    /// Replaces every `%NAME%`; the error is the first name that has no value.
+    /// Replaces every `%NAME%`. The error is the first name without a value.
     pub(crate) fn expand(&self, text: &str) -> Result<String, String> {
         self.replace(text, |name| Err(name.to_owned()))
     }
 
-    /// As [`Settings::expand`], where unset names vanish: the rule for the executable and its arguments.
+    /// As [`Settings::expand`], but unset names become empty: the rule for the executable and its arguments.
     pub(crate) fn expand_or_drop(&self, text: &str) -> String {
         self.replace(text, |_| Ok(String::new())).unwrap_or_default()
     }
@@ -55,7 +55,7 @@ impl Settings {
         Ok(result)
     }
 
-    /// Lays the `AzureFunctionsJobHost__…` settings over a parsed `host.json`.
+    /// Applies the `AzureFunctionsJobHost__…` settings to a parsed `host.json`.
     pub(crate) fn override_host_json(&self, host_json: &mut Value) {
         for (name, value) in &self.0 {
             let prefix = name.get(..OVERRIDE_PREFIX.len());

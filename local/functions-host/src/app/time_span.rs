@@ -1,8 +1,8 @@
-//! .NET time spans as the JSON files spell them: `[d.]hh:mm[:ss[.fffffff]]` or whole days.
+//! .NET time spans as they are written in the JSON files: `[d.]hh:mm[:ss[.fffffff]]` or whole days.
 
 use std::time::Duration;
 
-/// Parses a time span that is not negative; `None` when the text is none.
+/// Parses a time span that is not negative; `None` for any other text.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
     if !text.contains(':') {

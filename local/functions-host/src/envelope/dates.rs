@@ -1,13 +1,13 @@
-//! Dates as .NET and Json.NET write them: fraction zeros cut, kind shown or lost.
+//! Dates as .NET and Json.NET write them: without trailing zeros in the fraction, with or without the time zone.
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
-/// UTC that says so: `2024-11-21T00:57:11.12Z`.
+/// UTC with its `Z`: `2024-11-21T00:57:11.12Z`.
 pub(crate) fn utc(time: Timestamp) -> String {
     format!("{}Z", unspecified(time))
 }
 
-/// UTC that does not say so, as a `DateTime` of unspecified kind: `2024-11-21T00:57:11.12`.
+/// UTC without a time zone, as a `DateTime` of unspecified kind: `2024-11-21T00:57:11.12`.
 pub(crate) fn unspecified(time: Timestamp) -> String {
     iso(Offset::UTC.to_datetime(time))
 }
@@ -17,7 +17,7 @@ pub(crate) fn with_offset(time: Timestamp) -> String {
     format!("{}+00:00", unspecified(time))
 }
 
-/// A `DateTime` that went through text: whole seconds, no kind.
+/// A `DateTime` that was converted to text and back: whole seconds, no time zone.
 pub(crate) fn whole_seconds(time: Timestamp) -> String {
     Offset::UTC.to_datetime(time).strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
@@ -33,11 +33,10 @@ fn iso(date: DateTime) -> String {
     }
 }
 
-/// A text that Json.NET takes for a date: `yyyy-MM-ddTHH:mm:ss`, up to seven fraction digits, `Z` or an
-/// offset.
+/// A text that Json.NET parses as a date: `yyyy-MM-ddTHH:mm:ss`, up to seven fraction digits, `Z` or an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DotnetDate {
-    /// In UTC when an offset was given: hosts in Azure run in UTC.
+    /// In UTC if the text had an offset, because hosts in Azure run in UTC.
     date: DateTime,
     kind: Kind,
 }
@@ -64,7 +63,7 @@ impl DotnetDate {
         Some(DotnetDate { date, kind })
     }
 
-    /// As Json.NET writes it back.
+    /// The date as Json.NET writes it.
     pub(crate) fn iso(self) -> String {
         let zone = match self.kind {
             Kind::Unspecified => "",

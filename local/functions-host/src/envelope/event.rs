@@ -4,10 +4,11 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 
-use super::{
-    Envelope, Members, Omissions, RetryContext, Stamp, apply_body_members, dates, encode, json::Json,
+use super::{Envelope, Members, RetryContext, Stamp, apply_body_members, dates, encode, json::Json};
+use crate::{
+    app::function::event_hub::{EventHubTrigger, Shape},
+    faults::Omissions,
 };
-use crate::app::function::event_hub::{EventHubTrigger, Shape};
 
 /// One event as the hub holds it.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ pub(crate) struct Event {
     pub(crate) system_properties: Json,
 }
 
-/// Where a batch was read. Absent from manual runs.
+/// Where a batch was read. Manual runs have none.
 #[derive(Clone, Debug)]
 pub(crate) struct PartitionContext {
     pub(crate) namespace: String,
@@ -31,14 +32,14 @@ pub(crate) struct PartitionContext {
     pub(crate) partition: String,
 }
 
-/// A non-empty run of events of one partition; exactly one event when the trigger's cardinality is one.
+/// Consecutive events of one partition, at least one. Exactly one when the trigger's cardinality is one.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     pub(crate) events: Vec<Event>,
     pub(crate) context: Option<PartitionContext>,
 }
 
-/// Builds the envelope. The error says why the bodies cannot be bound: the batch then fails before the
+/// Builds the envelope. The error says why the bodies cannot be bound; the batch then fails without reaching the
 /// handler.
 pub(crate) fn envelope(
     function: &str,
@@ -77,7 +78,7 @@ fn encode_bodies(shape: Shape, events: &[Event]) -> Result<Json, String> {
     };
     let first = || events.first().ok_or_else(|| "the batch is empty".to_owned());
     Ok(match shape {
-        // Bytes are the one value that is not wrapped into JSON text.
+        // Bytes are the only value that is not encoded as JSON text.
         Shape::OneBinary => base64(first()?),
         Shape::OneText => encode(text(first()?)),
         Shape::ManyBinaries => encode(Json::Array(events.iter().map(base64).collect())),
@@ -142,7 +143,7 @@ impl Event {
         })
     }
 
-    /// Geo-replicated namespaces have offsets that are not numbers; -1 stands for those.
+    /// Geo-replicated namespaces have offsets that are not numbers; the extension writes -1 for those.
     fn numeric_offset(&self) -> i64 {
         self.offset.parse().unwrap_or(-1)
     }
@@ -177,7 +178,7 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invoke::Guid;
+    use crate::guid::Guid;
 
     const EXAMPLE: &[u8] = br#"{"temp":21.50,"ts":"2024-11-21T00:57:11.120Z"}"#;
     const NOT_JSON: &[u8] = b"\xff\x00not json";

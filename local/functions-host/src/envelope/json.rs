@@ -2,16 +2,13 @@
 //!
 //! `serde_json::Value` sorts members, so it could not reproduce the host's bytes.
 
-use std::{
-    collections::HashMap,
-    fmt::{self, Write},
-};
+use std::{collections::HashMap, fmt};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::dates;
 
-/// A JSON value that keeps the order of its members; of repeated names the last value counts.
+/// A JSON value that keeps the order of its members; for repeated names the last value counts.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
     Null,
@@ -23,7 +20,7 @@ pub(crate) enum Json {
     Object(Vec<(String, Json)>),
 }
 
-/// Json.NET 13 refuses deeper documents by default.
+/// The deepest document that Json.NET 13 accepts by default.
 const MAX_DEPTH: usize = 64;
 
 impl Json {
@@ -35,8 +32,8 @@ impl Json {
         Json::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
-    /// Parses a body the way the host's binding does: dates in texts are recognised and spelled anew.
-    /// The error says where the text stops being JSON, and nothing of its content.
+    /// Parses a body as the host's binding does, which recognises dates in texts and reformats them. The error says
+    /// where the text is not JSON, without any of its content.
     pub(crate) fn parse_body(text: &str) -> Result<Json, String> {
         if text.trim().is_empty() {
             return Ok(Json::Null);
@@ -100,7 +97,7 @@ impl Json {
         match self {
             Json::Null => out.push_str("null"),
             Json::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
-            Json::Integer(number) => write!(out, "{number}").expect("a string takes any text"),
+            Json::Integer(number) => out.push_str(&number.to_string()),
             Json::Float(number) => write_float(*number, out),
             Json::Text(text) => write_text(text, out),
             Json::Array(items) => write_list(out, ['[', ']'], layout, items, |item, out, layout| {
@@ -162,8 +159,7 @@ fn write_list<T>(
 
 /// Json.NET's default escapes: control characters, quote, backslash and the three line ends beyond ASCII.
 ///
-/// Whole batches of megabytes pass through here twice, so plain runs are found byte by byte and copied as
-/// one.
+/// Batches of megabytes are escaped twice, so plain runs are found byte by byte and copied at once.
 fn write_text(text: &str, out: &mut String) {
     out.push('"');
     let bytes = text.as_bytes();
@@ -172,7 +168,7 @@ fn write_text(text: &str, out: &mut String) {
         if !MAY_NEED_ESCAPE[usize::from(*byte)] {
             continue;
         }
-        let character = text[index..].chars().next().expect("a first byte of a character is not its end");
+        let Some(character) = text[index..].chars().next() else { break };
         if needs_escape(character) {
             out.push_str(&text[written..index]);
             write_escape(character, out);
@@ -183,7 +179,7 @@ fn write_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// First bytes of the characters that [`needs_escape`]; none of them continues another character.
+/// First bytes of the characters that [`needs_escape`]; none of them occurs inside another character.
 const MAY_NEED_ESCAPE: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -211,11 +207,11 @@ fn write_escape(character: char, out: &mut String) {
         '\t' => out.push_str("\\t"),
         '\x08' => out.push_str("\\b"),
         '\x0c' => out.push_str("\\f"),
-        other => write!(out, "\\u{:04x}", u32::from(other)).expect("a string takes any text"),
+        other => out.push_str(&format!("\\u{:04x}", u32::from(other))),
     }
 }
 
-/// A float in JSON always shows that it is one: `22.0`.
+/// A float always has a decimal point or an exponent: `22.0`.
 fn write_float(number: f64, out: &mut String) {
     let text = dotnet_float(number);
     out.push_str(&text);

@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{Envelope, Members, RetryContext, Stamp, apply_body_members, encode, json::Json};
 use crate::{app::function::http::HttpTrigger, http::query::Query};
 
-/// A client's call, as far as the handler is told about it.
+/// The parts of a client's call that the handler gets.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) method: &'a Method,
@@ -94,7 +94,7 @@ impl Call<'_> {
         self.headers.keys().map(joined).collect()
     }
 
-    /// Text as it is; base64 for the two types the host takes for bytes.
+    /// Text as it is; base64 for the two media types that the host treats as bytes.
     fn body_text(&self) -> String {
         let content_type =
             self.headers.get("content-type").map(text_of).unwrap_or_default().to_ascii_lowercase();
@@ -109,7 +109,7 @@ fn text_of(value: &axum::http::HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
-/// The server of the real host spells the headers it knows in title case and leaves others as sent.
+/// The server of the real host writes the headers it knows in title case, and others as they were sent.
 fn kestrel_spelling(name: &str) -> String {
     if name.starts_with("x-") || matches!(name, "traceparent" | "tracestate" | "baggage") {
         return name.to_owned();
@@ -120,7 +120,7 @@ fn kestrel_spelling(name: &str) -> String {
     parts.join("-")
 }
 
-/// The identity of a caller who did not sign in.
+/// The identity of an anonymous caller.
 fn nobody() -> Json {
     Json::object([
         ("AuthenticationType", Json::Null),
@@ -142,8 +142,8 @@ mod tests {
     use super::*;
     use crate::{
         app::function::http::{AuthLevel, Delivery},
+        guid::Guid,
         http::template::Template,
-        invoke::Guid,
     };
 
     #[test]

@@ -1,7 +1,7 @@
-//! Checkpoints: which sequence number of a partition is read next, in memory and, if wanted, in files.
+//! Checkpoints: which sequence number of a partition is read next, in memory and optionally in files.
 //!
-//! One small file per hub, consumer group and partition, replaced as a whole. It is not forced to the disk:
-//! after a power cut events come again, which at-least-once delivery allows.
+//! Each hub, consumer group and partition has a small file, which is replaced as a whole. It is not synchronised:
+//! after a loss of power some events are delivered again, which at-least-once delivery allows.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ pub(crate) struct Checkpoints {
     positions: Mutex<BTreeMap<CheckpointKey, u64>>,
 }
 
-/// Everything that could mean something else in a file name; a lone dot cannot remain.
+/// Characters that are escaped in file names. Dots are among them, so that no name is `.` or `..`.
 const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'$').remove(b'-').remove(b'_');
 
 impl Checkpoints {

@@ -1,4 +1,4 @@
-//! The reader of one partition for one function: fetch, deliver, move on, one batch at a time.
+//! The reader of one partition for one function: fetches a batch, delivers it, and moves on, one batch at a time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,17 +8,17 @@ use tokio::{
 };
 
 use super::{
-    EventFunction, SOURCE_PAUSE,
     checkpoints::CheckpointKey,
-    source::{Page, Topology},
+    function::{EventFunction, SOURCE_PAUSE},
+    source::{EventPage, Topology},
 };
 use crate::{
     app::host_json::StartPosition,
     envelope::event::{Batch, Event, PartitionContext},
-    faults::{Admission, Times},
+    faults::{Admission, Deliveries},
 };
 
-/// How long one read waits for something new.
+/// How long one read waits for new events.
 const READ_WAIT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Partition {
@@ -50,7 +50,7 @@ impl Partition {
         }
     }
 
-    /// Runs until the handler is gone for good or the task is dropped.
+    /// Runs until the handler has ended for good or the task is dropped.
     pub(crate) async fn run(mut self) {
         self.start().await;
         while !self.function.invoker.handler.has_ended() {
@@ -99,10 +99,10 @@ impl Partition {
         }
     }
 
-    /// Waits for events and for the permission to deliver them.
+    /// Waits for events, and until the faults allow their delivery.
     async fn next_batch(&mut self) -> Batch {
         loop {
-            // Watched from before the look at the plan, so that no change falls in between.
+            // Subscribed before the faults are read, so that no change is missed in between.
             let changes = self.function.faults.changes();
             if let Some(position) = self.function.faults.redelivery(&self.key.partition) {
                 self.move_to(position);
@@ -119,8 +119,8 @@ impl Partition {
         }
     }
 
-    /// Reads until the batch is big enough or its first event has waited long enough. Comes back with nothing
-    /// when there is nothing, or when a fault may have changed what is wanted.
+    /// Reads until the batch is big enough or its first event has waited long enough. Returns no events when there
+    /// are none, or when the faults have changed.
     async fn fetch(&mut self, mut changes: watch::Receiver<()>) -> Vec<Event> {
         let (limit, wanted) = (self.batch_limit(), self.function.options.min_batch.min(self.batch_limit()));
         let mut events: Vec<Event> = Vec::new();
@@ -146,8 +146,8 @@ impl Partition {
         }
     }
 
-    /// Reads a page, however long the source does not answer.
-    async fn read(&mut self, from: u64, max: usize, wait: Duration) -> Page {
+    /// Reads a page. Retries until the source answers.
+    async fn read(&mut self, from: u64, max: usize, wait: Duration) -> EventPage {
         loop {
             match self.function.source.read(&self.key.partition, from, max, wait).await {
                 Ok(page) => {
@@ -167,25 +167,25 @@ impl Partition {
     }
 
     async fn deliver(&self, batch: &Batch) {
-        let plan = self.function.faults.plan_batch();
-        sleep(plan.delay).await;
-        // Failures are logged and counted where they happen; the checkpoint moves on all the same.
-        match plan.times {
-            Times::Once => drop(self.function.deliver(batch, plan.kill).await),
-            Times::Twice => {
-                drop(self.function.deliver(batch, plan.kill).await);
+        let faults = self.function.faults.next_batch_faults();
+        sleep(faults.delay).await;
+        // Failures are logged and counted where they happen. The checkpoint moves on even so.
+        match faults.deliveries {
+            Deliveries::Once => drop(self.function.deliver(batch, faults.kill).await),
+            Deliveries::Twice => {
+                drop(self.function.deliver(batch, faults.kill).await);
                 drop(self.function.deliver(batch, None).await);
             }
-            Times::TwiceAtOnce => {
+            Deliveries::TwiceAtOnce => {
                 drop(tokio::join!(
-                    self.function.deliver(batch, plan.kill),
+                    self.function.deliver(batch, faults.kill),
                     self.function.deliver(batch, None)
                 ));
             }
         }
     }
 
-    /// Moves past a batch, well or badly ended, unless the host is stopping.
+    /// Moves past a batch, delivered or failed, unless the host is stopping.
     async fn finish(&mut self, batch: &Batch) {
         if self.function.invoker.handler.has_ended() {
             return;

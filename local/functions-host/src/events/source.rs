@@ -20,7 +20,7 @@ pub(crate) struct Source {
     entity: String,
 }
 
-/// The answer to the question for partitions.
+/// The partitions of an event hub.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Topology {
     pub(crate) namespace: String,
@@ -28,9 +28,9 @@ pub(crate) struct Topology {
     pub(crate) partitions: Vec<String>,
 }
 
-/// Events from the wanted sequence number on, and the highest one the partition holds.
+/// Events from a sequence number on, and the highest sequence number in the partition.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub(crate) struct EventPage {
     pub(crate) events: Vec<Event>,
     pub(crate) last: Option<u64>,
 }
@@ -68,7 +68,7 @@ impl Source {
         from: u64,
         max: usize,
         wait: Duration,
-    ) -> Result<Page, String> {
+    ) -> Result<EventPage, String> {
         let partition = utf8_percent_encode(partition, NON_ALPHANUMERIC);
         let path = format!(
             "/$events/{}/partitions/{partition}?from={from}&max={max}&wait={}",
@@ -77,7 +77,7 @@ impl Source {
         );
         let page: WirePage = self.get(&path).await?;
         let events = page.events.into_iter().map(WireEvent::decode).collect::<Result<_, _>>()?;
-        Ok(Page { events, last: page.last })
+        Ok(EventPage { events, last: page.last })
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {
@@ -113,8 +113,8 @@ impl WireEvent {
     }
 }
 
-impl Page {
-    /// The partition holds less than was already read: the hub was started anew without its data.
+impl EventPage {
+    /// Whether the partition holds less than was read already, because the hub was restarted without its data.
     pub(crate) fn is_behind(&self, position: u64) -> bool {
         self.last.map_or(0, |last| last + 1) < position
     }

@@ -12,11 +12,11 @@ use super::{port::ReservedPort, process::Process};
 use crate::{
     HostError,
     app::{host_json::Description, settings::Settings},
-    invoke::Guid,
+    guid::Guid,
     log::LogSink,
 };
 
-/// A resolved command. The port is chosen once, so that a restarted handler gets the same one.
+/// The resolved command of the handler. The port is chosen once, so that a restarted handler gets the same one.
 pub(crate) struct Launch {
     executable: PathBuf,
     arguments: Vec<String>,
@@ -62,7 +62,7 @@ impl Launch {
     pub(crate) fn start(&self, log: &LogSink) -> Result<Process, HostError> {
         let mut command = Command::new(&self.executable);
         command.args(&self.arguments).current_dir(&self.folder);
-        // The whole environment of this process is inherited; these come on top.
+        // The handler inherits the environment of this process; these variables are added.
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Process::spawn(command, log).map_err(|error| HostError::Launch {
             executable: self.executable.display().to_string(),
@@ -89,7 +89,7 @@ impl Launch {
     }
 }
 
-/// A relative path is taken from `folder` only if a file exists there; otherwise it stays a bare command.
+/// A relative path is resolved in `folder` only if a file exists there; otherwise it is a command on PATH.
 fn if_present(folder: &Path, path: &str) -> PathBuf {
     let joined = folder.join(path);
     if joined.is_file() { joined } else { PathBuf::from(path) }

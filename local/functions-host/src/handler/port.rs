@@ -5,21 +5,21 @@ use std::{
     net::{Ipv4Addr, TcpListener, UdpSocket},
 };
 
-/// A TCP port of 127.0.0.1 that no other host of this machine hands to its handler.
+/// A TCP port of 127.0.0.1 that no other stand-in on this machine gives to its handler.
 ///
-/// Between the choice and the moment when the handler listens, and again at every restart, the port is free for
-/// anyone. The UDP port of the same number is held as a token that other hosts see; it ends with this process.
+/// Between the choice and the moment when the handler listens, and again at every restart, any process can take the
+/// port. The UDP port of the same number is bound as a mark that other stand-ins see; it ends with this process.
 pub(crate) struct ReservedPort {
     number: u16,
     _token: UdpSocket,
 }
 
-/// Below the range that systems hand out for outgoing connections (Linux: from 32768). The real host lets the
-/// system choose; but while the handler restarts, that port could become the local end of another connection,
-/// even of the readiness probe itself.
+/// Below the range that systems use for outgoing connections (from 32768 on Linux). The real host lets the system
+/// choose; but while the handler restarts, that port could become the local end of another connection, even of the
+/// readiness probe itself.
 const RANGE: std::ops::Range<u16> = 20_000..32_768;
 
-/// With half of the range taken, all of these fail once in 2^64 times.
+/// If half of the range is taken, the chance that all of these fail is 2^-64.
 const TRIES: usize = 64;
 
 impl ReservedPort {

@@ -1,4 +1,4 @@
-//! One incarnation of the handler: a child process, its output lines and its end.
+//! One handler process: its output lines and its end.
 
 use std::{
     collections::VecDeque,
@@ -33,10 +33,10 @@ pub(crate) struct Process {
 /// How many stderr lines the host attaches to an abnormal exit.
 const KEPT_ERRORS: usize = 3;
 
-/// A grandchild can hold stderr open after the child's end; its lines are not waited for longer than this.
+/// A grandchild can hold stderr open after the child's end; the host waits this long for its lines.
 const STDERR_WAIT: Duration = Duration::from_millis(500);
 
-/// Lines that start so go to the host's own log (azure-functions-host, `WorkerProcessUtilities`).
+/// Lines with this prefix go to the host's own log (azure-functions-host, `WorkerProcessUtilities`).
 const SYSTEM_LINE: &str = "LanguageWorkerConsoleLog";
 
 impl Process {
@@ -44,8 +44,9 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let last_errors = Arc::new(Mutex::new(VecDeque::new()));
-        let stdout = child.stdout.take().expect("stdout is piped");
-        let stderr = child.stderr.take().expect("stderr is piped");
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(io::Error::other("its output is not piped"));
+        };
         let out = log.clone();
         tokio::spawn(each_line(stdout, move |line| match line.strip_prefix(SYSTEM_LINE) {
             Some(rest) => out.info("worker", rest),
@@ -66,12 +67,12 @@ impl Process {
         self.child().id()
     }
 
-    /// SIGKILL; nothing happens when the process has already ended.
+    /// Kills the process with SIGKILL; does nothing when it has ended already.
     pub(crate) fn kill(&self) {
         drop(self.child().start_kill());
     }
 
-    /// SIGKILL that does not count as the handler's error.
+    /// Kills the process with SIGKILL, without counting this as an error of the handler.
     pub(crate) fn kill_uncounted(&self) {
         self.uncounted.store(true, Ordering::Relaxed);
         self.kill();
@@ -81,9 +82,9 @@ impl Process {
         self.uncounted.load(Ordering::Relaxed)
     }
 
-    /// Waits for the end, reaps the process and collects its last errors. For one waiter at a time.
+    /// Waits for the end of the process, reaps it and collects its last errors. Only one task may wait at a time.
     pub(crate) async fn ended(&self) -> io::Result<ExitStatus> {
-        // A fresh wait per poll keeps the lock short; waiting has no state of its own.
+        // Each poll starts a new wait, which holds the lock only briefly. A wait has no state to lose.
         let status = poll_fn(|context| {
             let mut child = self.child();
             let wait = pin!(child.wait());

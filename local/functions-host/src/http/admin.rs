@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{Site, status, text};
 use crate::wire::is_loopback;
 
-/// A run takes one event; IoT Hub messages are at most 256 KB.
+/// The largest body of a run, which is one event: IoT Hub messages are at most 256 KB.
 const INPUT_LIMIT: usize = 1024 * 1024;
 
 impl Site {
@@ -33,21 +33,21 @@ impl Site {
             return response;
         };
         let function = Arc::clone(function);
-        // The run ends with the handler at the latest; its outcome is in the log.
+        // The run ends with the handler at the latest; its result is logged.
         tokio::spawn(async move { drop(function.run_manually(input).await) });
         status(StatusCode::ACCEPTED)
     }
 }
 
-/// There is no master key here. A page of another site cannot get past this: its browser asks first before it
-/// sends JSON, and a name that merely resolves to this machine shows in `Host`.
+/// The host has no master key. A page of another site cannot pass this check: its browser sends a preflight before
+/// JSON, and a name that only resolves to this machine is seen in `Host`.
 fn comes_from_this_machine(request: &Request) -> bool {
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let host: Result<Authority, _> = text(header::HOST).parse();
     text(header::CONTENT_TYPE).starts_with("application/json") && host.is_ok_and(|host| is_loopback(&host))
 }
 
-/// The event's body: a text as it is, anything else as JSON.
+/// The body of the event: a text as it is, anything else as JSON.
 async fn read_input(request: Request) -> Option<Vec<u8>> {
     let body = to_bytes(request.into_body(), INPUT_LIMIT).await.ok()?;
     let value: Value = serde_json::from_slice(&body).ok()?;

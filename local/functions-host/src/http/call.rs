@@ -15,13 +15,15 @@ use super::{HttpFunction, Site, output, query::Query, status, template::Paramete
 use crate::{
     app::function::http::{AuthLevel, Delivery},
     envelope::{Stamp, request},
-    invoke::{Failure, Guid, attempts::Attempts, request::append_invocation_headers},
+    failure::Failure,
+    guid::Guid,
+    invoke::{attempts::Attempts, request::append_invocation_headers},
 };
 
 /// The real host's default limit for a request body.
 const BODY_LIMIT: usize = 104_857_600;
 
-/// Headers about one connection or one transfer: the next hop gets its own.
+/// Headers of one connection or one transfer, which are not forwarded.
 const HOP_HEADERS: [HeaderName; 7] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
@@ -32,7 +34,7 @@ const HOP_HEADERS: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-/// Headers that .NET counts to the content; only type and length of those are forwarded.
+/// Headers that belong to the content in .NET, of which only type and length are forwarded.
 const DROPPED_CONTENT_HEADERS: [HeaderName; 9] = [
     header::ALLOW,
     header::CONTENT_DISPOSITION,
@@ -45,12 +47,12 @@ const DROPPED_CONTENT_HEADERS: [HeaderName; 9] = [
     HeaderName::from_static("content-md5"),
 ];
 
-/// A call that was read whole.
+/// A call with its whole body.
 struct Received {
     parts: Parts,
     query: Query,
     parameters: Parameters,
-    /// Empty for chunked uploads, which the real host loses too.
+    /// Empty for chunked uploads, which the real host loses as well.
     body: Bytes,
 }
 
@@ -182,7 +184,7 @@ fn joined(headers: &HeaderMap) -> HeaderMap {
     lines
 }
 
-/// The handler's answer as it is, errors included.
+/// The handler's response as it is, errors included.
 fn pass_on(method: &Method, parts: response::Parts, body: Bytes) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = parts.status;
@@ -190,7 +192,7 @@ fn pass_on(method: &Method, parts: response::Parts, body: Bytes) -> Response<Bod
     for name in &HOP_HEADERS {
         response.headers_mut().remove(name);
     }
-    // Only the answer to HEAD speaks of a length that is not its own.
+    // Only a response to HEAD has a length that is not its own.
     if *method != Method::HEAD {
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }

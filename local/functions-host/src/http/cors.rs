@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{HostError, app::fields::Field};
 
-/// Who may call from another origin (Microsoft docs, "local.settings.json", `Host` section).
+/// Which origins may call (Microsoft docs, "local.settings.json", `Host` section).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cors {
     origins: Vec<String>,
@@ -38,7 +38,7 @@ impl Cors {
         })
     }
 
-    /// The headers that let the page of this request read the answer; none when it may not.
+    /// The headers that allow the page of this request to read the response; none for other pages.
     pub(crate) fn grant(&self, request: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
         let Some(origin) = request.get(header::ORIGIN) else {
             return Vec::new();
@@ -54,7 +54,7 @@ impl Cors {
         grant
     }
 
-    /// The answer to a preflight: what was asked for, to those who may ask.
+    /// The response to a preflight: allows what was asked for, if the origin may call.
     pub(crate) fn grant_preflight(&self, request: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
         let mut grant = self.grant(request);
         if grant.iter().any(|(name, _)| *name == header::ACCESS_CONTROL_ALLOW_ORIGIN) {
@@ -67,7 +67,7 @@ impl Cors {
         grant
     }
 
-    /// A page on this machine may always call, with credentials: the SignalR client sends them by default.
+    /// A page on this machine may always call, and with credentials, which the SignalR client sends by default.
     fn allows(&self, origin: &str) -> Option<Credentials> {
         if is_local(origin) {
             return Some(Credentials::Allowed);

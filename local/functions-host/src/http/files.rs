@@ -8,14 +8,13 @@ use axum::{
 };
 use percent_encoding::percent_decode_str;
 
-/// A folder whose files may be read by anyone who reaches the port.
+/// A folder whose files anyone can read who can reach the port.
 #[derive(Debug)]
 pub(crate) struct Files {
     root: PathBuf,
 }
 
-/// Nothing from other sites; data from any port of this machine, because functions, SignalR and IoT Hub
-/// stand-ins each have their own.
+/// Allows nothing from other sites, and data from any port of this machine, because the stand-ins have a port each.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
      manifest-src 'self'; \
@@ -42,7 +41,7 @@ impl Files {
         Some(response)
     }
 
-    /// The real file behind a path, if it lies in the folder: links that lead out are not followed.
+    /// The file at a path. Links that lead out of the folder are not followed.
     async fn resolve(&self, path: &str) -> Option<PathBuf> {
         let root = tokio::fs::canonicalize(&self.root).await.ok()?;
         let file = tokio::fs::canonicalize(root.join(relative(path)?)).await.ok()?;
@@ -51,7 +50,7 @@ impl Files {
     }
 }
 
-/// A request path as a path below the folder; `None` for anything that tries to be more.
+/// A request path as a path below the folder; `None` for a path that leads out of it.
 fn relative(path: &str) -> Option<PathBuf> {
     let decoded = percent_decode_str(path).decode_utf8().ok()?;
     let mut relative = PathBuf::new();

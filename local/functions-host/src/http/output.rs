@@ -42,7 +42,7 @@ fn build(members: &[(String, Json)]) -> Result<Response<Body>, String> {
     Ok(response)
 }
 
-/// A number or a numeric text; anything that is no number means 200.
+/// The number, or the number in a text. Anything else means 200.
 fn status_code(value: Option<&Json>) -> Result<StatusCode, String> {
     let code = match value {
         Some(Json::Integer(code)) => u16::try_from(*code).ok(),
@@ -66,7 +66,7 @@ fn add_headers(response: &mut Response<Body>, headers: &[(String, Json)]) -> Res
         };
         let name: HeaderName = name.parse().map_err(|_| bad())?;
         let value: HeaderValue = text.parse().map_err(|_| bad())?;
-        // The server writes the length of what it sends.
+        // The server writes the length itself.
         if name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING {
             response.headers_mut().insert(name, value);
         }

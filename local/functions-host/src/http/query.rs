@@ -1,4 +1,5 @@
-//! Query strings as ASP.NET Core keeps them: repeated names, in any case, joined with a comma.
+//! Query strings as ASP.NET Core keeps them: values of repeated names are joined with a comma, and names match in any
+//! case.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -43,7 +44,7 @@ impl Query {
         &self.0
     }
 
-    /// The query as it is forwarded, encoded anew.
+    /// The query as it is forwarded, encoded again.
     pub(crate) fn encode(&self) -> String {
         let pair = |(name, value): &(String, String)| {
             format!("{}={}", utf8_percent_encode(name, ESCAPED), utf8_percent_encode(value, ESCAPED))

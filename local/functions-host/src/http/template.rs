@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A whole route, prefix included.
+/// A whole route, with its prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Segment>);
 
@@ -14,7 +14,7 @@ enum Segment {
         constraint: Option<Constraint>,
         presence: Presence,
     },
-    /// Takes every remaining segment, also none.
+    /// Matches all remaining segments, or none.
     Rest {
         name: String,
     },
@@ -83,7 +83,7 @@ impl Template {
         rest.is_empty().then_some(parameters)
     }
 
-    /// Orders templates that match the same path: the more specific one is smaller, segment by segment.
+    /// Orders templates that match the same path, segment by segment: the more specific one is smaller.
     pub(crate) fn precedence(&self) -> Vec<u8> {
         let rank = |segment: &Segment| match segment {
             Segment::Literal(_) => 1,

@@ -2,8 +2,7 @@
 
 use std::{fmt::Display, time::Duration};
 
-use super::Failure;
-use crate::{app::retry::RetryPolicy, envelope::RetryContext, status::StatusBoard};
+use crate::{app::retry::RetryPolicy, envelope::RetryContext, failure::Failure, status::StatusBoard};
 
 /// The state of one execution under an optional retry policy.
 pub(crate) struct Attempts<'a> {
@@ -17,7 +16,7 @@ impl<'a> Attempts<'a> {
         Attempts { policy, retries: 0, last_failure: None }
     }
 
-    /// What the handler is told about this attempt; nothing without a policy.
+    /// What the handler gets to know about this attempt; nothing without a policy.
     pub(crate) fn context(&self) -> Option<RetryContext> {
         self.policy.map(|policy| RetryContext {
             retry_count: self.retries,
@@ -26,7 +25,7 @@ impl<'a> Attempts<'a> {
         })
     }
 
-    /// Pauses until the next attempt is due, or gives the failure back when there is none.
+    /// Pauses until the next attempt is due. Returns the failure when there is none.
     pub(crate) async fn pause_after(
         &mut self,
         failure: Failure,

@@ -1,12 +1,11 @@
-//! What the host makes of a handler's reply in default mode
-//! (azure-functions-host, `DefaultHttpWorkerService`, `HttpScriptInvocationResult`).
+//! Judges a handler's reply in default mode (azure-functions-host, `DefaultHttpWorkerService`,
+//! `HttpScriptInvocationResult`).
 
 use axum::http::{HeaderValue, StatusCode};
 
-use super::Failure;
-use crate::envelope::json::Json;
+use crate::{envelope::json::Json, failure::Failure};
 
-/// A reply that was understood.
+/// A reply in the expected form.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Reply {
     pub(crate) outputs: Vec<(String, Json)>,
@@ -14,12 +13,12 @@ pub(crate) struct Reply {
     pub(crate) return_value: Json,
 }
 
-/// What follows from a reply.
+/// The result of a reply.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
     Success(Reply),
     Failed(Failure),
-    /// A 2xx reply without a value: the host waits for ever, or until the time-out.
+    /// A 2xx reply without a value: the host waits for ever, or until the time-out ends it.
     NeverCompletes,
 }
 

@@ -9,8 +9,7 @@ use axum::{
 use futures_util::stream;
 use tokio::sync::Notify;
 
-use super::Guid;
-use crate::handler::Line;
+use crate::{guid::Guid, handler::HandlerConnection};
 
 /// The version this stand-in imitates.
 const HOST_VERSION: &str = "4.1037.0.23568";
@@ -21,7 +20,7 @@ const HOST_VERSION_HEADER: HeaderName = HeaderName::from_static("x-azure-functio
 /// Size of one chunk of an envelope.
 const CHUNK: usize = 64 * 1024;
 
-/// A body of unknown length, so that it goes out chunked; `sent` is told when the last byte was taken.
+/// A body of unknown length, so that it is sent in chunks. `sent` is notified when the last byte was taken.
 pub(crate) fn chunked(mut bytes: Bytes, sent: &Arc<Notify>) -> Body {
     let sent = Arc::clone(sent);
     Body::from_stream(stream::poll_fn(move |_| {
@@ -35,7 +34,7 @@ pub(crate) fn chunked(mut bytes: Bytes, sent: &Arc<Notify>) -> Body {
 }
 
 pub(crate) fn default_mode(
-    line: &Line,
+    connection: &HandlerConnection,
     method: &Method,
     path: &str,
     invocation: Guid,
@@ -43,7 +42,7 @@ pub(crate) fn default_mode(
 ) -> Request<Body> {
     let mut request = Request::new(Body::empty());
     *request.method_mut() = method.clone();
-    *request.uri_mut() = line.uri(path);
+    *request.uri_mut() = connection.uri(path);
     append_invocation_headers(request.headers_mut(), invocation);
     if let Some(body) = body {
         let json = HeaderValue::from_static("application/json; charset=utf-8");
@@ -53,8 +52,9 @@ pub(crate) fn default_mode(
     request
 }
 
-/// Adds what every invocation carries behind what a forwarded client sent under the same names: .NET writes
-/// all values of a header into one line, products of a user agent with a space, everything else with a comma.
+/// Adds the headers of every invocation after those that a forwarded client sent under the same names. .NET writes
+/// all values of a header into one line: products of a user agent with a space between them, everything else with a
+/// comma.
 pub(crate) fn append_invocation_headers(headers: &mut HeaderMap, invocation: Guid) {
     let id =
         HeaderValue::from_str(&invocation.to_string()).expect("hex digits and dashes are a header value");
@@ -73,14 +73,14 @@ fn append(headers: &mut HeaderMap, name: HeaderName, separator: &str, value: &He
     headers.insert(name, HeaderValue::from_bytes(&line).expect("joined header values are a header value"));
 }
 
-/// Points a prepared client request at the handler; its path, query and headers stay.
-pub(crate) fn address(mut request: Request<Bytes>, line: &Line) -> Request<Bytes> {
+/// Addresses a prepared client request to the handler. Path, query and headers stay.
+pub(crate) fn address(mut request: Request<Bytes>, connection: &HandlerConnection) -> Request<Bytes> {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    *request.uri_mut() = line.uri(&path);
+    *request.uri_mut() = connection.uri(&path);
     request
 }
 
-/// The path a redirect leads to, when it stays at the handler.
+/// The path that a redirect leads to, if it stays at the handler.
 pub(crate) fn redirect(parts: &Parts, authority: &str) -> Option<String> {
     if !matches!(parts.status.as_u16(), 300..=303 | 307 | 308) {
         return None;

@@ -1,4 +1,4 @@
-//! What the handler process of a test is told to do, and the record of what it got.
+//! Tells the handler process of a test what to do, and records what it got.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch, task::AbortHandle};
 
-use crate::world::within;
+use crate::deadline::within;
 
 /// The success reply in default mode.
 pub(crate) const SUCCESS: &str = r#"{"Outputs":{},"Logs":[],"ReturnValue":null}"#;
@@ -195,7 +195,7 @@ impl Director {
         self.shared.script.send_replace(());
     }
 
-    /// How many requests lost their client before they were answered.
+    /// How many requests were abandoned by their client before they were answered.
     pub(crate) fn aborted(&self) -> usize {
         self.shared.aborted.load(Ordering::Relaxed)
     }

@@ -7,31 +7,32 @@ use fieldcast_functions_host::HostStatus;
 use serde_json::{Value, json};
 
 use crate::{
+    deadline::{PATIENCE, within},
     director::Order,
-    world::{PATIENCE, World, drained, within},
+    test_app::{TestApp, drained},
 };
 
 const MANY_BINARY: &str = include_str!("../samples/eventhub-many-binary.json");
 
 #[tokio::test]
 async fn a_batch_arrives_with_the_headers_and_the_bytes_of_the_real_host() {
-    let world = World::with_events(1, json!({})).await;
-    world.hub.push_with(
+    let test = TestApp::with_events(1, json!({})).await;
+    test.hub.push_with(
         0,
         r#"{"temp":21.50}"#,
         json!({"iothub-connection-device-id": "dev-1", "content-type": "a/é"}),
     );
-    world.hub.push_with(0, b"\xff\x00not json", json!({}));
-    let host = world.start().await;
+    test.hub.push_with(0, b"\xff\x00not json", json!({}));
+    let host = test.start().await;
     drained(&host).await;
-    let request = world.director.requests("/F").remove(0);
+    let request = test.director.requests("/F").remove(0);
     assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", "/F"));
     assert_eq!(request.header("transfer-encoding"), ["chunked"]);
     assert!(request.header("content-length").is_empty());
     assert_eq!(request.header("content-type"), ["application/json; charset=utf-8"]);
     assert_eq!(request.header("user-agent"), ["Azure-Functions-Host/4.1037.0.23568"]);
     assert_eq!(request.header("x-azure-functions-hostversion"), ["4.1037.0.23568"]);
-    let port = &world.director.starts()[0].environment["FUNCTIONS_CUSTOMHANDLER_PORT"];
+    let port = &test.director.starts()[0].environment["FUNCTIONS_CUSTOMHANDLER_PORT"];
     assert_eq!(request.header("host"), [format!("127.0.0.1:{port}")]);
     let id = request.header("x-azure-functions-invocationid")[0];
     assert!(id.len() == 36 && id == id.to_ascii_lowercase(), "{id}");
@@ -55,12 +56,12 @@ async fn a_batch_arrives_with_the_headers_and_the_bytes_of_the_real_host() {
 
 #[tokio::test]
 async fn a_batch_of_34_megabytes_arrives_whole() {
-    let world = World::with_events(1, json!({})).await;
+    let test = TestApp::with_events(1, json!({})).await;
     let body = vec![b'x'; 256 * 1024];
-    (0..100).for_each(|_| world.hub.push(0, &body));
-    let host = world.start().await;
+    (0..100).for_each(|_| test.hub.push(0, &body));
+    let host = test.start().await;
     drained(&host).await;
-    let request = world.director.requests("/F").remove(0);
+    let request = test.director.requests("/F").remove(0);
     assert!(request.body.len() > 34_000_000, "{}", request.body.len());
     let events: Vec<String> =
         serde_json::from_str(request.json()["Data"]["events"].as_str().unwrap()).unwrap();
@@ -72,13 +73,13 @@ async fn a_batch_of_34_megabytes_arrives_whole() {
 
 #[tokio::test]
 async fn a_partition_is_read_in_order_by_batches_of_the_configured_size() {
-    let mut world = World::with_events(1, json!({})).await;
-    world.host_json["extensions"] = json!({"eventHubs": {"maxEventBatchSize": 4}});
-    world.hub.push_many(0, 10);
-    let host = world.start().await;
+    let mut test = TestApp::with_events(1, json!({})).await;
+    test.host_json["extensions"] = json!({"eventHubs": {"maxEventBatchSize": 4}});
+    test.hub.push_many(0, 10);
+    let host = test.start().await;
     drained(&host).await;
     let batches: Vec<_> =
-        world.director.requests("/F").iter().map(|request| request.sequence_numbers()).collect();
+        test.director.requests("/F").iter().map(|request| request.sequence_numbers()).collect();
     assert_eq!(batches, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9]]);
     assert_eq!(host.status().partition("0").unwrap().batches, 3);
     host.stop().await;
@@ -86,49 +87,45 @@ async fn a_partition_is_read_in_order_by_batches_of_the_configured_size() {
 
 #[tokio::test]
 async fn with_cardinality_one_every_event_comes_alone() {
-    let world = World::with_events(1, json!({"cardinality": "one", "dataType": "string"})).await;
-    world.hub.push_many(0, 3);
-    let host = world.start().await;
+    let test = TestApp::with_events(1, json!({"cardinality": "one", "dataType": "string"})).await;
+    test.hub.push_many(0, 3);
+    let host = test.start().await;
     drained(&host).await;
-    let data: Vec<_> = world
-        .director
-        .requests("/F")
-        .iter()
-        .map(|request| request.json()["Data"]["events"].clone())
-        .collect();
+    let data: Vec<_> =
+        test.director.requests("/F").iter().map(|request| request.json()["Data"]["events"].clone()).collect();
     assert_eq!(data, [r#""{\"n\":0}""#, r#""{\"n\":1}""#, r#""{\"n\":2}""#]);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_small_batch_is_held_until_the_minimum_or_the_longest_wait() {
-    let mut world = World::with_events(1, json!({})).await;
-    world.host_json["extensions"] =
+    let mut test = TestApp::with_events(1, json!({})).await;
+    test.host_json["extensions"] =
         json!({"eventHubs": {"minEventBatchSize": 3, "maxEventBatchSize": 9, "maxWaitTime": "00:00:01"}});
-    let host = world.start().await;
+    let host = test.start().await;
     let begun = Instant::now();
-    world.hub.push_many(0, 2);
-    assert_eq!(world.director.received("/F", 1).await[0].sequence_numbers(), [0, 1]);
+    test.hub.push_many(0, 2);
+    assert_eq!(test.director.received("/F", 1).await[0].sequence_numbers(), [0, 1]);
     assert!(begun.elapsed() >= Duration::from_secs(1));
-    world.hub.push_many(0, 3);
-    assert_eq!(world.director.received("/F", 2).await[1].sequence_numbers(), [2, 3, 4]);
+    test.hub.push_many(0, 3);
+    assert_eq!(test.director.received("/F", 2).await[1].sequence_numbers(), [2, 3, 4]);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn partitions_are_delivered_at_the_same_time_and_one_batch_each() {
-    let mut world = World::with_events(4, json!({})).await;
-    world.host_json["extensions"] = json!({"eventHubs": {"maxEventBatchSize": 1}});
-    (0..4).for_each(|partition| world.hub.push_many(partition, 2));
-    world.director.hold("/F");
-    let host = world.start().await;
-    let requests = world.director.received("/F", 4).await;
+    let mut test = TestApp::with_events(4, json!({})).await;
+    test.host_json["extensions"] = json!({"eventHubs": {"maxEventBatchSize": 1}});
+    (0..4).for_each(|partition| test.hub.push_many(partition, 2));
+    test.director.hold("/F");
+    let host = test.start().await;
+    let requests = test.director.received("/F", 4).await;
     let mut partitions: Vec<_> = requests.iter().map(crate::director::Recorded::partition).collect();
     partitions.sort();
     assert_eq!(partitions, ["0", "1", "2", "3"]);
-    world.director.release("/F");
+    test.director.release("/F");
     drained(&host).await;
-    let requests = world.director.requests("/F");
+    let requests = test.director.requests("/F");
     let first_answers =
         requests.iter().map(|request| request.answered_before).filter(|answers| *answers == 0);
     assert_eq!((requests.len(), first_answers.count()), (8, 4), "a partition waits for its own batch");
@@ -137,14 +134,14 @@ async fn partitions_are_delivered_at_the_same_time_and_one_batch_each() {
 
 #[tokio::test]
 async fn a_retry_sends_the_same_batch_under_a_new_id_and_says_which_it_is() {
-    let world = World::new().await;
+    let test = TestApp::new().await;
     let retry = json!({"strategy": "fixedDelay", "maxRetryCount": 5, "delayInterval": "00:00:00.05"});
-    world.add_events("F", json!({}), retry);
-    world.director.order("/F", [Order::empty(500), Order::json("[]")]);
-    let host = world.start().await;
-    world.hub.push(0, "{}");
+    test.add_events("F", json!({}), retry);
+    test.director.order("/F", [Order::empty(500), Order::json("[]")]);
+    let host = test.start().await;
+    test.hub.push(0, "{}");
     drained(&host).await;
-    let requests = world.director.requests("/F");
+    let requests = test.director.requests("/F");
     let contexts: Vec<_> =
         requests.iter().map(|request| request.json()["Metadata"]["RetryContext"].clone()).collect();
     assert_eq!(requests.len(), 3);
@@ -167,12 +164,12 @@ async fn a_retry_sends_the_same_batch_under_a_new_id_and_says_which_it_is() {
 
 #[tokio::test]
 async fn without_a_policy_there_is_neither_a_retry_nor_a_retry_context() {
-    let world = World::with_events(1, json!({})).await;
-    world.director.order("/F", [Order::empty(500)]);
-    let host = world.start().await;
-    world.hub.push(0, "{}");
+    let test = TestApp::with_events(1, json!({})).await;
+    test.director.order("/F", [Order::empty(500)]);
+    let host = test.start().await;
+    test.hub.push(0, "{}");
     drained(&host).await;
-    let requests = world.director.requests("/F");
+    let requests = test.director.requests("/F");
     assert_eq!(requests.len(), 1);
     assert_eq!(requests[0].json()["Metadata"]["RetryContext"], Value::Null);
     assert_eq!(host.status().partitions[0].checkpoint, Some(1), "the events are lost");
@@ -181,78 +178,78 @@ async fn without_a_policy_there_is_neither_a_retry_nor_a_retry_context() {
 
 #[tokio::test]
 async fn retries_that_run_out_lose_the_batch_and_the_partition_goes_on() {
-    let mut world = World::new().await;
-    world.add_events("F", json!({}), Value::Null);
-    world.host_json["retry"] =
+    let mut test = TestApp::new().await;
+    test.add_events("F", json!({}), Value::Null);
+    test.host_json["retry"] =
         json!({"strategy": "fixedDelay", "maxRetryCount": 1, "delayInterval": "00:00:00"});
-    world.director.order("/F", [Order::empty(500), Order::empty(500)]);
-    let host = world.start().await;
-    world.hub.push(0, "{}");
+    test.director.order("/F", [Order::empty(500), Order::empty(500)]);
+    let host = test.start().await;
+    test.hub.push(0, "{}");
     drained(&host).await;
-    world.hub.push(0, "{}");
+    test.hub.push(0, "{}");
     drained(&host).await;
     let batches: Vec<_> =
-        world.director.requests("/F").iter().map(|request| request.sequence_numbers()).collect();
+        test.director.requests("/F").iter().map(|request| request.sequence_numbers()).collect();
     assert_eq!(batches, [vec![0], vec![0], vec![1]]);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn an_unlimited_retry_outlives_a_crash_and_blocks_only_its_partition() {
-    let world = World::with_partitions(2).await;
+    let test = TestApp::with_partitions(2).await;
     let retry = json!({
         "strategy": "exponentialBackoff", "maxRetryCount": -1,
         "minimumInterval": "00:00:00.02", "maximumInterval": "00:00:00.1"
     });
-    world.add_events("F", json!({}), retry);
-    let host = world.start().await;
+    test.add_events("F", json!({}), retry);
+    let host = test.start().await;
     host.restart_without_limit();
-    world.director.order("/F", [Order::abort(), Order::empty(503), Order::abort()]);
-    world.hub.push(0, "{}");
+    test.director.order("/F", [Order::abort(), Order::empty(503), Order::abort()]);
+    test.hub.push(0, "{}");
     drained(&host).await;
     assert_eq!(host.status().partition("0").unwrap().checkpoint, Some(1));
-    let last = world.director.requests("/F").pop().unwrap();
+    let last = test.director.requests("/F").pop().unwrap();
     assert!(last.json()["Metadata"]["RetryContext"]["RetryCount"].as_u64().unwrap() >= 3);
-    world.director.always("/F", Order::empty(500));
-    world.hub.push(0, "{}");
-    world.director.received("/F", 7).await;
+    test.director.always("/F", Order::empty(500));
+    test.hub.push(0, "{}");
+    test.director.received("/F", 7).await;
     assert_eq!(host.status().partition("0").unwrap().checkpoint, Some(1), "stuck until it succeeds");
-    world.director.always("/F", Order::success());
-    world.hub.push(1, "{}");
+    test.director.always("/F", Order::success());
+    test.hub.push(1, "{}");
     drained(&host).await;
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_poison_body_fails_the_whole_batch_before_the_handler_when_bodies_are_parsed() {
-    let world = World::with_events(1, json!({"dataType": null})).await;
-    world.hub.push(0, r#"{"a":1}"#);
-    world.hub.push(0, "\u{fffd}not json");
-    let host = world.start().await;
+    let test = TestApp::with_events(1, json!({"dataType": null})).await;
+    test.hub.push(0, r#"{"a":1}"#);
+    test.hub.push(0, "\u{fffd}not json");
+    let host = test.start().await;
     drained(&host).await;
-    assert!(world.director.requests("/F").is_empty());
+    assert!(test.director.requests("/F").is_empty());
     let status = host.status();
     assert_eq!((status.invocations, status.failures, status.partitions[0].checkpoint), (1, 1, Some(2)));
-    assert!(world.log_text().contains("the body of event 1 is not JSON at line 1"), "{}", world.log_text());
-    world.hub.push(0, r#"{"t":21.50}"#);
+    assert!(test.log_text().contains("the body of event 1 is not JSON at line 1"), "{}", test.log_text());
+    test.hub.push(0, r#"{"t":21.50}"#);
     drained(&host).await;
-    assert_eq!(world.director.requests("/F")[0].json()["Data"]["events"], r#"[{"t":21.5}]"#);
+    assert_eq!(test.director.requests("/F")[0].json()["Data"]["events"], r#"[{"t":21.5}]"#);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_restarted_host_goes_on_at_its_checkpoint() {
-    let mut world = World::with_events(2, json!({"consumerGroup": "functions"})).await;
-    world.config.data_dir = Some(world.folder("data"));
-    let host = world.start().await;
-    world.hub.push_many(1, 3);
+    let mut test = TestApp::with_events(2, json!({"consumerGroup": "functions"})).await;
+    test.config.data_dir = Some(test.folder("data"));
+    let host = test.start().await;
+    test.hub.push_many(1, 3);
     drained(&host).await;
     host.stop().await;
-    world.hub.push_many(1, 2);
-    let host = world.start().await;
+    test.hub.push_many(1, 2);
+    let host = test.start().await;
     drained(&host).await;
     let batches: Vec<_> =
-        world.director.requests("/F").iter().flat_map(|request| request.sequence_numbers()).collect();
+        test.director.requests("/F").iter().flat_map(|request| request.sequence_numbers()).collect();
     assert_eq!(batches, [0, 1, 2, 3, 4]);
     assert_eq!(host.status().partition("1").unwrap().checkpoint, Some(5));
     host.stop().await;
@@ -260,68 +257,68 @@ async fn a_restarted_host_goes_on_at_its_checkpoint() {
 
 #[tokio::test]
 async fn a_batch_in_flight_at_a_stop_is_not_checkpointed_and_comes_again() {
-    let mut world = World::with_events(1, json!({})).await;
-    world.config.data_dir = Some(world.folder("data"));
-    let host = world.start().await;
-    world.hub.push(0, "first");
+    let mut test = TestApp::with_events(1, json!({})).await;
+    test.config.data_dir = Some(test.folder("data"));
+    let host = test.start().await;
+    test.hub.push(0, "first");
     drained(&host).await;
-    world.director.hold("/F");
-    world.hub.push(0, "second");
-    world.director.received("/F", 2).await;
+    test.director.hold("/F");
+    test.hub.push(0, "second");
+    test.director.received("/F", 2).await;
     host.stop().await;
-    world.director.release("/F");
-    let host = world.start().await;
+    test.director.release("/F");
+    let host = test.start().await;
     drained(&host).await;
     let batches: Vec<_> =
-        world.director.requests("/F").iter().map(|request| request.sequence_numbers()).collect();
+        test.director.requests("/F").iter().map(|request| request.sequence_numbers()).collect();
     assert_eq!(batches, [[0], [1], [1]]);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_batch_in_flight_at_a_drop_is_not_checkpointed_and_comes_again() {
-    let mut world = World::with_events(1, json!({})).await;
-    world.config.data_dir = Some(world.folder("data"));
-    let host = world.start().await;
-    world.director.hold("/F");
-    world.hub.push(0, "only");
-    world.director.received("/F", 1).await;
+    let mut test = TestApp::with_events(1, json!({})).await;
+    test.config.data_dir = Some(test.folder("data"));
+    let host = test.start().await;
+    test.director.hold("/F");
+    test.hub.push(0, "only");
+    test.director.received("/F", 1).await;
     drop(host);
-    world.director.release("/F");
-    let host = world.start().await;
+    test.director.release("/F");
+    let host = test.start().await;
     drained(&host).await;
-    assert_eq!(world.director.requests("/F").len(), 2);
+    assert_eq!(test.director.requests("/F").len(), 2);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_host_that_gives_up_leaves_its_batch_to_the_next_one() {
-    let mut world = World::new().await;
+    let mut test = TestApp::new().await;
     let retry = json!({"strategy": "fixedDelay", "maxRetryCount": -1, "delayInterval": "00:00:00.05"});
-    world.add_events("F", json!({}), retry);
-    world.config.data_dir = Some(world.folder("data"));
-    world.director.always("/F", Order::abort());
-    world.hub.push(0, "{}");
-    let host = world.start().await;
+    test.add_events("F", json!({}), retry);
+    test.config.data_dir = Some(test.folder("data"));
+    test.director.always("/F", Order::abort());
+    test.hub.push(0, "{}");
+    let host = test.start().await;
     within("the end of the host", PATIENCE, host.stopped()).await;
     let moved = |status: &HostStatus| status.partitions[0].checkpoint.is_some();
     let waited = host.reached(Duration::from_millis(300), moved).await;
     assert!(waited.is_err(), "{waited:?}");
     drop(host);
-    world.director.always("/F", Order::success());
-    let host = world.start().await;
+    test.director.always("/F", Order::success());
+    let host = test.start().await;
     drained(&host).await;
-    assert_eq!(world.director.requests("/F").pop().unwrap().sequence_numbers(), [0]);
+    assert_eq!(test.director.requests("/F").pop().unwrap().sequence_numbers(), [0]);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_checkpoint_is_stored_only_every_so_many_batches_when_configured() {
-    let mut world = World::with_events(1, json!({})).await;
-    world.host_json["extensions"] =
+    let mut test = TestApp::with_events(1, json!({})).await;
+    test.host_json["extensions"] =
         json!({"eventHubs": {"maxEventBatchSize": 1, "batchCheckpointFrequency": 2}});
-    world.hub.push_many(0, 3);
-    let host = world.start().await;
+    test.hub.push_many(0, 3);
+    let host = test.start().await;
     drained(&host).await;
     let status = host.status();
     assert_eq!((status.partitions[0].checkpoint, status.partitions[0].position), (Some(2), 3));
@@ -330,47 +327,47 @@ async fn a_checkpoint_is_stored_only_every_so_many_batches_when_configured() {
 
 #[tokio::test]
 async fn a_partition_without_a_checkpoint_can_begin_at_its_end() {
-    let mut world = World::with_events(1, json!({})).await;
-    world.host_json["extensions"] = json!({"eventHubs": {"initialOffsetOptions": {"type": "fromEnd"}}});
-    world.hub.push_many(0, 2);
-    let host = world.start().await;
+    let mut test = TestApp::with_events(1, json!({})).await;
+    test.host_json["extensions"] = json!({"eventHubs": {"initialOffsetOptions": {"type": "fromEnd"}}});
+    test.hub.push_many(0, 2);
+    let host = test.start().await;
     host.reached(PATIENCE, |status| status.partition("0").is_some_and(|entry| entry.position == 2))
         .await
         .unwrap();
-    world.hub.push(0, "new");
+    test.hub.push(0, "new");
     drained(&host).await;
-    assert_eq!(world.director.requests("/F")[0].sequence_numbers(), [2]);
+    assert_eq!(test.director.requests("/F")[0].sequence_numbers(), [2]);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_hub_that_comes_late_or_goes_away_is_waited_for() {
-    let world = World::with_events(1, json!({})).await;
-    world.hub.fail(true);
-    let host = world.start().await;
-    world.logged("the event source cannot be read").await;
-    world.hub.push(0, "{}");
-    world.hub.fail(false);
+    let test = TestApp::with_events(1, json!({})).await;
+    test.hub.fail(true);
+    let host = test.start().await;
+    test.logged("the event source cannot be read").await;
+    test.hub.push(0, "{}");
+    test.hub.fail(false);
     drained(&host).await;
-    world.hub.fail(true);
-    world.logged_times("the event source cannot be read", 2).await;
+    test.hub.fail(true);
+    test.logged_times("the event source cannot be read", 2).await;
     assert!(host.drained(Duration::from_millis(200)).await.is_err(), "an unreadable hub is not drained");
-    world.hub.fail(false);
-    world.hub.push(0, "{}");
+    test.hub.fail(false);
+    test.hub.push(0, "{}");
     drained(&host).await;
-    assert_eq!(world.director.requests("/F").len(), 2);
+    assert_eq!(test.director.requests("/F").len(), 2);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_hub_that_lost_its_events_is_read_from_its_start() {
-    let world = World::with_events(1, json!({})).await;
-    let host = world.start().await;
-    world.hub.push_many(0, 3);
+    let test = TestApp::with_events(1, json!({})).await;
+    let host = test.start().await;
+    test.hub.push_many(0, 3);
     drained(&host).await;
-    world.hub.clear();
-    world.hub.push(0, "{}");
+    test.hub.clear();
+    test.hub.push(0, "{}");
     drained(&host).await;
-    assert_eq!(world.director.requests("/F").pop().unwrap().sequence_numbers(), [0]);
+    assert_eq!(test.director.requests("/F").pop().unwrap().sequence_numbers(), [0]);
     host.stop().await;
 }

@@ -4,18 +4,18 @@ use serde_json::{Value, json};
 
 use crate::{
     director::{Order, Recorded},
-    world::{World, get, send, send_raw},
+    test_app::{TestApp, get, send, send_raw},
 };
 
-async fn called(world: &World, path: &str) -> Recorded {
-    world.director.received(path, 1).await.remove(0)
+async fn called(test: &TestApp, path: &str) -> Recorded {
+    test.director.received(path, 1).await.remove(0)
 }
 
 #[tokio::test]
 async fn a_forwarded_call_keeps_method_path_host_and_headers_and_gains_the_hosts_own() {
-    let world = World::new().await;
-    world.add_http("state", json!({"route": "Devices/{id}"}));
-    let host = world.start().await;
+    let test = TestApp::new().await;
+    test.add_http("state", json!({"route": "Devices/{id}"}));
+    let host = test.start().await;
     let headers = [
         "Host: app.example",
         "Cookie: a=1",
@@ -31,7 +31,7 @@ async fn a_forwarded_call_keeps_method_path_host_and_headers_and_gains_the_hosts
     ];
     let answer = send(host.address(), "PUT /api/devices/a%20b?q=1&x=a+b&Q=2&code=k", &headers, "1,2").await;
     assert_eq!(answer.status, 200);
-    let request = called(&world, "/api/devices/a%20b").await;
+    let request = called(&test, "/api/devices/a%20b").await;
     assert_eq!(
         (request.method.as_str(), request.url.as_str()),
         ("PUT", "/api/devices/a%20b?q=1,2&x=a%20b&code=k")
@@ -55,34 +55,33 @@ async fn a_forwarded_call_keeps_method_path_host_and_headers_and_gains_the_hosts
     let ids = request.header("x-azure-functions-invocationid");
     let (forged, own) = ids[0].split_once(", ").unwrap();
     assert_eq!((forged, own.len(), ids.len()), ("forged", 36, 1));
-    assert!(!world.log_text().contains("code="), "a key is never logged");
+    assert!(!test.log_text().contains("code="), "a key is never logged");
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_chunked_upload_arrives_empty() {
-    let world = World::new().await;
-    world.add_http("up", json!({}));
-    let host = world.start().await;
+    let test = TestApp::new().await;
+    test.add_http("up", json!({}));
+    let host = test.start().await;
     let request = format!(
         "POST /api/up HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: text/plain\r\n\
          Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         host.address()
     );
     assert_eq!(send_raw(host.address(), request.as_bytes()).await.status, 200);
-    let request = called(&world, "/api/up").await;
+    let request = called(&test, "/api/up").await;
     assert!(request.body.is_empty() && request.header("content-type").is_empty());
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_forwarded_reply_passes_through_errors_and_redirects_included() {
-    let world = World::new().await;
-    world.add_http("out", json!({}));
-    let host = world.start().await;
+    let test = TestApp::new().await;
+    test.add_http("out", json!({}));
+    let host = test.start().await;
     let teapot = Order::reply(418, &[("X-A", "1"), ("Content-Type", "text/x")], "short");
-    world
-        .director
+    test.director
         .order("/api/out", [teapot, Order::reply(302, &[("Location", "/api/out")], ""), Order::empty(204)]);
     let answer = get(host.address(), "/api/out").await;
     assert_eq!(
@@ -94,7 +93,7 @@ async fn a_forwarded_reply_passes_through_errors_and_redirects_included() {
     assert_eq!((answer.status, answer.header("location")), (302, Some("/api/out")));
     assert_eq!(get(host.address(), "/api/out").await.status, 204, "an empty reply is fine here");
     assert_eq!(host.status().failures, 0, "every answer counts as success");
-    world.director.order("/api/out", [Order::reply(200, &[("Content-Length", "5")], "")]);
+    test.director.order("/api/out", [Order::reply(200, &[("Content-Length", "5")], "")]);
     let answer = send(host.address(), "HEAD /api/out", &[], "").await;
     assert_eq!((answer.status, answer.header("content-length"), answer.body.len()), (200, Some("5"), 0));
     host.stop().await;
@@ -102,10 +101,10 @@ async fn a_forwarded_reply_passes_through_errors_and_redirects_included() {
 
 #[tokio::test]
 async fn a_handler_that_dies_during_a_call_gives_500() {
-    let world = World::new().await;
-    world.add_http("die", json!({}));
-    let host = world.start().await;
-    world.director.order("/api/die", [Order::abort()]);
+    let test = TestApp::new().await;
+    test.add_http("die", json!({}));
+    let host = test.start().await;
+    test.director.order("/api/die", [Order::abort()]);
     let answer = get(host.address(), "/api/die").await;
     assert_eq!((answer.status, answer.body.len()), (500, 0));
     assert_eq!(host.status().failures, 1);
@@ -114,68 +113,68 @@ async fn a_handler_that_dies_during_a_call_gives_500() {
 
 #[tokio::test]
 async fn a_call_that_runs_too_long_gives_500_and_a_new_handler() {
-    let mut world = World::new().await;
-    world.add_http("slow", json!({}));
-    world.host_json["functionTimeout"] = json!("00:00:05");
-    let host = world.start().await;
-    world.director.order("/api/slow", [Order::hang()]);
+    let mut test = TestApp::new().await;
+    test.add_http("slow", json!({}));
+    test.host_json["functionTimeout"] = json!("00:00:05");
+    let host = test.start().await;
+    test.director.order("/api/slow", [Order::hang()]);
     assert_eq!(get(host.address(), "/api/slow").await.status, 500);
-    world.director.started(2).await;
+    test.director.started(2).await;
     assert_eq!(get(host.address(), "/api/slow").await.status, 200);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn the_retry_policy_of_host_json_holds_for_http_too() {
-    let mut world = World::new().await;
-    world.add_http("again", json!({}));
-    world.host_json["customHandler"]["enableForwardingHttpRequest"] = json!(false);
-    world.host_json["retry"] =
+    let mut test = TestApp::new().await;
+    test.add_http("again", json!({}));
+    test.host_json["customHandler"]["enableForwardingHttpRequest"] = json!(false);
+    test.host_json["retry"] =
         json!({"strategy": "fixedDelay", "maxRetryCount": 3, "delayInterval": "00:00:00"});
-    let host = world.start().await;
-    world.director.order("/again", [Order::empty(500), Order::empty(500)]);
+    let host = test.start().await;
+    test.director.order("/again", [Order::empty(500), Order::empty(500)]);
     assert_eq!(get(host.address(), "/api/again").await.status, 200);
-    let last = world.director.requests("/again").pop().unwrap();
+    let last = test.director.requests("/again").pop().unwrap();
     assert_eq!(last.json()["Metadata"]["RetryContext"]["RetryCount"], 2);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn an_unknown_path_and_another_method_are_both_not_found() {
-    let world = World::new().await;
-    world.add_http("one", json!({"methods": ["get"], "route": "things/{id:int}"}));
-    let host = world.start().await;
+    let test = TestApp::new().await;
+    test.add_http("one", json!({"methods": ["get"], "route": "things/{id:int}"}));
+    let host = test.start().await;
     assert_eq!(get(host.address(), "/api/things/5").await.status, 200);
     assert_eq!(get(host.address(), "/api/things/five").await.status, 404);
     assert_eq!(get(host.address(), "/things/5").await.status, 404);
     assert_eq!(get(host.address(), "/api/one").await.status, 404);
     assert_eq!(send(host.address(), "POST /api/things/5", &[], "x").await.status, 404);
     assert_eq!(send(host.address(), "OPTIONS /api/things/5", &[], "").await.status, 404);
-    assert_eq!(world.director.requests("/api/things/5").len(), 1);
+    assert_eq!(test.director.requests("/api/things/5").len(), 1);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn the_prefix_can_be_changed_or_empty_and_the_more_specific_route_wins() {
-    let mut world = World::new().await;
-    world.add_http("any", json!({"route": "d/{id}"}));
-    world.add_http("exact", json!({"route": "d/all"}));
-    world.host_json["extensions"] = json!({"http": {"routePrefix": ""}});
-    world.host_json["customHandler"]["enableForwardingHttpRequest"] = json!(false);
-    let host = world.start().await;
+    let mut test = TestApp::new().await;
+    test.add_http("any", json!({"route": "d/{id}"}));
+    test.add_http("exact", json!({"route": "d/all"}));
+    test.host_json["extensions"] = json!({"http": {"routePrefix": ""}});
+    test.host_json["customHandler"]["enableForwardingHttpRequest"] = json!(false);
+    let host = test.start().await;
     assert_eq!(get(host.address(), "/d/all").await.status, 200);
     assert_eq!(get(host.address(), "/D/other/").await.status, 200);
-    assert_eq!(world.director.requests("/exact").len(), 1);
-    assert_eq!(world.director.requests("/any")[0].json()["Data"]["req"]["Params"], json!({"id": "other"}));
+    assert_eq!(test.director.requests("/exact").len(), 1);
+    assert_eq!(test.director.requests("/any")[0].json()["Data"]["req"]["Params"], json!({"id": "other"}));
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_key_opens_functions_by_header_or_query_and_nothing_opens_admin() {
-    let world = World::new().await;
-    world.add_http("keyed", json!({"authLevel": "function"}));
-    world.add_http("closed", json!({"authLevel": "admin"}));
-    let host = world.start().await;
+    let test = TestApp::new().await;
+    test.add_http("keyed", json!({"authLevel": "function"}));
+    test.add_http("closed", json!({"authLevel": "admin"}));
+    let host = test.start().await;
     let status = async |path: &str, headers: &[&str]| {
         send(host.address(), &format!("GET {path}"), headers, "").await.status
     };
@@ -186,25 +185,25 @@ async fn a_key_opens_functions_by_header_or_query_and_nothing_opens_admin() {
     assert_eq!(status("/api/keyed?code=k1", &[]).await, 200);
     assert_eq!(status("/api/keyed", &["x-functions-key: k1"]).await, 200);
     assert_eq!(status("/api/closed?code=k1", &[]).await, 401);
-    assert_eq!(world.director.requests("/api/keyed").len(), 2, "only opened calls reach the handler");
+    assert_eq!(test.director.requests("/api/keyed").len(), 2, "only opened calls reach the handler");
     host.stop().await;
 }
 
-async fn envelope_world() -> World {
-    let mut world = World::new().await;
-    world.host_json["customHandler"]["enableForwardingHttpRequest"] = json!(false);
-    world.add_http("state", json!({"route": "state/{part?}"}));
-    world
+async fn envelope_app() -> TestApp {
+    let mut test = TestApp::new().await;
+    test.host_json["customHandler"]["enableForwardingHttpRequest"] = json!(false);
+    test.add_http("state", json!({"route": "state/{part?}"}));
+    test
 }
 
 #[tokio::test]
 async fn a_call_that_is_not_forwarded_arrives_in_an_envelope() {
-    let world = envelope_world().await;
-    let host = world.start().await;
+    let test = envelope_app().await;
+    let host = test.start().await;
     let headers = ["Host: app.example", "Content-Type: application/json", "x-functions-key: k"];
     let body = r#"{"deviceId":"dev-2","list":[1],"inner":{"a":1.0},"query":"forged"}"#;
     send(host.address(), "POST /api/state?deviceId=dev-1&n=1&n=2", &headers, body).await;
-    let request = called(&world, "/state").await;
+    let request = called(&test, "/state").await;
     assert_eq!((request.method.as_str(), request.header("transfer-encoding")), ("POST", vec!["chunked"]));
     let envelope = request.json();
     let req = &envelope["Data"]["req"];
@@ -229,11 +228,11 @@ async fn a_call_that_is_not_forwarded_arrives_in_an_envelope() {
 
 #[tokio::test]
 async fn bytes_arrive_as_base64_and_an_empty_or_chunked_body_not_at_all() {
-    let world = envelope_world().await;
-    let host = world.start().await;
+    let test = envelope_app().await;
+    let host = test.start().await;
     send(host.address(), "POST /api/state/x", &["Content-Type: application/octet-stream"], "abc").await;
     get(host.address(), "/api/state").await;
-    let requests = world.director.received("/state", 2).await;
+    let requests = test.director.received("/state", 2).await;
     let req = |index: usize| requests[index].json()["Data"]["req"].clone();
     assert_eq!((&req(0)["Body"], &req(0)["Params"]), (&json!("YWJj"), &json!({"part": "x"})));
     assert!(req(1).get("Body").is_none());
@@ -242,11 +241,11 @@ async fn bytes_arrive_as_base64_and_an_empty_or_chunked_body_not_at_all() {
 
 #[tokio::test]
 async fn the_http_output_becomes_the_answer() {
-    let world = envelope_world().await;
-    let host = world.start().await;
+    let test = envelope_app().await;
+    let host = test.start().await;
     let headers = json!({"Content-Type": "application/json", "X-A": "1"});
     let res = json!({"statusCode": "201", "headers": headers, "body": "{\"ok\":true}"});
-    world.director.order(
+    test.director.order(
         "/state",
         [
             Order::json(&json!({"Outputs": {"res": res}}).to_string()),
@@ -270,18 +269,18 @@ async fn the_http_output_becomes_the_answer() {
 
 #[tokio::test]
 async fn a_return_value_answers_for_an_output_named_return() {
-    let world = World::new().await;
-    world.add_function(
+    let test = TestApp::new().await;
+    test.add_function(
         "ret",
         &json!({"bindings": [
             {"type": "httpTrigger", "direction": "in", "name": "req", "authLevel": "anonymous"},
             {"type": "http", "direction": "out", "name": "$return"}
         ]}),
     );
-    let mut world = world;
-    world.host_json["customHandler"]["enableForwardingHttpRequest"] = json!(false);
-    let host = world.start().await;
-    world.director.order("/ret", [Order::json(r#"{"ReturnValue":{"statusCode":202,"body":"done"}}"#)]);
+    let mut test = test;
+    test.host_json["customHandler"]["enableForwardingHttpRequest"] = json!(false);
+    let host = test.start().await;
+    test.director.order("/ret", [Order::json(r#"{"ReturnValue":{"statusCode":202,"body":"done"}}"#)]);
     let answer = get(host.address(), "/api/ret").await;
     assert_eq!((answer.status, answer.text().as_str()), (202, "done"));
     host.stop().await;

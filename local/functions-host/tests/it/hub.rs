@@ -93,7 +93,7 @@ impl Drop for FakeHub {
     }
 }
 
-type Answer = Result<Json<Value>, StatusCode>;
+type HttpResponse = Result<Json<Value>, StatusCode>;
 
 impl Shared {
     fn check(&self, entity: &str) -> Result<(), StatusCode> {
@@ -104,7 +104,7 @@ impl Shared {
     }
 }
 
-async fn topology(State(shared): State<Arc<Shared>>, Path(entity): Path<String>) -> Answer {
+async fn topology(State(shared): State<Arc<Shared>>, Path(entity): Path<String>) -> HttpResponse {
     shared.check(&entity)?;
     let count = shared.partitions.lock().unwrap().len();
     let ids: Vec<String> = (0..count).map(|id| id.to_string()).collect();
@@ -123,7 +123,7 @@ async fn read(
     Path((entity, id)): Path<(String, String)>,
     Query(range): Query<Range>,
     Query(all): Query<HashMap<String, String>>,
-) -> Answer {
+) -> HttpResponse {
     assert_eq!(all.len(), 3, "unexpected parameters: {all:?}");
     assert!(range.max > 0);
     let deadline = tokio::time::Instant::now() + Duration::from_millis(range.wait);

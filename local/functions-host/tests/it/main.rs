@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken expectation of a helper fails its test")]
 
+mod deadline;
 mod director;
 mod events;
 mod faults;
@@ -10,5 +11,5 @@ mod hub;
 mod launch;
 mod replies;
 mod restarts;
+mod test_app;
 mod web;
-mod world;

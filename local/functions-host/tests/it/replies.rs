@@ -1,26 +1,26 @@
-//! What the host makes of a handler's reply to a batch.
+//! How the host judges a handler's reply to a batch.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::{
+    deadline::PATIENCE,
     director::Order,
-    world::{PATIENCE, World, drained, gone},
+    test_app::{TestApp, drained, gone},
 };
 
-/// Sends one batch that is answered so and one after it, and expects one failure and this many handler
-/// starts.
+/// Sends one batch that gets this reply and one after it, and expects one failure and this many handler starts.
 async fn one_failure(order: Order, starts: u64) {
-    let mut world = World::with_events(1, json!({})).await;
-    world.host_json["functionTimeout"] = json!("00:00:10");
-    world.director.order("/F", [order]);
-    let host = world.start().await;
-    world.hub.push(0, "{}");
-    world.director.received("/F", 1).await;
+    let mut test = TestApp::with_events(1, json!({})).await;
+    test.host_json["functionTimeout"] = json!("00:00:10");
+    test.director.order("/F", [order]);
+    let host = test.start().await;
+    test.hub.push(0, "{}");
+    test.director.received("/F", 1).await;
     drained(&host).await;
     host.reached(PATIENCE, |status| status.handler_starts == starts).await.unwrap();
-    world.hub.push(0, "{}");
+    test.hub.push(0, "{}");
     drained(&host).await;
     let status = host.status();
     assert_eq!(status.partitions[0].checkpoint, Some(2), "the checkpoint moves, pass or fail");
@@ -30,13 +30,13 @@ async fn one_failure(order: Order, starts: u64) {
 
 #[tokio::test]
 async fn a_json_object_is_success_and_its_logs_are_kept() {
-    let world = World::with_events(1, json!({})).await;
-    world.director.order("/F", [Order::json(r#"{"outputs":{},"logs":["seen 1"],"returnValue":null}"#)]);
-    let host = world.start().await;
-    world.hub.push(0, "{}");
+    let test = TestApp::with_events(1, json!({})).await;
+    test.director.order("/F", [Order::json(r#"{"outputs":{},"logs":["seen 1"],"returnValue":null}"#)]);
+    let host = test.start().await;
+    test.hub.push(0, "{}");
     drained(&host).await;
     assert_eq!(host.status().failures, 0);
-    assert!(world.log_text().contains("info  [F] seen 1"), "{}", world.log_text());
+    assert!(test.log_text().contains("info  [F] seen 1"), "{}", test.log_text());
     host.stop().await;
 }
 
@@ -52,13 +52,13 @@ async fn a_redirect_is_a_failure_while_forwarding_is_on() {
 
 #[tokio::test]
 async fn a_redirect_is_followed_while_forwarding_is_off() {
-    let mut world = World::with_events(1, json!({})).await;
-    world.host_json["customHandler"]["enableForwardingHttpRequest"] = json!(false);
-    world.director.order("/F", [Order::reply(302, &[("Location", "/elsewhere?a=1")], "")]);
-    let host = world.start().await;
-    world.hub.push(0, "{}");
+    let mut test = TestApp::with_events(1, json!({})).await;
+    test.host_json["customHandler"]["enableForwardingHttpRequest"] = json!(false);
+    test.director.order("/F", [Order::reply(302, &[("Location", "/elsewhere?a=1")], "")]);
+    let host = test.start().await;
+    test.hub.push(0, "{}");
     drained(&host).await;
-    let followed = world.director.requests("/elsewhere").remove(0);
+    let followed = test.director.requests("/elsewhere").remove(0);
     assert_eq!((followed.method.as_str(), followed.url.as_str()), ("GET", "/elsewhere?a=1"));
     assert_eq!(host.status().failures, 0);
     host.stop().await;
@@ -82,13 +82,13 @@ async fn a_crash_in_mid_batch_is_a_failure_and_a_restart() {
 }
 
 async fn hangs_until_killed(order: Order) {
-    let mut world = World::with_events(1, json!({})).await;
-    world.host_json["functionTimeout"] = json!("00:00:05");
-    world.director.order("/F", [order]);
-    let host = world.start().await;
+    let mut test = TestApp::with_events(1, json!({})).await;
+    test.host_json["functionTimeout"] = json!("00:00:05");
+    test.director.order("/F", [order]);
+    let host = test.start().await;
     let pid = host.handler_pid().unwrap();
-    world.hub.push(0, "{}");
-    world.logged("the execution cannot complete").await;
+    test.hub.push(0, "{}");
+    test.logged("the execution cannot complete").await;
     assert_eq!(host.status().partitions[0].position, 0, "the batch is not done");
     drained(&host).await;
     assert_eq!((host.status().failures, host.status().partitions[0].checkpoint), (1, Some(1)));
@@ -109,17 +109,17 @@ async fn an_empty_success_reply_hangs_until_the_time_out_kills_the_handler() {
 
 #[tokio::test]
 async fn a_time_out_kills_the_handler_and_never_counts_as_its_error() {
-    let mut world = World::with_events(1, json!({})).await;
-    world.host_json["functionTimeout"] = json!("00:00:01");
-    world.director.always("/F", Order::hang());
-    let host = world.start().await;
+    let mut test = TestApp::with_events(1, json!({})).await;
+    test.host_json["functionTimeout"] = json!("00:00:01");
+    test.director.always("/F", Order::hang());
+    let host = test.start().await;
     for round in 1..=3 {
-        world.hub.push(0, "{}");
+        test.hub.push(0, "{}");
         host.reached(PATIENCE, |status| status.handler_starts == round + 1).await.unwrap();
     }
     drained(&host).await;
     assert_eq!((host.status().failures, host.status().handler_starts), (3, 4));
-    assert_eq!(world.director.aborted(), 0, "the handler is not told before it is killed");
+    assert_eq!(test.director.aborted(), 0, "the handler is not told before it is killed");
     assert!(tokio::time::timeout(Duration::ZERO, host.stopped()).await.is_err(), "the host goes on");
     host.stop().await;
 }

@@ -1,28 +1,28 @@
-//! What a browser meets: static files, other origins, manual runs.
+//! What a browser gets: static files, other origins, manual runs.
 
 use std::{fs, os::unix::fs::symlink};
 
 use serde_json::json;
 
-use crate::world::{World, get, send};
+use crate::test_app::{TestApp, get, send};
 
-async fn site() -> World {
-    let mut world = World::new().await;
-    world.add_http("hello", json!({}));
-    let folder = world.folder("page");
+async fn site() -> TestApp {
+    let mut test = TestApp::new().await;
+    test.add_http("hello", json!({}));
+    let folder = test.folder("page");
     fs::write(folder.join("index.html"), "<!doctype html>").unwrap();
     fs::create_dir(folder.join("assets")).unwrap();
     fs::write(folder.join("assets/app.js"), "1").unwrap();
     fs::write(folder.join(".secret"), "s").unwrap();
     symlink("/etc/hostname", folder.join("link.txt")).unwrap();
-    world.config.static_dir = Some(folder);
-    world
+    test.config.static_dir = Some(folder);
+    test
 }
 
 #[tokio::test]
 async fn the_page_is_served_at_the_root_with_a_strict_policy() {
-    let world = site().await;
-    let host = world.start().await;
+    let test = site().await;
+    let host = test.start().await;
     let answer = get(host.address(), "/").await;
     assert_eq!((answer.status, answer.text().as_str()), (200, "<!doctype html>"));
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
@@ -42,9 +42,9 @@ async fn the_page_is_served_at_the_root_with_a_strict_policy() {
 
 #[tokio::test]
 async fn nothing_outside_the_folder_is_served() {
-    let world = site().await;
-    fs::write(world.app_root().join("local.settings.json"), "{}").unwrap();
-    let host = world.start().await;
+    let test = site().await;
+    fs::write(test.app_root().join("local.settings.json"), "{}").unwrap();
+    let host = test.start().await;
     for path in [
         "/../app/local.settings.json",
         "/%2e%2e/app/local.settings.json",
@@ -65,9 +65,9 @@ async fn nothing_outside_the_folder_is_served() {
 
 #[tokio::test]
 async fn without_a_page_the_root_says_that_the_host_runs() {
-    let world = World::new().await;
-    world.add_http("hello", json!({}));
-    let host = world.start().await;
+    let test = TestApp::new().await;
+    test.add_http("hello", json!({}));
+    let host = test.start().await;
     assert_eq!(get(host.address(), "/").await.status, 200);
     assert_eq!(get(host.address(), "/index.html").await.status, 404);
     host.stop().await;
@@ -75,12 +75,12 @@ async fn without_a_page_the_root_says_that_the_host_runs() {
 
 #[tokio::test]
 async fn preflights_are_answered_by_the_host_and_grants_replace_the_handlers() {
-    let world = World::new().await;
-    world.add_http("hello", json!({}));
+    let test = TestApp::new().await;
+    test.add_http("hello", json!({}));
     let settings =
         json!({"IsEncrypted": false, "Host": {"CORS": "https://dash.example", "CORSCredentials": false}});
-    fs::write(world.app_root().join("local.settings.json"), settings.to_string()).unwrap();
-    let host = world.start().await;
+    fs::write(test.app_root().join("local.settings.json"), settings.to_string()).unwrap();
+    let host = test.start().await;
     let preflight = async |origin: &str| {
         let headers = [
             &format!("Origin: {origin}"),
@@ -102,9 +102,9 @@ async fn preflights_are_answered_by_the_host_and_grants_replace_the_handlers() {
     assert_eq!(answer.header("access-control-allow-credentials"), None);
     let answer = preflight("https://evil.example").await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, None));
-    assert!(world.director.requests("/api/hello").is_empty(), "no preflight reaches the handler");
+    assert!(test.director.requests("/api/hello").is_empty(), "no preflight reaches the handler");
     let reply = crate::director::Order::reply(200, &[("Access-Control-Allow-Origin", "*")], "x");
-    world.director.order("/api/hello", [reply]);
+    test.director.order("/api/hello", [reply]);
     let answer = send(host.address(), "GET /api/hello", &["Origin: http://127.0.0.1:1"], "").await;
     let origins: Vec<_> =
         answer.headers.iter().filter(|(name, _)| name == "access-control-allow-origin").collect();
@@ -115,9 +115,9 @@ async fn preflights_are_answered_by_the_host_and_grants_replace_the_handlers() {
 
 #[tokio::test]
 async fn an_event_function_can_be_run_by_hand_but_not_by_another_site() {
-    let world = World::with_events(1, json!({"cardinality": "one", "dataType": "string"})).await;
-    world.add_http("hello", json!({}));
-    let host = world.start().await;
+    let test = TestApp::with_events(1, json!({"cardinality": "one", "dataType": "string"})).await;
+    test.add_http("hello", json!({}));
+    let host = test.start().await;
     let run = async |name: &str, headers: &[&str], body: &str| {
         send(host.address(), &format!("POST /admin/functions/{name}"), headers, body).await.status
     };
@@ -127,9 +127,9 @@ async fn an_event_function_can_be_run_by_hand_but_not_by_another_site() {
     assert_eq!(run("F", &[json_type], "{}").await, 400);
     assert_eq!(run("hello", &[json_type], r#"{"input":"x"}"#).await, 404);
     assert_eq!(get(host.address(), "/admin/functions/F").await.status, 404);
-    assert!(world.director.requests("/F").is_empty());
+    assert!(test.director.requests("/F").is_empty());
     assert_eq!(run("F", &[json_type], r#"{"input":{"temp":1}}"#).await, 202);
-    let request = world.director.received("/F", 1).await.remove(0);
+    let request = test.director.received("/F", 1).await.remove(0);
     assert_eq!(request.json()["Data"]["events"], r#""{\"temp\":1}""#);
     assert!(request.json()["Metadata"].get("PartitionContext").is_none());
     host.stop().await;

@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 
 const APPLICATION: &str = "iothub-app-";
 
-/// The message of a single send. HTTP's own `Content-Type` is not the message's.
+/// The message of a single send. Its content type is a system property; HTTP's own `Content-Type` is ignored.
 pub(super) fn message(headers: &HeaderMap, body: Bytes) -> Result<Message, Refusal> {
     let mut message = Message { body, ..Message::default() };
     for name in headers.keys() {
@@ -28,7 +28,7 @@ pub(super) fn message(headers: &HeaderMap, body: Bytes) -> Result<Message, Refus
     Ok(message)
 }
 
-/// Sets a property by its HTTP name; names that mean nothing here are ignored.
+/// Sets a property by its HTTP name; other names are ignored.
 pub(super) fn set(message: &mut Message, name: &str, value: String) {
     if let Some(property) = system_property(name) {
         message.system.insert(property, value);

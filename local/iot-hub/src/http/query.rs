@@ -1,8 +1,8 @@
-//! Query strings: one value out of them, decoded.
+//! Reads single values from a query string.
 
 use percent_encoding::percent_decode_str;
 
-/// The first value of `name`; `None` when it is missing or no UTF-8.
+/// The first value of `name`, decoded; `None` when it is missing or not UTF-8.
 pub(super) fn value(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let (_, value) = pairs.into_iter().find(|(key, _)| *key == name)?;

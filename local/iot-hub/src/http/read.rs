@@ -12,16 +12,17 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::http::answer::Answer;
-use crate::http::{Wire, query};
-use crate::partition::{Held, Partition};
+use crate::http::error_response::ErrorResponse;
+use crate::http::gateway::Gateway;
+use crate::http::query;
+use crate::partition::{Partition, SequenceRange};
 use crate::refusal::Refusal;
 
-/// Bytes of events in one answer, unless the first one alone is larger: as much as the Event Hubs extension
-/// prefetches when told to keep 32 MiB.
+/// The most bytes of events in one answer, unless the first event alone is larger. The Event Hubs extension prefetches
+/// as much when it is set to keep 32 MiB.
 const ANSWER_BYTES: usize = 32 << 20;
 
-/// Events in one answer when the reader does not say.
+/// Events in one answer when the request has no `max`.
 const USUAL_MOST: usize = 100;
 
 /// The longest a read may wait for an event.
@@ -29,33 +30,33 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// `GET /$events/{entity}/partitions`.
 pub(super) async fn partitions(
-    State(wire): State<Arc<Wire>>,
+    State(gateway): State<Arc<Gateway>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Response, Answer> {
+) -> Result<Response, ErrorResponse> {
     let Path(entity) = path.map_err(|e| Refusal::Argument(e.body_text()))?;
-    expect_entity(&wire, &entity)?;
-    let ids: Vec<String> = (0..wire.intake.partitions.len()).map(|index| index.to_string()).collect();
-    let body = json!({ "namespace": "fieldcast.local", "entity": wire.entity, "partitions": ids });
+    expect_entity(&gateway, &entity)?;
+    let ids: Vec<String> = (0..gateway.intake.partitions.len()).map(|index| index.to_string()).collect();
+    let body = json!({ "namespace": "fieldcast.local", "entity": gateway.entity, "partitions": ids });
     Ok(json_response(body.to_string().into()))
 }
 
-/// `GET /$events/{entity}/partitions/{id}?from=&max=&wait=`: events from sequence number `from` (or the first one
-/// still held) on, at most `max`; without any, waits up to `wait` milliseconds for one.
+/// `GET /$events/{entity}/partitions/{id}?from=&max=&wait=`: at most `max` events from sequence number
+/// `from` on, or from the first one still held. When there are none, waits up to `wait` milliseconds for one.
 pub(super) async fn events(
-    State(wire): State<Arc<Wire>>,
+    State(gateway): State<Arc<Gateway>>,
     path: Result<Path<(String, String)>, PathRejection>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Answer> {
+) -> Result<Response, ErrorResponse> {
     let Path((entity, id)) = path.map_err(|e| Refusal::Argument(e.body_text()))?;
-    expect_entity(&wire, &entity)?;
-    let partition = id.parse::<usize>().ok().and_then(|index| wire.intake.partitions.get(index));
+    expect_entity(&gateway, &entity)?;
+    let partition = id.parse::<usize>().ok().and_then(|index| gateway.intake.partitions.get(index));
     let partition = partition.ok_or(Refusal::NoPartition(id))?;
-    let wish = Wish::read(query.as_deref())?;
-    if let Some(status) = wire.intake.faults.next_read() {
+    let request = ReadRequest::read(query.as_deref())?;
+    if let Some(status) = gateway.intake.faults.next_read() {
         return Err(Refusal::Injected(status).into());
     }
-    wait_for(&wire, partition, &wish).await;
-    let events = read(Arc::clone(partition), wish).await;
+    wait_for(&gateway, partition, &request).await;
+    let events = read(Arc::clone(partition), request).await;
     let events = events.map_err(|e| Refusal::Internal(format!("the log cannot be read: {e}")))?;
     let held = *partition.watch().borrow();
     Ok(json_response(assemble(&events, held)))
@@ -63,14 +64,14 @@ pub(super) async fn events(
 
 /// What a reader asks for.
 #[derive(Clone, Copy, Debug)]
-struct Wish {
+struct ReadRequest {
     from: u64,
     most: usize,
     wait: Duration,
 }
 
-impl Wish {
-    fn read(query: Option<&str>) -> Result<Wish, Refusal> {
+impl ReadRequest {
+    fn read(query: Option<&str>) -> Result<ReadRequest, Refusal> {
         let number = |name: &str, usual: u64| match query::value(query, name) {
             None => Ok(usual),
             Some(text) => text.parse().map_err(|_| Refusal::Argument(format!("'{name}' is not a number"))),
@@ -80,28 +81,28 @@ impl Wish {
             return Err(Refusal::Argument("'max' is at least 1".to_owned()));
         }
         let wait = Duration::from_millis(number("wait", 0)?).min(LONGEST_WAIT);
-        Ok(Wish { from: number("from", 0)?, most, wait })
+        Ok(ReadRequest { from: number("from", 0)?, most, wait })
     }
 }
 
 /// Returns when there is an event for this reader, when its time is over, or when the hub stops.
-async fn wait_for(wire: &Wire, partition: &Partition, wish: &Wish) {
+async fn wait_for(gateway: &Gateway, partition: &Partition, request: &ReadRequest) {
     let mut held = partition.watch();
-    let mut stop = wire.stop.clone();
-    let new_event = held.wait_for(|held| held.next > wish.from && held.next > held.first);
+    let mut stop = gateway.stop.clone();
+    let new_event = held.wait_for(|held| held.next > request.from && held.next > held.first);
     tokio::select! {
         _ = new_event => {}
         _ = stop.wait_for(|stopping| *stopping) => {}
-        () = tokio::time::sleep(wish.wait) => {}
+        () = tokio::time::sleep(request.wait) => {}
     }
 }
 
-async fn read(partition: Arc<Partition>, wish: Wish) -> io::Result<Vec<Bytes>> {
-    let read = move || partition.read(wish.from, wish.most, ANSWER_BYTES);
+async fn read(partition: Arc<Partition>, request: ReadRequest) -> io::Result<Vec<Bytes>> {
+    let read = move || partition.read(request.from, request.most, ANSWER_BYTES);
     tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| Err(io::Error::other(e)))
 }
 
-fn assemble(events: &[Bytes], held: Held) -> Bytes {
+fn assemble(events: &[Bytes], held: SequenceRange) -> Bytes {
     let mut body = b"{\"events\":[".to_vec();
     body.reserve(events.iter().map(|event| event.len() + 1).sum());
     for (index, event) in events.iter().enumerate() {
@@ -116,9 +117,9 @@ fn assemble(events: &[Bytes], held: Held) -> Bytes {
     body.into()
 }
 
-/// Event Hubs compares entity names without case.
-fn expect_entity(wire: &Wire, entity: &str) -> Result<(), Refusal> {
-    match wire.entity.eq_ignore_ascii_case(entity) {
+/// Event Hubs ignores case in entity names.
+fn expect_entity(gateway: &Gateway, entity: &str) -> Result<(), Refusal> {
+    match gateway.entity.eq_ignore_ascii_case(entity) {
         true => Ok(()),
         false => Err(Refusal::NoRoute(format!("/$events/{entity}"))),
     }

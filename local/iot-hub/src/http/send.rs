@@ -1,4 +1,4 @@
-//! The device side: telemetry in, and the empty mailbox of cloud-to-device messages.
+//! The device side: telemetry in, and cloud-to-device messages, of which there are never any.
 
 use std::sync::Arc;
 
@@ -9,43 +9,43 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::door::Sender;
-use crate::http::answer::Answer;
-use crate::http::{Wire, batch, headers, query};
-use crate::identity::DeviceId;
-use crate::message::SIZE_LIMIT;
+use crate::config::MESSAGE_SIZE_LIMIT;
+use crate::http::error_response::ErrorResponse;
+use crate::http::gateway::Gateway;
+use crate::http::{batch, headers, query};
+use crate::identity::{DeviceId, Sender};
 use crate::refusal::Refusal;
 
 type DevicePath = Result<Path<String>, PathRejection>;
 
-/// `POST /devices/{id}/messages/events`: 204 once the events are stored.
+/// `POST /devices/{id}/messages/events`: answers 204 when the events are stored.
 pub(super) async fn send(
-    State(wire): State<Arc<Wire>>,
+    State(gateway): State<Arc<Gateway>>,
     path: DevicePath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<StatusCode, Answer> {
+) -> Result<StatusCode, ErrorResponse> {
     expect_version(query.as_deref())?;
-    let sender = admit(&wire, path, &headers, &["messages", "events"])?;
+    let sender = admit(&gateway, path, &headers, &["messages", "events"])?;
     let body = within_limit(body)?;
     let messages = match batch::is_batch(&headers) {
         true => batch::messages(&body)?,
         false => vec![headers::message(&headers, body)?],
     };
-    wire.intake.accept(&sender, &messages).await?;
+    gateway.intake.accept(&sender, &messages).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /devices/{id}/messages/devicebound`: nothing is ever waiting for a device here.
+/// `GET /devices/{id}/messages/devicebound`: this hub has no cloud-to-device messages.
 pub(super) async fn receive(
-    State(wire): State<Arc<Wire>>,
+    State(gateway): State<Arc<Gateway>>,
     path: DevicePath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<StatusCode, Answer> {
+) -> Result<StatusCode, ErrorResponse> {
     expect_version(query.as_deref())?;
-    admit(&wire, path, &headers, &["messages", "devicebound"])?;
+    admit(&gateway, path, &headers, &["messages", "devicebound"])?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -80,18 +80,23 @@ fn expect_version(query: Option<&str>) -> Result<(), Refusal> {
     }
 }
 
-fn admit(wire: &Wire, path: DevicePath, headers: &HeaderMap, endpoint: &[&str]) -> Result<Sender, Refusal> {
+fn admit(
+    gateway: &Gateway,
+    path: DevicePath,
+    headers: &HeaderMap,
+    endpoint: &[&str],
+) -> Result<Sender, Refusal> {
     let Path(device) = path.map_err(|e| Refusal::Argument(e.body_text()))?;
     let device = DeviceId::parse(&device).map_err(Refusal::Argument)?;
     let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    wire.door.admit(token, device, endpoint, Timestamp::now())
+    gateway.authenticator.admit(token, device, endpoint, Timestamp::now())
 }
 
-/// The limit holds for the bytes on the wire, of a single message and of a whole batch: the device SDKs keep their
-/// encoded batches below it too.
+/// The limit counts the bytes on the wire, for a single message and for a whole batch alike: the device SDKs keep their
+/// encoded batches below it as well.
 fn within_limit(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
     match body {
-        Ok(body) if body.len() > SIZE_LIMIT => Err(Refusal::TooLarge),
+        Ok(body) if body.len() > MESSAGE_SIZE_LIMIT => Err(Refusal::TooLarge),
         Ok(body) => Ok(body),
         Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Refusal::TooLarge),
         Err(_) => Err(Refusal::Format("the body could not be read to its end".to_owned())),

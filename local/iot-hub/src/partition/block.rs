@@ -1,24 +1,13 @@
-//! The events of one write: numbered, timed and laid out one behind the other. Pure: the time is given.
+//! The events of one write: numbered, timed and encoded one after the other. Pure: the time is a parameter.
 
 use std::ops::Range;
 
 use jiff::Timestamp;
 
-use crate::message::Draft;
-use crate::partition::record;
+use crate::message::UnnumberedEvent;
+use crate::partition::record::{self, Position};
 
-/// Where the next event of a partition goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Position {
-    /// Its sequence number.
-    pub(super) sequence: u64,
-    /// Its offset: the bytes of all records before it, trimmed ones included.
-    pub(super) offset: u64,
-    /// The time it gets at the least: enqueued times never go back within a partition, clocks may.
-    pub(super) enqueued: Timestamp,
-}
-
-/// Records to be written in one go.
+/// Records that are written at once.
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
@@ -31,13 +20,17 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Lays out `drafts` from `first` on, at the time `now`.
-    pub(super) fn new<'a>(first: Position, now: Timestamp, drafts: impl Iterator<Item = &'a Draft>) -> Block {
+    /// Encodes `events` from the position `first` on, at the time `now`.
+    pub(super) fn new<'a>(
+        first: Position,
+        now: Timestamp,
+        events: impl Iterator<Item = &'a UnnumberedEvent>,
+    ) -> Block {
         let mut next = Position { enqueued: first.enqueued.max(now), ..first };
         let (mut bytes, mut records) = (Vec::new(), Vec::new());
-        for draft in drafts {
+        for event in events {
             let start = bytes.len();
-            record::write(&mut bytes, &next, draft);
+            record::write(&mut bytes, &next, event);
             records.push(start..bytes.len());
             next.sequence += 1;
             next.offset += (bytes.len() - start) as u64;
@@ -49,11 +42,10 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::door::{Scope, Sender};
-    use crate::identity::DeviceId;
+    use crate::identity::{DeviceId, Scope, Sender};
     use crate::message::Message;
 
-    fn draft() -> Draft {
+    fn event() -> UnnumberedEvent {
         let sender = Sender {
             device: DeviceId::parse("d").expect("valid"),
             scope: Scope::Device,
@@ -68,8 +60,8 @@ mod tests {
 
     #[test]
     fn events_are_numbered_and_offset_by_their_size() {
-        let drafts = [draft(), draft(), draft()];
-        let block = Block::new(Position::default(), at(1), drafts.iter());
+        let events = [event(), event(), event()];
+        let block = Block::new(Position::default(), at(1), events.iter());
         assert_eq!(block.records.len(), 3);
         assert_eq!(block.next.sequence, 3);
         assert_eq!(block.next.offset, block.bytes.len() as u64);
@@ -82,9 +74,9 @@ mod tests {
 
     #[test]
     fn enqueued_time_stands_still_when_the_clock_goes_back() {
-        let drafts = [draft()];
-        let first = Block::new(Position::default(), at(100), drafts.iter());
-        let second = Block::new(first.next, at(50), drafts.iter());
+        let events = [event()];
+        let first = Block::new(Position::default(), at(100), events.iter());
+        let second = Block::new(first.next, at(50), events.iter());
         let json = record::check(&second.bytes).expect("whole");
         assert_eq!(record::position(json).map(|position| position.enqueued), Some(at(100)));
     }

@@ -1,21 +1,31 @@
-//! Events on their way from many senders to the one writer of a partition. Bounded, so that a slow disk is felt by
-//! the senders and not by the memory.
+//! The queue from many senders to the one writer of a partition. It is bounded: a slow disk makes senders wait or fail
+//! instead of filling the memory.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::message::Draft;
-use crate::partition::AppendError;
+use crate::message::UnnumberedEvent;
 
-/// Bytes that may wait for the writer: 64 of the largest messages, and far more than a disk writes while a device
+/// The most bytes that wait for the writer: 64 of the largest messages, and far more than a disk writes while a device
 /// waits for its answer.
 const WAITING_BYTES: usize = 16 << 20;
 
-/// Events to be stored together, and where to say how it went.
+/// Why events were not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AppendError {
+    /// Too much is waiting to be written: try again.
+    Full,
+    /// The hub is stopping.
+    Closed,
+    /// The log cannot be written.
+    Disk,
+}
+
+/// Events that are stored together, and where the result is sent.
 #[derive(Debug)]
 pub(super) struct Append {
-    pub(super) drafts: Vec<Draft>,
+    pub(super) events: Vec<UnnumberedEvent>,
     pub(super) done: oneshot::Sender<Result<(), AppendError>>,
 }
 
@@ -34,9 +44,12 @@ struct State {
 }
 
 impl Queue {
-    /// Adds to the queue, or says why not.
+    /// Adds events to the queue.
+    ///
+    /// # Errors
+    /// The queue is full or closed.
     pub(super) fn push(&self, append: Append) -> Result<(), AppendError> {
-        let bytes: usize = append.drafts.iter().map(|draft| draft.members().len()).sum();
+        let bytes: usize = append.events.iter().map(|event| event.members().len()).sum();
         let mut state = self.state();
         if state.closed {
             return Err(AppendError::Closed);
@@ -50,7 +63,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for events and takes all that are there; `None` when the queue is closed and empty.
+    /// Waits for events and takes all of them; `None` when the queue is closed and empty.
     pub(super) fn take_all(&self) -> Option<Vec<Append>> {
         let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
         let mut state = self.filled.wait_while(self.state(), idle).unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +72,7 @@ impl Queue {
         (!taken.is_empty()).then_some(taken)
     }
 
-    /// Lets nothing more in.
+    /// Refuses further events.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.filled.notify_all();
@@ -73,8 +86,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::door::{Scope, Sender};
-    use crate::identity::DeviceId;
+    use crate::identity::{DeviceId, Scope, Sender};
     use crate::message::Message;
 
     fn append(body: usize) -> Append {
@@ -85,7 +97,7 @@ mod tests {
         };
         let message = Message { body: vec![0; body].into(), ..Message::default() };
         Append {
-            drafts: vec![message.stamp(&sender, jiff::Timestamp::UNIX_EPOCH)],
+            events: vec![message.stamp(&sender, jiff::Timestamp::UNIX_EPOCH)],
             done: oneshot::channel().0,
         }
     }
@@ -97,7 +109,7 @@ mod tests {
             queue.push(append(body)).expect("room");
         }
         let sizes: Vec<usize> =
-            queue.take_all().expect("events").iter().map(|a| a.drafts[0].members().len()).collect();
+            queue.take_all().expect("events").iter().map(|a| a.events[0].members().len()).collect();
         assert!(sizes.len() == 3 && sizes.is_sorted(), "{sizes:?}");
     }
 

@@ -1,31 +1,36 @@
-//! The bytes of one event in a log: `crc32 in hex, space, JSON, newline`, so that a log can be read with `tail -f`, a
-//! torn write shows, and the reader after it finds the next record again.
+//! The bytes of one event in a log: `crc32 in hex, space, JSON, newline`, so that a log can be read with
+//! `tail -f`, a torn write is noticed, and the next record after damage is found.
 
-use std::io::Write;
-
+use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::message::Draft;
-use crate::partition::block::Position;
+use crate::message::UnnumberedEvent;
+
+/// Where the next event of a partition goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Position {
+    /// Its sequence number.
+    pub(super) sequence: u64,
+    /// Its offset: the bytes of all records before it, trimmed ones included.
+    pub(super) offset: u64,
+    /// The earliest time it can get: enqueued times never go back within a partition, although clocks may.
+    pub(super) enqueued: Timestamp,
+}
 
 /// Eight hexadecimal digits and a space stand before the JSON.
 pub(super) const PREFIX: usize = 9;
 
-/// Appends the record of `draft` at `position` to `out`.
-pub(super) fn write(out: &mut Vec<u8>, position: &Position, draft: &Draft) {
-    let start = out.len();
+/// Appends the record of `event` at `position` to `out`.
+pub(super) fn write(out: &mut Vec<u8>, position: &Position, event: &UnnumberedEvent) {
     let Position { sequence, offset, enqueued } = position;
-    let members = draft.members();
-    writeln!(
-        out,
-        "00000000 {{\"sequenceNumber\":{sequence},\"offset\":\"{offset}\",\"enqueuedTime\":\"{enqueued:.3}\",{members}"
-    )
-    .expect("a vector takes any number of bytes");
-    let checksum = crc32(&out[start + PREFIX..out.len() - 1]);
-    write!(&mut out[start..start + PREFIX], "{checksum:08x}").expect("eight digits fit");
+    let members = event.members();
+    let json = format!(
+        "{{\"sequenceNumber\":{sequence},\"offset\":\"{offset}\",\"enqueuedTime\":\"{enqueued:.3}\",{members}"
+    );
+    out.extend_from_slice(format!("{:08x} {json}\n", crc32(json.as_bytes())).as_bytes());
 }
 
-/// The JSON of a record line (with its newline) if the line is whole; otherwise `None`.
+/// The JSON of a record line, which includes its newline; `None` if the line is torn or damaged.
 pub(super) fn check(line: &[u8]) -> Option<&[u8]> {
     let (checksum, json) = line.strip_suffix(b"\n")?.split_at_checked(PREFIX)?;
     let checksum = std::str::from_utf8(checksum.strip_suffix(b" ")?).ok()?;
@@ -37,7 +42,7 @@ pub(super) fn is_numbered(json: &[u8], sequence: u64) -> bool {
     json.starts_with(format!("{{\"sequenceNumber\":{sequence},").as_bytes())
 }
 
-/// Where an event stands, read back from its JSON.
+/// The position of an event, read from its JSON.
 pub(super) fn position(json: &[u8]) -> Option<Position> {
     let head: Head = serde_json::from_slice(json).ok()?;
     let (offset, enqueued) = (head.offset.parse().ok()?, head.enqueued_time.parse().ok()?);

@@ -1,4 +1,4 @@
-//! Reads a partition's log at start-up: checks every record, cuts off a torn last one, refuses other damage.
+//! Reads a partition's log at start-up: checks every record, cuts off a torn last one, and refuses other damage.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
@@ -7,13 +7,23 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::error::HubError;
-use crate::hub::Repair;
-use crate::partition::block::Position;
-use crate::partition::disk::Segments;
-use crate::partition::record;
+use crate::partition::record::{self, Position};
 use crate::partition::segment::Segment;
+use crate::partition::segments::Segments;
 
-/// A log that can be used.
+/// A torn last record that was cut off at start-up: the process or the machine ended while it was written. Only after a
+/// loss of power under [`Durability::ProcessCrash`](crate::Durability::ProcessCrash) it may have been acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// The log file.
+    pub file: PathBuf,
+    /// How many bytes were cut off its end.
+    pub bytes_cut: u64,
+    /// The number that the next event gets.
+    pub next_sequence_number: u64,
+}
+
+/// A log that was read and checked.
 #[derive(Debug)]
 pub(super) struct Recovered {
     pub(super) segments: Segments,
@@ -22,7 +32,7 @@ pub(super) struct Recovered {
     pub(super) repair: Option<Repair>,
 }
 
-/// Reads the log in `folder`, which is made when it is missing.
+/// Reads the log in `folder`, which is created if it is missing.
 pub(super) fn recover(folder: &Path) -> Result<Recovered, HubError> {
     let trouble = |source| HubError::Folder { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(trouble)?;
@@ -67,7 +77,7 @@ impl Recovered {
     }
 }
 
-/// Numbers may be missing between files (one was lost and moved away), but not come twice.
+/// Numbers may be missing between files, when a damaged one was moved away, but none may occur twice.
 fn expect_after(next: &Position, first: u64, path: &Path) -> Result<(), HubError> {
     if first >= next.sequence {
         return Ok(());
@@ -101,7 +111,7 @@ enum Damage {
     None,
     /// Nothing readable follows: a torn write.
     Tail,
-    /// A whole record follows, or stands where another one should be.
+    /// A whole record follows, or a record has the wrong number.
     Middle,
 }
 
@@ -127,7 +137,7 @@ fn scan(path: &Path, first: u64) -> io::Result<Scan> {
     Ok(Scan { segment, file_length, damage })
 }
 
-/// What kind of damage the line before was, from what follows it.
+/// Tells what kind of damage the previous line has, from what follows it.
 fn damage_before(reader: &mut impl BufRead) -> io::Result<Damage> {
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line)? > 0 {

@@ -1,4 +1,4 @@
-//! A partition's events in memory: the newest ones, up to a number of bytes.
+//! The newest events of a partition in memory, up to a number of bytes.
 
 use std::collections::VecDeque;
 
@@ -6,9 +6,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::partition::block::Block;
-use crate::partition::{Wanted, record};
+use crate::partition::pending_read::PendingRead;
+use crate::partition::record;
 
-/// Events without gaps.
+/// Events with consecutive numbers.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     first: u64,
@@ -30,8 +31,8 @@ impl Ring {
         }
     }
 
-    /// Drops the oldest events while there are more than `bytes` or they are from before `oldest`, but never the
-    /// newest one.
+    /// Drops the oldest events while all together are larger than `bytes`, or while they are older than `oldest`. The
+    /// newest event stays.
     pub(super) fn trim(&mut self, bytes: u64, oldest: Timestamp) {
         while self.events.len() > 1 && (self.bytes > bytes || self.events[0].0 < oldest) {
             let dropped = self.events.pop_front().map_or(0, |(_, json)| json.len());
@@ -40,11 +41,11 @@ impl Ring {
         }
     }
 
-    pub(super) fn read(&self, wanted: &mut Wanted) {
-        let skipped = wanted.from.saturating_sub(self.first);
+    pub(super) fn read(&self, pending: &mut PendingRead) {
+        let skipped = pending.from.saturating_sub(self.first);
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX).min(self.events.len());
         for (number, (_, json)) in (self.first..).zip(&self.events).skip(skipped) {
-            if !wanted.offer(number, || json.clone()) {
+            if !pending.offer(number, || json.clone()) {
                 return;
             }
         }

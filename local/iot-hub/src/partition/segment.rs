@@ -1,14 +1,14 @@
-//! One file of a log, as the hub remembers it: which events it holds and about where each one starts.
+//! What the hub remembers of one log file: which events it holds, and an index of where they start.
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-/// Bytes between two marks: a reader skips at most this much before the event it wants, and 64 MiB of log take
-/// 4,096 marks.
+/// Bytes between two marks of the index: a reader skips at most this much before the event it wants, and 64 MiB of log
+/// need 4,096 marks.
 const MARK_EVERY: u64 = 16 << 10;
 
-/// A log file's bookkeeping.
+/// What is known of a log file.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
     pub(super) path: PathBuf,
@@ -35,18 +35,18 @@ impl Segment {
         Segment { path, first, next: first, length: 0, newest: Timestamp::MIN, marks: Vec::new() }
     }
 
-    /// The file's name says where the partition stands even when the file is empty.
+    /// The path of a segment. Its name keeps the position of the partition even while the file is empty.
     pub(super) fn path(folder: &Path, first: u64, offset: u64) -> PathBuf {
         folder.join(format!("{first:020}-{offset:020}.log"))
     }
 
-    /// First sequence number and offset out of a file name; `None` for files that are not segments.
+    /// First sequence number and offset from a file name; `None` for files that are not segments.
     pub(super) fn parse_name(name: &str) -> Option<(u64, u64)> {
         let (first, offset) = name.strip_suffix(".log")?.split_once('-')?;
         Some((first.parse().ok()?, offset.parse().ok()?))
     }
 
-    /// Notes one more record of this many bytes.
+    /// Adds one more record of this many bytes.
     pub(super) fn push(&mut self, bytes: u64) {
         if self.marks.last().is_none_or(|mark| self.length - mark.at >= MARK_EVERY) {
             self.marks.push(Mark { sequence: self.next, at: self.length });

@@ -1,4 +1,4 @@
-//! The thread that writes one partition: takes all that is queued, stores it in one go, tells senders and readers.
+//! The thread that writes one partition: takes all that is queued, stores it at once, and notifies senders and readers.
 
 use std::fs;
 use std::io;
@@ -8,15 +8,17 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use crate::config::Retention;
-use crate::partition::block::{Block, Position};
+use crate::partition::Partition;
+use crate::partition::block::Block;
 use crate::partition::disk::Disk;
-use crate::partition::queue::Append;
-use crate::partition::{AppendError, Held, Partition, Shelf};
+use crate::partition::queue::{Append, AppendError};
+use crate::partition::record::Position;
+use crate::partition::storage::{SequenceRange, Storage};
 
-/// Trimming drops whole files; with eight of them a partition holds between 7/8 and 8/8 of what it may.
+/// Files per partition. Trimming drops whole files, so with eight of them a partition holds 7/8 to 8/8 of its limit.
 const SEGMENTS: u64 = 8;
 
-/// The only one who appends to its partition.
+/// Appends to its partition, and nothing else does.
 #[derive(Debug)]
 pub(super) struct Writer {
     partition: Arc<Partition>,
@@ -35,7 +37,7 @@ impl Writer {
         Writer { partition, next, disk, retention }
     }
 
-    /// Works until the partition is closed and everything queued is stored.
+    /// Runs until the partition is closed and everything queued is stored.
     pub(super) fn run(mut self) {
         self.trim(Timestamp::now());
         while let Some(appends) = self.partition.queue.take_all() {
@@ -43,10 +45,10 @@ impl Writer {
         }
     }
 
-    /// Stores, publishes, and only then acknowledges.
+    /// Stores the events, makes them visible to readers, and only then acknowledges them.
     fn commit(&mut self, appends: Vec<Append>, now: Timestamp) {
-        let drafts = appends.iter().flat_map(|append| &append.drafts);
-        let block = Block::new(self.next, now, drafts);
+        let events = appends.iter().flat_map(|append| &append.events);
+        let block = Block::new(self.next, now, events);
         let outcome = self.store(&block).map_err(|_| AppendError::Disk);
         if outcome.is_ok() {
             self.next = block.next;
@@ -54,7 +56,7 @@ impl Writer {
             self.trim(now);
         }
         for append in appends {
-            // A sender that hung up meanwhile does not wait for its answer.
+            // Fails when the sender has hung up, which needs no answer.
             let _ = append.done.send(outcome);
         }
     }
@@ -63,30 +65,30 @@ impl Writer {
         if let Some(disk) = &mut self.disk {
             disk.write(block, self.retention.bytes / SEGMENTS)?;
         }
-        match (&mut *self.partition.shelf_mut(), &self.disk) {
-            (Shelf::Files(segments), Some(disk)) => segments.push(disk.path(), block),
-            (Shelf::Memory(ring), _) => ring.push(block),
-            (Shelf::Files(_), None) => unreachable!("a shelf of files comes with a disk"),
+        match (&mut *self.partition.storage_mut(), &self.disk) {
+            (Storage::Files(segments), Some(disk)) => segments.push(disk.path(), block),
+            (Storage::Memory(ring), _) => ring.push(block),
+            (Storage::Files(_), None) => unreachable!("storage in files comes with a disk"),
         }
         Ok(())
     }
 
-    /// Drops what is over the retention and says what is held now.
+    /// Drops what exceeds the retention, and publishes what is held now.
     fn trim(&self, now: Timestamp) {
         let oldest = now.checked_sub(self.retention.age).unwrap_or(Timestamp::MIN);
-        let mut shelf = self.partition.shelf_mut();
-        let files = match &mut *shelf {
-            Shelf::Memory(ring) => {
+        let mut storage = self.partition.storage_mut();
+        let files = match &mut *storage {
+            Storage::Memory(ring) => {
                 ring.trim(self.retention.bytes, oldest);
                 Vec::new()
             }
-            Shelf::Files(segments) => segments.trim(self.retention.bytes, oldest),
+            Storage::Files(segments) => segments.trim(self.retention.bytes, oldest),
         };
-        let first = shelf.first(self.next.sequence);
-        drop(shelf);
-        self.partition.held.send_replace(Held { first, next: self.next.sequence });
+        let first = storage.first(self.next.sequence);
+        drop(storage);
+        self.partition.held.send_replace(SequenceRange { first, next: self.next.sequence });
         for file in files {
-            // One that cannot be removed (open elsewhere, on Windows) is found and trimmed at the next start.
+            // A file that cannot be removed (it is open elsewhere, on Windows) is trimmed at the next start.
             let _ = fs::remove_file(file);
         }
     }

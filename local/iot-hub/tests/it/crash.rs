@@ -10,7 +10,7 @@ use fieldcast_iot_hub::{HubConfig, StatusCode};
 use reqwest::Client;
 use tempfile::TempDir;
 
-use crate::support::{World, client, config, device_key, encode, in_an_hour, numbers, texts, token};
+use crate::support::{TestHub, client, config, device_key, encode, in_an_hour, numbers, texts, token};
 
 /// A hub in a process of its own; killed when the test is over, however it ends.
 struct HubProcess {
@@ -23,8 +23,8 @@ impl HubProcess {
         HubProcess::run(Command::new(env!("CARGO_BIN_EXE_fieldcast-iot-hub")), folder)
     }
 
-    /// A hub that may not write more than a few KiB into any file; what is over fails as on a full disk, and the
-    /// write before it is cut short.
+    /// A hub that cannot write more than a few KiB into any file: the write that reaches the limit is cut short, and
+    /// later ones fail as on a full disk.
     fn start_on_a_full_disk(folder: &TempDir) -> HubProcess {
         let mut shell = Command::new("sh");
         shell.args(["-c", r#"trap "" XFSZ; ulimit -f 16; exec "$0" "$@""#]);
@@ -108,10 +108,10 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     for round in 0..3 {
         acknowledged.extend(send_and_kill(&folder, round).await);
     }
-    let world = World::with(HubConfig { data_dir: Some(folder.path().to_owned()), ..config() }).await;
+    let test = TestHub::with(HubConfig { data_dir: Some(folder.path().to_owned()), ..config() }).await;
     let mut stored = BTreeSet::new();
     for partition in 0..4 {
-        let events = world.partition(partition).await;
+        let events = test.partition(partition).await;
         assert_eq!(numbers(&events), (0..events.len() as u64).collect::<Vec<_>>());
         stored.extend(texts(&events));
     }
@@ -138,7 +138,7 @@ async fn a_write_that_fails_half_way_leaves_a_clean_log_and_is_not_acknowledged(
     }
     assert_eq!(send("again".to_owned()).await, StatusCode::SERVICE_UNAVAILABLE);
     drop(hub);
-    let world = World::with(HubConfig { data_dir: Some(folder.path().to_owned()), ..config() }).await;
-    assert!(world.hub.repairs().is_empty(), "{:?}", world.hub.repairs());
-    assert_eq!(texts(&world.all().await), acknowledged);
+    let test = TestHub::with(HubConfig { data_dir: Some(folder.path().to_owned()), ..config() }).await;
+    assert!(test.hub.repairs().is_empty(), "{:?}", test.hub.repairs());
+    assert_eq!(texts(&test.all().await), acknowledged);
 }

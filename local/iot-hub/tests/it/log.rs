@@ -7,9 +7,9 @@ use std::time::Duration;
 use fieldcast_iot_hub::{Durability, Hub, HubConfig, HubError, Retention, StatusCode};
 use tempfile::TempDir;
 
-use crate::support::{World, config, events, numbers, refusal, texts};
+use crate::support::{TestHub, config, events, numbers, refusal, texts};
 
-/// `sensor-1` has its place in partition 3 of 4.
+/// `sensor-1` belongs to partition 3 of 4.
 const PARTITION: usize = 3;
 
 fn on(folder: &TempDir) -> HubConfig {
@@ -21,9 +21,9 @@ fn folder() -> TempDir {
 }
 
 async fn fill(folder: &TempDir, count: usize) {
-    let world = World::with(on(folder)).await;
+    let test = TestHub::with(on(folder)).await;
     for index in 0..count {
-        world.send("sensor-1", index.to_string()).await;
+        test.send("sensor-1", index.to_string()).await;
     }
 }
 
@@ -44,16 +44,16 @@ fn only_file(folder: &TempDir) -> PathBuf {
 async fn numbers_offsets_and_times_go_on_after_a_restart() {
     let folder = folder();
     for durability in [Durability::ProcessCrash, Durability::PowerLoss] {
-        let world = World::with(HubConfig { durability, ..on(&folder) }).await;
-        assert!(world.hub.repairs().is_empty());
-        world.send("sensor-1", "one").await;
-        world.send("sensor-1", "two").await;
-        assert_eq!(world.hub.accepted(), 2);
-        world.hub.stop().await;
+        let test = TestHub::with(HubConfig { durability, ..on(&folder) }).await;
+        assert!(test.hub.repairs().is_empty());
+        test.send("sensor-1", "one").await;
+        test.send("sensor-1", "two").await;
+        assert_eq!(test.hub.accepted(), 2);
+        test.hub.stop().await;
     }
-    let world = World::with(on(&folder)).await;
-    world.send("sensor-1", "last").await;
-    let stored = world.partition(PARTITION).await;
+    let test = TestHub::with(on(&folder)).await;
+    test.send("sensor-1", "last").await;
+    let stored = test.partition(PARTITION).await;
     assert_eq!(numbers(&stored), [0, 1, 2, 3, 4]);
     assert_eq!(texts(&stored), ["one", "two", "one", "two", "last"]);
     let offsets: Vec<u64> =
@@ -67,8 +67,8 @@ async fn numbers_offsets_and_times_go_on_after_a_restart() {
 async fn a_dropped_hub_leaves_everything_acknowledged() {
     let folder = folder();
     fill(&folder, 5).await;
-    let world = World::with(on(&folder)).await;
-    assert_eq!(numbers(&world.partition(PARTITION).await), [0, 1, 2, 3, 4]);
+    let test = TestHub::with(on(&folder)).await;
+    assert_eq!(numbers(&test.partition(PARTITION).await), [0, 1, 2, 3, 4]);
 }
 
 #[tokio::test]
@@ -83,17 +83,17 @@ async fn a_torn_last_record_is_cut_off_wherever_it_tore() {
         fill(&folder, 0).await;
         let file = files(folder.path()).pop().expect("an empty log").with_file_name(&name);
         fs::write(&file, &bytes[..kept]).expect("written");
-        let world = World::with(on(&folder)).await;
-        let repairs = world.hub.repairs();
+        let test = TestHub::with(on(&folder)).await;
+        let repairs = test.hub.repairs();
         assert_eq!(repairs.len(), 1);
         assert_eq!((&repairs[0].file, repairs[0].next_sequence_number), (&file, 2));
         assert_eq!(repairs[0].bytes_cut, (kept - last) as u64);
-        world.send("sensor-1", "new").await;
-        assert_eq!(texts(&world.partition(PARTITION).await), ["0", "1", "new"]);
-        world.hub.stop().await;
-        let world = World::with(on(&folder)).await;
-        assert!(world.hub.repairs().is_empty());
-        assert_eq!(numbers(&world.partition(PARTITION).await), [0, 1, 2]);
+        test.send("sensor-1", "new").await;
+        assert_eq!(texts(&test.partition(PARTITION).await), ["0", "1", "new"]);
+        test.hub.stop().await;
+        let test = TestHub::with(on(&folder)).await;
+        assert!(test.hub.repairs().is_empty());
+        assert_eq!(numbers(&test.partition(PARTITION).await), [0, 1, 2]);
     }
 }
 
@@ -105,10 +105,10 @@ async fn rubbish_behind_the_last_record_is_cut_off() {
         let file = only_file(&folder);
         let bytes = fs::read(&file).expect("a log");
         fs::write(&file, [bytes.as_slice(), rubbish.as_slice()].concat()).expect("written");
-        let world = World::with(on(&folder)).await;
-        assert_eq!(world.hub.repairs()[0].bytes_cut, rubbish.len() as u64);
-        world.send("sensor-1", "new").await;
-        assert_eq!(texts(&world.partition(PARTITION).await), ["0", "1", "new"]);
+        let test = TestHub::with(on(&folder)).await;
+        assert_eq!(test.hub.repairs()[0].bytes_cut, rubbish.len() as u64);
+        test.send("sensor-1", "new").await;
+        assert_eq!(texts(&test.partition(PARTITION).await), ["0", "1", "new"]);
     }
 }
 
@@ -130,7 +130,7 @@ async fn damage_before_whole_records_stops_the_start_and_names_the_file() {
     );
     assert_eq!(fs::read(&file).expect("a log"), damaged, "a refused log is left alone");
     fs::write(&file, &bytes).expect("written");
-    assert_eq!(World::with(on(&folder)).await.partition(PARTITION).await.len(), 5);
+    assert_eq!(TestHub::with(on(&folder)).await.partition(PARTITION).await.len(), 5);
 }
 
 #[tokio::test]
@@ -148,15 +148,15 @@ async fn a_record_that_is_missing_in_the_middle_is_damage() {
 #[tokio::test]
 async fn a_log_that_changes_under_a_running_hub_is_an_error_and_not_nonsense() {
     let folder = folder();
-    let world = World::with(on(&folder)).await;
-    world.send("sensor-1", "one").await;
+    let test = TestHub::with(on(&folder)).await;
+    test.send("sensor-1", "one").await;
     let file = only_file(&folder);
     let mut bytes = fs::read(&file).expect("a log");
     bytes[40] ^= 1;
     fs::write(&file, &bytes).expect("written");
     let read = async || {
-        let url = world.url(&format!("/$events/fieldcast/partitions/{PARTITION}"));
-        refusal(world.http.get(url).send().await.expect("an answer")).await
+        let url = test.url(&format!("/$events/fieldcast/partitions/{PARTITION}"));
+        refusal(test.http.get(url).send().await.expect("an answer")).await
     };
     let (status, _, text) = read().await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -170,13 +170,13 @@ async fn a_log_that_changes_under_a_running_hub_is_an_error_and_not_nonsense() {
 #[tokio::test]
 async fn a_folder_belongs_to_one_hub_and_one_number_of_partitions() {
     let folder = folder();
-    let world = World::with(on(&folder)).await;
+    let test = TestHub::with(on(&folder)).await;
     let error = Hub::start(on(&folder)).await.expect_err("refused");
     assert!(matches!(&error, HubError::FolderInUse { path } if path == folder.path()), "{error:?}");
-    world.hub.stop().await;
+    test.hub.stop().await;
     let error = Hub::start(HubConfig { partitions: 8, ..on(&folder) }).await.expect_err("refused");
     assert!(matches!(error, HubError::PartitionCount { kept: 4, asked: 8, .. }), "{error:?}");
-    World::with(on(&folder)).await;
+    TestHub::with(on(&folder)).await;
 }
 
 #[tokio::test]
@@ -200,20 +200,20 @@ fn size(folder: &Path) -> u64 {
 #[tokio::test]
 async fn the_oldest_events_go_when_there_are_too_many_and_numbers_go_on() {
     let folder = folder();
-    let world = World::with(small(&folder)).await;
+    let test = TestHub::with(small(&folder)).await;
     for index in 0..100 {
-        world.send("sensor-1", index.to_string()).await;
+        test.send("sensor-1", index.to_string()).await;
     }
-    let answer = world.read(PARTITION, "from=0&max=1000").await;
+    let answer = test.read(PARTITION, "from=0&max=1000").await;
     let kept = numbers(&events(&answer));
     let first = answer["first"].as_u64().expect("a number");
     assert!(first > 0 && kept == (first..100).collect::<Vec<_>>(), "{kept:?}");
     assert!(size(folder.path()) <= 16 << 10, "{}", size(folder.path()));
     assert!(kept.len() > 20, "7/8 of 16 KiB are some 25 events, {} are left", kept.len());
-    world.hub.stop().await;
-    let world = World::with(small(&folder)).await;
-    world.send("sensor-1", "after").await;
-    let answer = world.read(PARTITION, "from=50&max=1000").await;
+    test.hub.stop().await;
+    let test = TestHub::with(small(&folder)).await;
+    test.send("sensor-1", "after").await;
+    let answer = test.read(PARTITION, "from=50&max=1000").await;
     assert_eq!(answer["last"], 100);
     assert_eq!(texts(&events(&answer)).last().map(String::as_str), Some("after"));
 }
@@ -221,11 +221,11 @@ async fn the_oldest_events_go_when_there_are_too_many_and_numbers_go_on() {
 #[tokio::test]
 async fn memory_is_bounded_too() {
     let retention = Retention { bytes: 16 << 10, ..Retention::default() };
-    let world = World::with(HubConfig { retention, ..config() }).await;
+    let test = TestHub::with(HubConfig { retention, ..config() }).await;
     for index in 0..100 {
-        world.send("sensor-1", index.to_string()).await;
+        test.send("sensor-1", index.to_string()).await;
     }
-    let answer = world.read(PARTITION, "from=0&max=1000").await;
+    let answer = test.read(PARTITION, "from=0&max=1000").await;
     let kept = numbers(&events(&answer));
     let first = answer["first"].as_u64().expect("a number");
     assert!(first > 50 && kept == (first..100).collect::<Vec<_>>(), "{kept:?}");
@@ -235,15 +235,15 @@ async fn memory_is_bounded_too() {
 async fn old_events_go_by_age_but_never_the_newest_file() {
     let folder = folder();
     let age = |age| HubConfig { retention: Retention { age, bytes: 8 << 10 }, ..on(&folder) };
-    let world = World::with(age(Duration::from_hours(1))).await;
+    let test = TestHub::with(age(Duration::from_hours(1))).await;
     for index in 0..8 {
-        world.send("sensor-1", index.to_string()).await;
+        test.send("sensor-1", index.to_string()).await;
     }
     assert!(files(folder.path()).len() > 1);
-    world.hub.stop().await;
-    let world = World::with(age(Duration::ZERO)).await;
-    world.send("sensor-1", "new").await;
-    let kept = world.partition(PARTITION).await;
+    test.hub.stop().await;
+    let test = TestHub::with(age(Duration::ZERO)).await;
+    test.send("sensor-1", "new").await;
+    let kept = test.partition(PARTITION).await;
     assert_eq!(files(folder.path()).len(), 1);
     assert_eq!(numbers(&kept).last(), Some(&8));
 }
@@ -251,16 +251,16 @@ async fn old_events_go_by_age_but_never_the_newest_file() {
 #[tokio::test]
 async fn a_file_that_was_moved_away_leaves_a_gap_and_no_more() {
     let folder = folder();
-    let world = World::with(small(&folder)).await;
+    let test = TestHub::with(small(&folder)).await;
     for index in 0..20 {
-        world.send("sensor-1", index.to_string()).await;
+        test.send("sensor-1", index.to_string()).await;
     }
-    world.hub.stop().await;
+    test.hub.stop().await;
     let files = files(folder.path());
     assert!(files.len() > 2, "{files:?}");
     fs::remove_file(&files[1]).expect("removed");
-    let world = World::with(small(&folder)).await;
-    let kept = numbers(&world.partition(PARTITION).await);
+    let test = TestHub::with(small(&folder)).await;
+    let kept = numbers(&test.partition(PARTITION).await);
     assert!(
         kept.is_sorted() && kept.first() == Some(&0) && kept.last() == Some(&19) && kept.len() < 20,
         "{kept:?}"
@@ -270,11 +270,11 @@ async fn a_file_that_was_moved_away_leaves_a_gap_and_no_more() {
 #[tokio::test]
 async fn a_torn_record_with_another_file_behind_it_is_damage() {
     let folder = folder();
-    let world = World::with(small(&folder)).await;
+    let test = TestHub::with(small(&folder)).await;
     for index in 0..10 {
-        world.send("sensor-1", index.to_string()).await;
+        test.send("sensor-1", index.to_string()).await;
     }
-    world.hub.stop().await;
+    test.hub.stop().await;
     let older = files(folder.path()).remove(0);
     let bytes = fs::read(&older).expect("a log");
     fs::write(&older, &bytes[..bytes.len() - 1]).expect("written");
@@ -285,9 +285,9 @@ async fn a_torn_record_with_another_file_behind_it_is_damage() {
 #[tokio::test]
 async fn what_cannot_be_written_is_not_acknowledged() {
     let folder = folder();
-    let world = World::with(small(&folder)).await;
+    let test = TestHub::with(small(&folder)).await;
     for index in 0..6 {
-        world.send("sensor-1", index.to_string()).await;
+        test.send("sensor-1", index.to_string()).await;
     }
     let partition = folder.path().join(format!("partition-{PARTITION}"));
     let away = folder.path().join("away");
@@ -295,7 +295,7 @@ async fn what_cannot_be_written_is_not_acknowledged() {
     // The open file still takes a few events; then a new one is needed, and there is no folder for it.
     let mut acknowledged = 6;
     let refused = loop {
-        let answer = world.device_post("sensor-1").body("x").send().await.expect("an answer");
+        let answer = test.device_post("sensor-1").body("x").send().await.expect("an answer");
         if answer.status() != StatusCode::NO_CONTENT {
             break refusal(answer).await;
         }
@@ -303,9 +303,9 @@ async fn what_cannot_be_written_is_not_acknowledged() {
         assert!(acknowledged < 100);
     };
     assert_eq!((refused.0, refused.1.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"));
-    assert_eq!(world.hub.accepted(), acknowledged);
+    assert_eq!(test.hub.accepted(), acknowledged);
     fs::rename(&away, &partition).expect("moved back");
-    world.send("sensor-1", "again").await;
-    let stored = numbers(&world.partition(PARTITION).await);
+    test.send("sensor-1", "again").await;
+    let stored = numbers(&test.partition(PARTITION).await);
     assert_eq!(stored, (0..=acknowledged).collect::<Vec<_>>());
 }

@@ -1,4 +1,4 @@
-//! The hub over its wire: every test talks HTTP to a hub of its own.
+//! The hub over HTTP: every test has a hub of its own.
 
 mod auth;
 mod batch;

@@ -1,4 +1,4 @@
-//! Single messages: what becomes of them, and the edges of what a hub takes.
+//! Single messages: how they are stored, and the limits of what a hub accepts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{DEADLINE, World, body, encode, numbers, refusal, texts};
+use crate::support::{DEADLINE, TestHub, body, encode, numbers, refusal, texts};
 
 const LIMIT: usize = 262_144;
 
 #[tokio::test]
 async fn an_event_is_stamped_as_iot_hub_stamps_it() {
-    let world = World::new().await;
-    let request = world
+    let test = TestHub::new().await;
+    let request = test
         .device_post("dev-1")
         .header("IoTHub-MessageId", "m-1")
         .header("IoTHub-CorrelationId", "c-1")
@@ -30,7 +30,7 @@ async fn an_event_is_stamped_as_iot_hub_stamps_it() {
         .header("Content-Type", "text/plain")
         .body(r#"{"temperature":21.5}"#);
     assert_eq!(request.send().await.expect("an answer").status(), StatusCode::NO_CONTENT);
-    let event = world.all().await.remove(0);
+    let event = test.all().await.remove(0);
     assert_eq!(event["sequenceNumber"], 0);
     assert_eq!(event["offset"], "0");
     assert_eq!(body(&event), br#"{"temperature":21.5}"#);
@@ -66,9 +66,9 @@ fn is_time(value: &Value) -> bool {
 
 #[tokio::test]
 async fn a_bare_message_has_only_what_the_hub_adds() {
-    let world = World::new().await;
-    world.send("dev", "").await;
-    let event = world.all().await.remove(0);
+    let test = TestHub::new().await;
+    test.send("dev", "").await;
+    let event = test.all().await.remove(0);
     assert_eq!((body(&event).len(), &event["properties"]), (0, &json!({})));
     let names: Vec<&String> = event["systemProperties"].as_object().expect("an object").keys().collect();
     assert_eq!(names.len(), 5, "{names:?}");
@@ -76,20 +76,20 @@ async fn a_bare_message_has_only_what_the_hub_adds() {
 
 #[tokio::test]
 async fn bytes_arrive_untouched() {
-    let world = World::new().await;
+    let test = TestHub::new().await;
     let bytes: Vec<u8> = (0..=255).cycle().take(5000).collect();
-    world.send("dev", bytes.clone()).await;
-    assert_eq!(body(&world.all().await[0]), bytes);
+    test.send("dev", bytes.clone()).await;
+    assert_eq!(body(&test.all().await[0]), bytes);
 }
 
 #[tokio::test]
 async fn odd_device_ids_are_kept_exactly() {
-    let world = World::new().await;
+    let test = TestHub::new().await;
     let ids = ["a.b:c_d@e=f", "%2f", "it's,(ok)!*?$", "-", "Case", "case"];
     for id in ids {
-        world.send(id, id).await;
+        test.send(id, id).await;
     }
-    let stored = world.all().await;
+    let stored = test.all().await;
     assert_eq!(stored.len(), ids.len());
     for event in stored {
         let id = String::from_utf8(body(&event)).expect("text");
@@ -99,22 +99,22 @@ async fn odd_device_ids_are_kept_exactly() {
 
 #[tokio::test]
 async fn impossible_device_ids_are_400() {
-    let world = World::new().await;
+    let test = TestHub::new().await;
     for id in ["a/b", "a b", "a+b", "a#b", "é", &"x".repeat(129)] {
-        let (status, code, text) = refusal(world.device_post(id).send().await.expect("an answer")).await;
+        let (status, code, text) = refusal(test.device_post(id).send().await.expect("an answer")).await;
         assert_eq!((status, code.as_str()), (StatusCode::BAD_REQUEST, "ArgumentInvalid"), "{id}: {text}");
     }
-    let url = world.url("/devices/%FF/messages/events?api-version=2020-03-13");
-    let answer = world.http.post(url).header("Authorization", world.policy_token()).send().await;
+    let url = test.url("/devices/%FF/messages/events?api-version=2020-03-13");
+    let answer = test.http.post(url).header("Authorization", test.policy_token()).send().await;
     assert_eq!(refusal(answer.expect("an answer")).await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn an_api_version_is_needed_and_must_be_known() {
-    let world = World::new().await;
+    let test = TestHub::new().await;
     let status = async |query: &str| {
-        let url = world.url(&format!("/devices/dev/messages/events{query}"));
-        let request = world.http.post(url).header("Authorization", world.device_token("dev"));
+        let url = test.url(&format!("/devices/dev/messages/events{query}"));
+        let request = test.http.post(url).header("Authorization", test.device_token("dev"));
         request.send().await.expect("an answer")
     };
     for version in ["2016-02-03", "2016-11-14", "2018-06-30", "2020-03-13", "2020-09-30", "2021-04-12"] {
@@ -132,40 +132,39 @@ async fn an_api_version_is_needed_and_must_be_known() {
 
 #[tokio::test]
 async fn unknown_routes_are_404_and_wrong_methods_405() {
-    let world = World::new().await;
+    let test = TestHub::new().await;
     for path in ["/", "/devices", "/devices/dev", "/devices/dev/messages/other", "/$events/fieldcast"] {
         let (status, code, text) =
-            refusal(world.http.get(world.url(path)).send().await.expect("an answer")).await;
+            refusal(test.http.get(test.url(path)).send().await.expect("an answer")).await;
         assert_eq!((status, code.as_str()), (StatusCode::NOT_FOUND, "ResourceNotFound"), "{path}");
         assert!(text.contains("/devices/{id}/messages/events"), "{text}");
     }
-    let url = world.url("/devices/dev/messages/events?api-version=2021-04-12");
-    let answer = world.http.get(url).send().await.expect("an answer");
+    let url = test.url("/devices/dev/messages/events?api-version=2021-04-12");
+    let answer = test.http.get(url).send().await.expect("an answer");
     assert_eq!(answer.headers()["allow"], "POST");
     assert_eq!(refusal(answer).await.0, StatusCode::METHOD_NOT_ALLOWED);
-    let answer =
-        world.http.delete(world.url("/$events/fieldcast/partitions")).send().await.expect("an answer");
+    let answer = test.http.delete(test.url("/$events/fieldcast/partitions")).send().await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test]
 async fn a_message_may_have_256_kb_and_not_a_byte_more() {
-    let world = World::new().await;
-    world.send("dev", vec![b'x'; LIMIT]).await;
-    let over = |size: usize| world.device_post("dev").body(vec![b'x'; size]);
+    let test = TestHub::new().await;
+    test.send("dev", vec![b'x'; LIMIT]).await;
+    let over = |size: usize| test.device_post("dev").body(vec![b'x'; size]);
     for size in [LIMIT + 1, 1 << 20, 6 << 20] {
         let (status, code, _) = refusal(over(size).send().await.expect("an answer")).await;
         assert_eq!((status, code.as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "MessageTooLarge"), "{size}");
     }
-    assert_eq!(world.hub.accepted(), 1);
+    assert_eq!(test.hub.accepted(), 1);
 }
 
 #[tokio::test]
 async fn properties_count_against_the_limit() {
-    let world = World::new().await;
+    let test = TestHub::new().await;
     // Name "room" and value "12345" are nine bytes, the message id "abc" three.
     let request = |body: usize| {
-        let request = world.device_post("dev").header("iothub-app-room", "12345");
+        let request = test.device_post("dev").header("iothub-app-room", "12345");
         request.header("iothub-messageid", "abc").body(vec![b'x'; body]).send()
     };
     assert_eq!(request(LIMIT - 12).await.expect("an answer").status(), StatusCode::NO_CONTENT);
@@ -174,29 +173,29 @@ async fn properties_count_against_the_limit() {
 
 #[tokio::test]
 async fn a_refused_send_is_refused_for_its_token_first() {
-    let world = World::new().await;
-    let request = world.post("dev").body(vec![b'x'; LIMIT + 1]);
+    let test = TestHub::new().await;
+    let request = test.post("dev").body(vec![b'x'; LIMIT + 1]);
     assert_eq!(request.send().await.expect("an answer").status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn chunked_bodies_are_accepted() {
-    let world = World::new().await;
+    let test = TestHub::new().await;
     let head = format!(
         "POST /devices/dev/messages/events?api-version=2021-04-12 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
          Authorization: {}\r\nTransfer-Encoding: chunked\r\n\r\n",
-        world.device_token("dev")
+        test.device_token("dev")
     );
-    let answer = raw(&world, &format!("{head}5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")).await;
+    let answer = raw(&test, &format!("{head}5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
-    assert_eq!(texts(&world.all().await), ["hello world"]);
-    let answer = raw(&world, &format!("{head}zz\r\nhello\r\n0\r\n\r\n")).await;
+    assert_eq!(texts(&test.all().await), ["hello world"]);
+    let answer = raw(&test, &format!("{head}zz\r\nhello\r\n0\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
 }
 
-async fn raw(world: &World, request: &str) -> String {
+async fn raw(test: &TestHub, request: &str) -> String {
     let exchange = async {
-        let mut stream = TcpStream::connect(world.hub.address()).await.expect("connected");
+        let mut stream = TcpStream::connect(test.hub.address()).await.expect("connected");
         stream.write_all(request.as_bytes()).await.expect("written");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.expect("answered");
@@ -207,12 +206,12 @@ async fn raw(world: &World, request: &str) -> String {
 
 #[tokio::test]
 async fn header_values_must_be_utf_8() {
-    let world = World::new().await;
+    let test = TestHub::new().await;
     let value = |bytes: &[u8]| reqwest::header::HeaderValue::from_bytes(bytes).expect("a header");
-    let good = world.device_post("dev").header("iothub-app-place", value("Köln".as_bytes()));
+    let good = test.device_post("dev").header("iothub-app-place", value("Köln".as_bytes()));
     assert_eq!(good.send().await.expect("an answer").status(), StatusCode::NO_CONTENT);
-    assert_eq!(world.all().await[0]["properties"], json!({"place": "Köln"}));
-    let bad = world.device_post("dev").header("iothub-app-place", value(b"K\xF6ln"));
+    assert_eq!(test.all().await[0]["properties"], json!({"place": "Köln"}));
+    let bad = test.device_post("dev").header("iothub-app-place", value(b"K\xF6ln"));
     assert_eq!(refusal(bad.send().await.expect("an answer")).await.0, StatusCode::BAD_REQUEST);
 }
 
@@ -220,12 +219,12 @@ async fn header_values_must_be_utf_8() {
 async fn concurrent_devices_keep_their_order_and_stay_in_their_partition() {
     const DEVICES: usize = 8;
     const SENDS: usize = 40;
-    let world = Arc::new(World::new().await);
+    let test = Arc::new(TestHub::new().await);
     let sender = |device: usize| {
-        let world = Arc::clone(&world);
+        let test = Arc::clone(&test);
         tokio::spawn(async move {
             for count in 0..SENDS {
-                world.send(&format!("dev-{device}"), count.to_string()).await;
+                test.send(&format!("dev-{device}"), count.to_string()).await;
             }
         })
     };
@@ -235,7 +234,7 @@ async fn concurrent_devices_keep_their_order_and_stay_in_their_partition() {
     }
     let mut seen = BTreeSet::new();
     for partition in 0..4 {
-        let stored = world.partition(partition).await;
+        let stored = test.partition(partition).await;
         expect_continuous(&stored);
         let devices: BTreeSet<String> = stored.iter().map(device).collect();
         for id in devices {
@@ -245,7 +244,7 @@ async fn concurrent_devices_keep_their_order_and_stay_in_their_partition() {
             assert!(seen.insert(id), "a device in two partitions");
         }
     }
-    assert_eq!((seen.len(), world.hub.accepted()), (DEVICES, (DEVICES * SENDS) as u64));
+    assert_eq!((seen.len(), test.hub.accepted()), (DEVICES, (DEVICES * SENDS) as u64));
 }
 
 fn device(event: &Value) -> String {
@@ -264,10 +263,10 @@ fn expect_continuous(stored: &[Value]) {
 
 #[tokio::test]
 async fn a_device_id_in_the_path_may_be_encoded_or_not() {
-    let world = World::new().await;
+    let test = TestHub::new().await;
     for path in ["dev:1@x", &encode("dev:1@x")] {
-        let url = world.url(&format!("/devices/{path}/messages/events?api-version=2021-04-12"));
-        let request = world.http.post(url).header("Authorization", world.device_token("dev:1@x"));
+        let url = test.url(&format!("/devices/{path}/messages/events?api-version=2021-04-12"));
+        let request = test.http.post(url).header("Authorization", test.device_token("dev:1@x"));
         assert_eq!(request.send().await.expect("an answer").status(), StatusCode::NO_CONTENT, "{path}");
     }
 }

@@ -20,18 +20,18 @@ pub(crate) fn config() -> HubConfig {
 }
 
 /// A running hub and a client for it.
-pub(crate) struct World {
+pub(crate) struct TestHub {
     pub(crate) hub: Hub,
     pub(crate) http: Client,
 }
 
-impl World {
-    pub(crate) async fn new() -> World {
-        World::with(config()).await
+impl TestHub {
+    pub(crate) async fn new() -> TestHub {
+        TestHub::with(config()).await
     }
 
-    pub(crate) async fn with(config: HubConfig) -> World {
-        World { hub: Hub::start(config).await.expect("the hub starts"), http: client() }
+    pub(crate) async fn with(config: HubConfig) -> TestHub {
+        TestHub { hub: Hub::start(config).await.expect("the hub starts"), http: client() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -1,5 +1,5 @@
-//! Which URL a token may be for. The service's documentation, its older and its newer SDK write the audience
-//! in different ways; all of them are taken, and nothing else.
+//! Checks which URL a token is for. The service's documentation, its older SDK and its newer SDK write the audience
+//! in different ways; exactly these are accepted.
 
 use super::{Claims, TokenError};
 use crate::names::HubName;
@@ -10,13 +10,13 @@ use crate::wire::query::Query;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Requested<'a> {
     pub(crate) host: &'a str,
-    /// Still percent-encoded.
+    /// The path, still percent-encoded.
     pub(crate) path: &'a str,
     pub(crate) query: &'a str,
 }
 
-/// A REST token is for the called URL: without query (documentation, newer SDK), with the whole query, or
-/// with its `application` and `api-version` only (older SDK); with or without the port; in any case.
+/// A REST token is for the called URL: without query (documentation, newer SDK), with the whole query, or with its
+/// `application` and `api-version` only (older SDK); with or without the port; case is ignored.
 pub(crate) fn check_rest(claims: &Claims, requested: Requested<'_>) -> Result<(), TokenError> {
     accept(claims, requested.host, |path, query| {
         let same_query = |query: &str| {
@@ -27,7 +27,7 @@ pub(crate) fn check_rest(claims: &Claims, requested: Requested<'_>) -> Result<()
     })
 }
 
-/// A client token is for `/client/?hub={hub}` at the service, whatever else is in the client's URL.
+/// A client token is for `/client/?hub={hub}` at the service; the rest of the client's URL does not matter.
 pub(crate) fn check_client(claims: &Claims, host: &str, hub: &HubName) -> Result<(), TokenError> {
     accept(claims, host, |path, query| {
         let asked = query.and_then(|query| Query::parse(query).ok());
@@ -53,7 +53,7 @@ fn accept(claims: &Claims, host: &str, fits: impl Fn(&str, Option<&str>) -> bool
     accepted.then_some(()).ok_or(TokenError::Audience)
 }
 
-/// Authority, path and query. Both schemes are taken: a proxy may end TLS in front of the stand-in.
+/// Authority, path and query. Both schemes are accepted, because a proxy may terminate TLS in front of the stand-in.
 fn split(audience: &str) -> Option<(&str, &str, Option<&str>)> {
     let (scheme, rest) = audience.split_once("://")?;
     if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {

@@ -1,7 +1,9 @@
-//! The server-sent events transport: frames leave in one endless reply, sends arrive as requests of their own.
+//! The server-sent events transport: frames are sent in one endless response, and each send of the client is a
+//! request of its own.
 
-use super::{Door, Heard, Link, NotWritten, WAITING_SENDS, uncached};
-use crate::listener::Scissors;
+use super::inbound::{InboundChannel, WAITING_SENDS};
+use super::{Link, NotWritten, Received, uncached};
+use crate::listener::ConnectionAborter;
 use crate::wire::Frame;
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -17,27 +19,28 @@ use tokio::sync::mpsc;
 pub(crate) struct EventStream {
     events: mpsc::Sender<Bytes>,
     sends: mpsc::Receiver<Bytes>,
-    scissors: Scissors,
+    aborter: ConnectionAborter,
 }
 
-/// A stream on the connection that `scissors` cuts, the door for its sends, and the reply that carries it.
-pub(crate) fn open(scissors: Scissors) -> (EventStream, Door, Response) {
+/// A stream on the connection that `aborter` ends, the inbound channel for its sends, and the response that carries
+/// it.
+pub(crate) fn open(aborter: ConnectionAborter) -> (EventStream, InboundChannel, Response) {
     let (events, mut written) = mpsc::channel::<Bytes>(1);
-    let (door, sends) = mpsc::channel(WAITING_SENDS);
-    // A browser reports the stream open with the first bytes, so that a comment opens it.
+    let (sender, sends) = mpsc::channel(WAITING_SENDS);
+    // A browser reports the stream as open at its first bytes, which are this comment.
     let comment = once(ready(Bytes::from_static(b":\r\n\r\n")));
     let body = comment.chain(poll_fn(move |context| written.poll_recv(context)));
     let body = Body::from_stream(body.map(Ok::<_, Infallible>));
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CONTENT_ENCODING, "identity")];
     let response = (headers, uncached(), body).into_response();
-    (EventStream { events, sends, scissors }, Door::ServerSentEvents { sends: door }, response)
+    (EventStream { events, sends, aborter }, InboundChannel::ServerSentEvents { sends: sender }, response)
 }
 
 impl Link for EventStream {
-    async fn receive(&mut self) -> Heard {
+    async fn receive(&mut self) -> Received {
         tokio::select! {
-            sent = self.sends.recv() => sent.map_or(Heard::Gone, Heard::Data),
-            () = self.events.closed() => Heard::Gone,
+            sent = self.sends.recv() => sent.map_or(Received::Gone, Received::Data),
+            () = self.events.closed() => Received::Gone,
         }
     }
 
@@ -46,15 +49,15 @@ impl Link for EventStream {
         self.events.send(events.into()).await.map_err(|_| NotWritten)
     }
 
-    /// Dropping the link ends the reply, which is all the goodbye there is.
-    async fn say_goodbye(&mut self) {}
+    /// Dropping the link ends the response; this transport has no other way to close.
+    async fn close(&mut self) {}
 
     fn cut(self) {
-        self.scissors.cut();
+        self.aborter.abort();
     }
 }
 
-/// One event of one frame. Line ends can only be white space between JSON tokens; the client joins the lines.
+/// Writes a frame as one event. Line ends in a frame are white space between JSON tokens; the client joins the lines.
 fn event(frame: &Frame) -> String {
     let Frame::Text(text) = frame else {
         unreachable!("the handshake refuses binary protocols on this transport")

@@ -1,7 +1,8 @@
-//! The long polling transport: the client asks again and again, and an answer waits until there are frames.
+//! The long polling transport: the client asks again and again, and each response waits until there are frames.
 
-use super::{Door, Heard, Link, NotWritten, WAITING_SENDS, uncached};
-use crate::listener::Scissors;
+use super::inbound::{InboundChannel, Poll, PollingRequest, WAITING_SENDS};
+use super::{Link, NotWritten, Received, uncached};
+use crate::listener::ConnectionAborter;
 use crate::wire::Frame;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -11,48 +12,41 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-/// What a client asks of its connection.
-pub(crate) enum Ask {
-    Poll(Poll),
-    End,
-}
-
-/// A request that waits for frames.
-pub(crate) struct Poll {
-    /// Dropped without a value, it says that the connection is over for this poll.
-    answer: oneshot::Sender<Bytes>,
-    scissors: Scissors,
-}
-
 /// The connection's side of its polls.
 pub(crate) struct Polls {
-    asks: mpsc::Receiver<Ask>,
+    requests: mpsc::Receiver<PollingRequest>,
     sends: mpsc::Receiver<Bytes>,
-    held: Option<Held>,
+    waiting: Option<WaitingPoll>,
     patience: Duration,
 }
 
-struct Held {
+struct WaitingPoll {
     poll: Poll,
     until: Instant,
 }
 
-/// Polls that are answered empty after `patience`, and the door for them.
-pub(crate) fn open(patience: Duration) -> (Polls, Door) {
-    let (asked, asks) = mpsc::channel(1);
+/// A connection's polls, each of which is answered without frames after `patience`, and their inbound channel.
+pub(crate) fn open(patience: Duration) -> (Polls, InboundChannel) {
+    let (asked, requests) = mpsc::channel(1);
     let (sent, sends) = mpsc::channel(WAITING_SENDS);
-    (Polls { asks, sends, held: None, patience }, Door::LongPolling { sends: sent, asks: asked })
+    (
+        Polls { requests, sends, waiting: None, patience },
+        InboundChannel::LongPolling { sends: sent, requests: asked },
+    )
 }
 
-/// The answer to the poll that opens a connection.
+/// The response to the poll that opens a connection.
 pub(crate) fn opened() -> Response {
     reply(Bytes::new())
 }
 
-/// Waits for the answer to a later poll; `None` when the connection ended before it asked.
-pub(crate) async fn poll(asks: &mpsc::Sender<Ask>, scissors: Scissors) -> Option<Response> {
+/// Waits for the response to a later poll; `None` when the connection had ended already.
+pub(crate) async fn poll(
+    requests: &mpsc::Sender<PollingRequest>,
+    aborter: ConnectionAborter,
+) -> Option<Response> {
     let (answer, answered) = oneshot::channel();
-    asks.send(Ask::Poll(Poll { answer, scissors })).await.ok()?;
+    requests.send(PollingRequest::Poll(Poll { answer, aborter })).await.ok()?;
     Some(match answered.await {
         Ok(frames) => reply(frames),
         Err(_) => (StatusCode::NO_CONTENT, uncached()).into_response(),
@@ -64,26 +58,26 @@ fn reply(frames: Bytes) -> Response {
 }
 
 impl Link for Polls {
-    /// Clients poll at least as often as they would be pinged.
+    /// Clients poll at least as often as a ping would be sent.
     const PINGED: bool = false;
 
     fn waits(&self) -> bool {
-        self.held.is_some()
+        self.waiting.is_some()
     }
 
-    async fn receive(&mut self) -> Heard {
+    async fn receive(&mut self) -> Received {
         tokio::select! {
-            sent = self.sends.recv() => sent.map_or(Heard::Gone, Heard::Data),
-            ask = self.asks.recv() => self.hear(ask),
-            () = patience_ends(self.held.as_ref()) => {
-                // A client that is gone by now shows by its silence.
-                let _taken = self.held.take().map(|held| held.poll.answer.send(Bytes::new()));
-                Heard::Sign
+            sent = self.sends.recv() => sent.map_or(Received::Gone, Received::Data),
+            request = self.requests.recv() => self.take_request(request),
+            () = patience_ends(self.waiting.as_ref()) => {
+                // A client that is gone by now will be closed for its silence.
+                let _taken = self.waiting.take().map(|waiting| waiting.poll.answer.send(Bytes::new()));
+                Received::SignOfLife
             }
         }
     }
 
-    /// Waits for a poll if none is held. One whose client has left takes nothing, so the next one gets it all.
+    /// Waits for a poll if none is waiting. When the client of a poll has left, the next poll gets the frames.
     async fn write(&mut self, frames: &[Frame]) -> Result<(), NotWritten> {
         let mut body = Bytes::from(frames.iter().map(Frame::bytes).collect::<Vec<_>>().concat());
         loop {
@@ -95,44 +89,44 @@ impl Link for Polls {
         }
     }
 
-    /// The next poll learns that there is nothing to come.
-    async fn say_goodbye(&mut self) {
+    /// Ends the next poll without frames.
+    async fn close(&mut self) {
         drop(self.next_poll().await);
     }
 
     fn cut(self) {
-        if let Some(held) = self.held {
-            held.poll.scissors.cut();
+        if let Some(waiting) = self.waiting {
+            waiting.poll.aborter.abort();
         }
     }
 }
 
 impl Polls {
-    /// A poll replaces an older one, which ends without frames.
-    fn hear(&mut self, ask: Option<Ask>) -> Heard {
-        match ask {
-            Some(Ask::Poll(poll)) => {
-                self.held = Some(Held { poll, until: Instant::now() + self.patience });
-                Heard::Sign
+    /// Takes a request. A new poll replaces the waiting one, which ends without frames.
+    fn take_request(&mut self, request: Option<PollingRequest>) -> Received {
+        match request {
+            Some(PollingRequest::Poll(poll)) => {
+                self.waiting = Some(WaitingPoll { poll, until: Instant::now() + self.patience });
+                Received::SignOfLife
             }
-            Some(Ask::End) | None => Heard::Gone,
+            Some(PollingRequest::End) | None => Received::Gone,
         }
     }
 
     async fn next_poll(&mut self) -> Option<Poll> {
-        if let Some(held) = self.held.take() {
-            return Some(held.poll);
+        if let Some(waiting) = self.waiting.take() {
+            return Some(waiting.poll);
         }
-        match self.asks.recv().await {
-            Some(Ask::Poll(poll)) => Some(poll),
-            Some(Ask::End) | None => None,
+        match self.requests.recv().await {
+            Some(PollingRequest::Poll(poll)) => Some(poll),
+            Some(PollingRequest::End) | None => None,
         }
     }
 }
 
-async fn patience_ends(held: Option<&Held>) {
-    match held {
-        Some(held) => sleep_until(held.until).await,
+async fn patience_ends(waiting: Option<&WaitingPoll>) {
+    match waiting {
+        Some(waiting) => sleep_until(waiting.until).await,
         None => std::future::pending().await,
     }
 }
@@ -142,9 +136,9 @@ mod tests {
     use super::*;
     use tokio::sync::oneshot::error::TryRecvError;
 
-    fn asked() -> (Ask, oneshot::Receiver<Bytes>) {
+    fn asked() -> (PollingRequest, oneshot::Receiver<Bytes>) {
         let (answer, answered) = oneshot::channel();
-        (Ask::Poll(Poll { answer, scissors: Scissors::default() }), answered)
+        (PollingRequest::Poll(Poll { answer, aborter: ConnectionAborter::default() }), answered)
     }
 
     fn frame() -> Frame {
@@ -153,12 +147,12 @@ mod tests {
 
     #[tokio::test]
     async fn frames_are_not_lost_to_a_poll_that_was_given_up() {
-        let (mut polls, door) = open(Duration::from_secs(5));
-        let Door::LongPolling { asks, .. } = door else { panic!("another door") };
+        let (mut polls, inbound) = open(Duration::from_secs(5));
+        let InboundChannel::LongPolling { requests, .. } = inbound else { panic!("another transport") };
         let (given_up, _) = asked();
-        polls.hear(Some(given_up));
+        polls.take_request(Some(given_up));
         let (waiting, mut answered) = asked();
-        assert!(asks.send(waiting).await.is_ok());
+        assert!(requests.send(waiting).await.is_ok());
         assert!(polls.write(&[frame()]).await.is_ok());
         assert_eq!(answered.try_recv().as_deref(), Ok(b"x".as_slice()));
     }
@@ -167,8 +161,8 @@ mod tests {
     async fn the_newest_poll_gets_the_frames() {
         let (mut polls, _door) = open(Duration::from_secs(5));
         let ((older, mut ended), (newer, mut answered)) = (asked(), asked());
-        polls.hear(Some(older));
-        polls.hear(Some(newer));
+        polls.take_request(Some(older));
+        polls.take_request(Some(newer));
         assert_eq!(ended.try_recv(), Err(TryRecvError::Closed));
         assert!(polls.write(&[frame()]).await.is_ok());
         assert_eq!(answered.try_recv().as_deref(), Ok(b"x".as_slice()));

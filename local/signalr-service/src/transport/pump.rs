@@ -1,49 +1,48 @@
-//! Serves a connection over its link: moves frames between the two, and keeps the protocol's periods.
+//! Serves a connection over its link: moves frames between the two, and keeps the periods of the protocol.
 
-use super::{Heard, Link, NotWritten};
+use super::{Link, NotWritten, Received};
 use crate::connection::{Connection, Phase};
-use crate::outbox::{Next, Outbox};
-use crate::service::Timings;
+use crate::outbox::{Outbox, OutboxStep};
+use crate::timings::Timings;
 use crate::wire::Frame;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// How long a closed client may take to say goodbye. A browser answers at once; one that is stuck is not
-/// waited for.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long closing a transport may take. A browser answers at once, and a client that is stuck is dropped.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Serves the client until either side ends the connection.
 pub(crate) async fn run<L: Link>(mut link: L, mut connection: Connection) {
     let outbox = connection.outbox().clone();
-    let mut pulse = Pulse::start(connection.timings(), L::PINGED, Instant::now());
+    let mut heartbeat = Heartbeat::start(connection.timings(), L::PINGED, Instant::now());
     loop {
-        let (due, beat) = pulse.next(connection.phase());
+        let (due, due_for) = heartbeat.next(connection.phase());
         tokio::select! {
-            heard = link.receive() => {
-                match heard {
-                    Heard::Data(data) => connection.receive(&data),
-                    Heard::Sign => {}
-                    Heard::Gone => return,
+            received = link.receive() => {
+                match received {
+                    Received::Data(data) => connection.receive(&data),
+                    Received::SignOfLife => {}
+                    Received::Gone => return,
                 }
-                pulse.heard = Instant::now();
+                heartbeat.received = Instant::now();
             },
             next = outbox.next() => match next {
-                Next::Write(frames) => {
+                OutboxStep::Write(frames) => {
                     if write(&mut link, &frames, &outbox, connection.timings()).await.is_err() {
                         return link.cut();
                     }
-                    pulse.written(Instant::now());
+                    heartbeat.written(Instant::now());
                 }
-                Next::Close => return say_goodbye(link, &outbox).await,
-                Next::Cut => return link.cut(),
+                OutboxStep::Close => return close(link, &outbox).await,
+                OutboxStep::Cut => return link.cut(),
             },
-            () = sleep_until(due) => match beat {
-                Beat::HandshakeTimeout => connection.handshake_timed_out(),
-                Beat::Silence if link.waits() => pulse.heard = Instant::now(),
-                Beat::Silence => connection.was_silent(),
-                Beat::Ping => {
+            () = sleep_until(due) => match due_for {
+                Due::HandshakeTimeout => connection.handshake_timed_out(),
+                Due::Silence if link.waits() => heartbeat.received = Instant::now(),
+                Due::Silence => connection.was_silent(),
+                Due::Ping => {
                     connection.ping();
-                    pulse.sent = Instant::now();
+                    heartbeat.sent = Instant::now();
                 }
             },
         }
@@ -62,47 +61,48 @@ async fn write(
     }
 }
 
-async fn say_goodbye(mut link: impl Link, outbox: &Outbox) {
+async fn close(mut link: impl Link, outbox: &Outbox) {
     tokio::select! {
-        _in_time = timeout(FAREWELL, link.say_goodbye()) => {}
+        _in_time = timeout(CLOSE_LIMIT, link.close()) => {}
         () = outbox.until_cut() => link.cut(),
     }
 }
 
-/// When something has to happen because nothing else did.
-struct Pulse {
+/// The next time limit of a connection that is idle.
+struct Heartbeat {
     timings: Timings,
     pinged: bool,
     started: Instant,
-    heard: Instant,
+    received: Instant,
     sent: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beat {
+enum Due {
     HandshakeTimeout,
     Silence,
     Ping,
 }
 
-impl Pulse {
-    fn start(timings: Timings, pinged: bool, now: Instant) -> Pulse {
-        Pulse { timings, pinged, started: now, heard: now, sent: now }
+impl Heartbeat {
+    fn start(timings: Timings, pinged: bool, now: Instant) -> Heartbeat {
+        Heartbeat { timings, pinged, started: now, received: now, sent: now }
     }
 
-    /// A link without pings is written to only when its client asks.
+    /// A link without pings is written to only when its client polls, so that a write shows that the client is
+    /// connected.
     fn written(&mut self, now: Instant) {
         self.sent = now;
         if !self.pinged {
-            self.heard = now;
+            self.received = now;
         }
     }
 
-    fn next(&self, phase: Phase) -> (Instant, Beat) {
-        let silence = (self.heard + self.timings.client_timeout, Beat::Silence);
-        let ping = (self.sent + self.timings.ping, Beat::Ping);
+    fn next(&self, phase: Phase) -> (Instant, Due) {
+        let silence = (self.received + self.timings.client_timeout, Due::Silence);
+        let ping = (self.sent + self.timings.ping, Due::Ping);
         match phase {
-            Phase::Handshake => (self.started + self.timings.handshake, Beat::HandshakeTimeout),
+            Phase::Handshake => (self.started + self.timings.handshake, Due::HandshakeTimeout),
             Phase::Open if self.pinged && ping.0 < silence.0 => ping,
             Phase::Open | Phase::Over => silence,
         }
@@ -117,24 +117,24 @@ mod tests {
     fn pings_fill_silence_and_silence_ends_the_connection() {
         let start = Instant::now();
         let second = Duration::from_secs(1);
-        let mut pulse = Pulse::start(Timings::default(), true, start);
-        assert_eq!(pulse.next(Phase::Handshake), (start + 15 * second, Beat::HandshakeTimeout));
-        assert_eq!(pulse.next(Phase::Open), (start + 15 * second, Beat::Ping));
-        pulse.sent = start + 14 * second;
-        assert_eq!(pulse.next(Phase::Open), (start + 29 * second, Beat::Ping));
-        pulse.sent = start + 29 * second;
-        assert_eq!(pulse.next(Phase::Open), (start + 30 * second, Beat::Silence));
-        pulse.heard = start + 20 * second;
-        assert_eq!(pulse.next(Phase::Open), (start + 44 * second, Beat::Ping));
+        let mut heartbeat = Heartbeat::start(Timings::default(), true, start);
+        assert_eq!(heartbeat.next(Phase::Handshake), (start + 15 * second, Due::HandshakeTimeout));
+        assert_eq!(heartbeat.next(Phase::Open), (start + 15 * second, Due::Ping));
+        heartbeat.sent = start + 14 * second;
+        assert_eq!(heartbeat.next(Phase::Open), (start + 29 * second, Due::Ping));
+        heartbeat.sent = start + 29 * second;
+        assert_eq!(heartbeat.next(Phase::Open), (start + 30 * second, Due::Silence));
+        heartbeat.received = start + 20 * second;
+        assert_eq!(heartbeat.next(Phase::Open), (start + 44 * second, Due::Ping));
     }
 
     #[test]
     fn a_client_that_asks_is_not_pinged_and_shows_itself_by_taking() {
         let start = Instant::now();
         let second = Duration::from_secs(1);
-        let mut pulse = Pulse::start(Timings::default(), false, start);
-        assert_eq!(pulse.next(Phase::Open), (start + 30 * second, Beat::Silence));
-        pulse.written(start + 10 * second);
-        assert_eq!(pulse.next(Phase::Open), (start + 40 * second, Beat::Silence));
+        let mut heartbeat = Heartbeat::start(Timings::default(), false, start);
+        assert_eq!(heartbeat.next(Phase::Open), (start + 30 * second, Due::Silence));
+        heartbeat.written(start + 10 * second);
+        assert_eq!(heartbeat.next(Phase::Open), (start + 40 * second, Due::Silence));
     }
 }

@@ -1,18 +1,19 @@
 //! The WebSocket transport: one socket for both directions.
 
-use super::{Heard, Link, NotWritten};
+use super::{Link, NotWritten, Received};
 use crate::wire::Frame;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::SinkExt;
 
 impl Link for WebSocket {
-    async fn receive(&mut self) -> Heard {
+    async fn receive(&mut self) -> Received {
         match self.recv().await {
-            Some(Ok(Message::Text(text))) => Heard::Data(text.into()),
-            Some(Ok(Message::Binary(bytes))) => Heard::Data(bytes),
-            // The socket answers pings and closes by itself; after a close the next read ends the connection.
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_))) => Heard::Sign,
-            Some(Err(_)) | None => Heard::Gone,
+            Some(Ok(Message::Text(text))) => Received::Data(text.into()),
+            Some(Ok(Message::Binary(bytes))) => Received::Data(bytes),
+            // The socket answers pings and close frames by itself. After a close frame, the next read ends the
+            // connection.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_))) => Received::SignOfLife,
+            Some(Err(_)) | None => Received::Gone,
         }
     }
 
@@ -27,9 +28,9 @@ impl Link for WebSocket {
         self.flush().await.map_err(|_| NotWritten)
     }
 
-    /// Closes with 1000 and waits for the client's answer: dropping the socket with unread data in it would
-    /// reset the connection and could take the close frame with it.
-    async fn say_goodbye(&mut self) {
+    /// Closes with 1000 and waits for the client's answer: dropping a socket with unread data would reset the
+    /// connection, and the close frame could be lost.
+    async fn close(&mut self) {
         let close = CloseFrame { code: close_code::NORMAL, reason: "".into() };
         if self.send(Message::Close(Some(close))).await.is_ok() {
             while let Some(Ok(_)) = self.recv().await {}

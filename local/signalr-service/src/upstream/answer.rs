@@ -1,29 +1,33 @@
-//! What a client hears of the upstream's reply to its call. The rules and words are those of the official emulator.
+//! Turns the upstream's reply to a call into the client's completion. Rules and texts are those of the official
+//! emulator.
 
 use crate::wire::Frame;
 use crate::wire::hub_protocol::{Broadcast, Protocol, ServerMessage};
 use axum::http::StatusCode;
 use bytes::Bytes;
 
-/// What came back from the upstream.
+/// The reply of an upstream.
 #[derive(Debug)]
-pub(super) enum Reply {
+pub(super) enum UpstreamReply {
     Answered { status: StatusCode, body: Bytes },
     TooLarge,
 }
 
-/// The body of a good reply is passed on as it is: the application writes the whole frame.
-pub(super) fn to(id: String, protocol: Protocol, reply: Reply) -> Broadcast {
+/// The completion for the call `id`. The body of a successful reply is passed on as it is, because the application
+/// writes the whole frame.
+pub(super) fn to(id: String, protocol: Protocol, reply: UpstreamReply) -> Broadcast {
     let error = match reply {
-        Reply::Answered { status: StatusCode::OK, body } if !body.is_empty() => {
+        UpstreamReply::Answered { status: StatusCode::OK, body } if !body.is_empty() => {
             match as_it_is(protocol, body) {
                 Some(answer) => return answer,
                 None => Some("Invocation failed, response is no text.".into()),
             }
         }
-        Reply::Answered { status: StatusCode::OK | StatusCode::NO_CONTENT, .. } => None,
-        Reply::Answered { status, .. } => Some(format!("Invocation failed, status code {}", status.as_u16())),
-        Reply::TooLarge => Some("Invocation failed, response too large.".into()),
+        UpstreamReply::Answered { status: StatusCode::OK | StatusCode::NO_CONTENT, .. } => None,
+        UpstreamReply::Answered { status, .. } => {
+            Some(format!("Invocation failed, status code {}", status.as_u16()))
+        }
+        UpstreamReply::TooLarge => Some("Invocation failed, response too large.".into()),
     };
     ServerMessage::Completion { id, error }.into()
 }
@@ -42,13 +46,13 @@ fn as_it_is(protocol: Protocol, body: Bytes) -> Option<Broadcast> {
 mod tests {
     use super::*;
 
-    fn heard(reply: Reply) -> String {
+    fn heard(reply: UpstreamReply) -> String {
         let answer = to("7".into(), Protocol::Json, reply).frame(Protocol::Json).unwrap();
         String::from_utf8(answer.bytes().to_vec()).unwrap()
     }
 
-    fn answered(status: u16, body: &'static [u8]) -> Reply {
-        Reply::Answered { status: StatusCode::from_u16(status).unwrap(), body: body.into() }
+    fn answered(status: u16, body: &'static [u8]) -> UpstreamReply {
+        UpstreamReply::Answered { status: StatusCode::from_u16(status).unwrap(), body: body.into() }
     }
 
     #[test]
@@ -68,7 +72,7 @@ mod tests {
             (answered(202, b"x"), "Invocation failed, status code 202"),
             (answered(500, b"x"), "Invocation failed, status code 500"),
             (answered(200, b"\xff"), "Invocation failed, response is no text."),
-            (Reply::TooLarge, "Invocation failed, response too large."),
+            (UpstreamReply::TooLarge, "Invocation failed, response too large."),
         ] {
             let expected = format!("{{\"error\":\"{error}\",\"invocationId\":\"7\",\"type\":3}}\u{1e}");
             assert_eq!(heard(reply), expected);

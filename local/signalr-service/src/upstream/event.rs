@@ -1,6 +1,6 @@
-//! What is posted to an upstream: the service's headers with its signature, and a body per event.
+//! The requests to an upstream: the service's headers with its signature, and a body for each kind of event.
 
-use crate::connection::Identity;
+use crate::identity::Identity;
 use crate::token::Keys;
 use crate::wire::hub_protocol::Protocol;
 use axum::body::Body;
@@ -52,7 +52,7 @@ impl Event<'_> {
     }
 }
 
-/// `url` is one that [`Upstream::is_usable`](super::Upstream::is_usable) vouches for.
+/// The request for an event. `url` comes from an upstream that [`is_usable`](super::Upstream::is_usable).
 pub(super) fn request(url: &str, who: &Identity, event: &Event<'_>, keys: &Keys) -> Request<Body> {
     let claims = who.claims.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>();
     let signatures = keys.signatures(&who.id.0).map(|signature| format!("sha256={signature}"));
@@ -74,7 +74,7 @@ pub(super) fn request(url: &str, who: &Identity, event: &Event<'_>, keys: &Keys)
     request
 }
 
-/// A header's value; control characters, which no header can hold, become question marks.
+/// A header's value. Control characters are not allowed in headers and become question marks.
 fn header(text: &str) -> HeaderValue {
     let printable = text.replace(char::is_control, "?");
     HeaderValue::from_bytes(printable.as_bytes()).expect("text without control characters")

@@ -1,27 +1,27 @@
-//! Which webhook an event goes to: of the templates in their order, the first whose patterns fit.
+//! Which webhook gets an event: the first template whose patterns match.
 
 use axum::http::Uri;
 use axum::http::uri::Scheme;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// All but the unreserved characters of RFC 3986.
+/// All characters except the unreserved ones of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// One webhook as the service's portal describes it. A pattern is `*`, a name, or names with commas between them.
+/// One webhook, as in the settings of the Azure portal. A pattern is `*`, a name, or names separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// An `http://` URL; `{hub}`, `{category}` and `{event}` in it are replaced.
     pub url_template: String,
-    /// The hubs it is for.
+    /// The pattern of hubs.
     pub hubs: String,
-    /// `connections`, `messages`, or both.
+    /// The pattern of categories: `connections`, `messages`, or both.
     pub categories: String,
-    /// `connected`, `disconnected`, and the methods that clients call.
+    /// The pattern of events: `connected`, `disconnected`, and the methods that clients call.
     pub events: String,
 }
 
 impl Upstream {
-    /// The webhook for every event of every hub.
+    /// A webhook for every event of every hub.
     pub fn for_all(url_template: impl Into<String>) -> Upstream {
         let any = || "*".to_owned();
         Upstream { url_template: url_template.into(), hubs: any(), categories: any(), events: any() }
@@ -32,7 +32,7 @@ impl Upstream {
         url.is_ok_and(|url| url.scheme() == Some(&Scheme::HTTP))
     }
 
-    /// The URL for an event that the template is for.
+    /// The URL for an event, if the template matches it.
     pub(super) fn url(&self, hub: &str, category: &str, event: &str) -> Option<String> {
         let is_for = fits(&self.hubs, hub) && fits(&self.categories, category) && fits(&self.events, event);
         is_for.then(|| self.fill(hub, category, event))
@@ -40,7 +40,7 @@ impl Upstream {
 
     fn fill(&self, hub: &str, category: &str, event: &str) -> String {
         let parts = [("{hub}", hub), ("{category}", category), ("{event}", event)];
-        // No escaped value holds a brace, so that none is taken for a placeholder.
+        // Escaped values contain no braces, so none is taken for a placeholder.
         parts.into_iter().fold(self.url_template.clone(), |url, (placeholder, value)| {
             url.replace(placeholder, &utf8_percent_encode(value, ESCAPED).to_string())
         })

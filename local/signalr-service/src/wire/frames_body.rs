@@ -6,10 +6,10 @@ use super::hub_protocol::{Broadcast, ClientMessage, Protocol};
 use rmpv::Value;
 use rmpv::decode::read_value_with_max_depth;
 
-/// A map of texts to bytes; the reader counts two for each level.
+/// Deep enough for a map of texts to bytes: the reader counts two for each level.
 const DEEPEST: usize = 8;
 
-/// What is wrong with a body, in words for its author.
+/// What is wrong with a body, for its sender.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadFrames {
     #[error("the body must be a MessagePack map of protocol names to frames")]
@@ -22,7 +22,7 @@ pub(crate) enum BadFrames {
     NoFrame,
 }
 
-/// Frames of other protocols are for clients that are not emulated.
+/// Parses a body. Frames of other protocols are ignored: there are no such clients here.
 pub(crate) fn parse(mut bytes: &[u8]) -> Result<Broadcast, BadFrames> {
     let value = read_value_with_max_depth(&mut bytes, DEEPEST).map_err(|_| BadFrames::NoMap)?;
     let entries = value.as_map().filter(|_| bytes.is_empty()).ok_or(BadFrames::NoMap)?;
@@ -54,7 +54,7 @@ fn binary_frame(frame: &[u8]) -> Option<Frame> {
     Some(Frame::Binary(frame.to_vec().into()))
 }
 
-/// Anything else would break every client that gets it.
+/// Checks that a frame holds one call, because anything else would break the clients that get it.
 fn holds_a_call(protocol: Protocol, frame: &[u8]) -> Option<()> {
     let record = protocol.unframe(frame)?;
     matches!(protocol.read(&record), Ok(ClientMessage::Call { .. })).then_some(())

@@ -3,25 +3,25 @@
 use crate::names::{ConnectionId, UserId};
 use serde_json::{Value, json};
 
-/// Which part of a list is asked for.
+/// The part of a list that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Page {
+pub(crate) struct PageRequest {
     /// The most entries in this reply.
     pub(crate) size: usize,
     /// The most entries in this reply and those that follow it.
     pub(crate) top: Option<usize>,
-    /// The last connection of the page before.
+    /// The last connection of the previous page.
     pub(crate) after: Option<String>,
 }
 
-impl Page {
+impl PageRequest {
     pub(crate) const LARGEST: usize = 200;
 }
 
-/// The page of `members`, which come in the order of their ids. `url` is the called one without its query.
+/// The page of `members`, which are sorted by id. `url` is the URL of the request without its query.
 pub(crate) fn reply(
     members: &[(ConnectionId, Option<UserId>)],
-    page: &Page,
+    page: &PageRequest,
     url: &str,
     query: &str,
 ) -> Value {
@@ -43,7 +43,7 @@ fn entry((id, user): &(ConnectionId, Option<UserId>)) -> Value {
     }
 }
 
-/// Connection ids need no escapes in a query.
+/// Connection ids need no escaping in a query.
 fn next_query(query: &str, top: Option<usize>, last: &ConnectionId) -> String {
     let replaced = |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default();
@@ -62,7 +62,7 @@ mod tests {
     /// The ids on the page, and the query of the next link.
     fn listed(size: usize, top: Option<usize>, after: Option<&str>) -> (String, Option<String>) {
         let members = ["a", "b", "c", "d", "e"].map(|id| (ConnectionId(id.into()), None));
-        let page = Page { size, top, after: after.map(Into::into) };
+        let page = PageRequest { size, top, after: after.map(Into::into) };
         let reply = reply(&members, &page, "http://h/p", "x=1&Top=9&continuationtoken=z");
         let ids =
             reply["value"].as_array().unwrap().iter().map(|entry| entry["connectionId"].as_str().unwrap());
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_user_is_named_where_there_is_one() {
         let members = [(ConnectionId("a".into()), Some(UserId("alice".into())))];
-        let page = Page { size: 1, top: None, after: None };
+        let page = PageRequest { size: 1, top: None, after: None };
         let expected = json!({ "value": [{ "connectionId": "a", "userId": "alice" }] });
         assert_eq!(reply(&members, &page, "", ""), expected);
     }

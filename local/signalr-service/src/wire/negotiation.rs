@@ -4,18 +4,18 @@ use crate::names::{ConnectionId, ConnectionToken};
 use crate::transport::{Transport, Transports};
 use serde_json::{Value, json};
 
-/// The two shapes of the reply.
+/// The two forms of the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Version {
-    /// The connection id is also what claims the connection.
+    /// The client claims the connection with its id.
     Zero,
-    /// A secret token claims the connection.
+    /// The client claims the connection with a secret token.
     One,
 }
 
 impl Version {
-    /// The shape for the client's `negotiateVersion`; newer clients get the newest one known. `None` when it
-    /// is no number.
+    /// The form for the client's `negotiateVersion`. Clients with a newer version get the newest form. `None` when it
+    /// is not a number.
     pub(crate) fn for_client(wanted: Option<&str>) -> Option<Version> {
         match wanted.unwrap_or("0").parse::<i32>() {
             Ok(..1) => Some(Version::Zero),

@@ -1,10 +1,10 @@
-//! What a REST call says in its query beside the path: version, application, exclusions, reason, times, pages.
+//! The query parameters of a REST call: version, application, exclusions, reason, durations, pages.
 
-use super::listing::Page;
+use super::listing::PageRequest;
 use super::query::Query;
-use super::route::{Api, Call, DATED_VERSIONS};
+use super::route::{Api, DATED_VERSIONS, RestCall};
 use crate::names::{ConnectionId, HubName};
-use crate::world::Stay;
+use crate::world::JoinDuration;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -12,23 +12,23 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Minutes of a token: the largest number that the service's interface description allows.
+/// The longest lifetime of a token in minutes: the largest number that the service's interface description allows.
 const LONGEST: u32 = i32::MAX as u32;
 
-/// The checked options of a call. Those the operation does not use are not looked at by it.
+/// The checked options of a call. Every operation uses some of them.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) hub: HubName,
     pub(crate) excluded: HashSet<ConnectionId>,
     pub(crate) reason: Option<String>,
-    pub(crate) stay: Stay,
-    pub(crate) page: Page,
+    pub(crate) duration: JoinDuration,
+    pub(crate) page: PageRequest,
     pub(crate) user: Option<String>,
-    /// How long a token is good.
+    /// How long a token is valid.
     pub(crate) lifetime: Duration,
 }
 
-/// What is wrong with a query, in words for its author.
+/// What is wrong with a query, for its sender.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadQuery {
     #[error("the query must be percent-encoded UTF-8")]
@@ -53,7 +53,7 @@ pub(crate) enum BadQuery {
     Ttl,
 }
 
-pub(crate) fn read(call: &Call, raw: &str) -> Result<Options, BadQuery> {
+pub(crate) fn read(call: &RestCall, raw: &str) -> Result<Options, BadQuery> {
     let query = Query::parse(raw).map_err(|_| BadQuery::NotText)?;
     let one = |name| query.one(name).map_err(|_| BadQuery::Repeated(name));
     let application = match call.api {
@@ -64,7 +64,7 @@ pub(crate) fn read(call: &Call, raw: &str) -> Result<Options, BadQuery> {
                 return Err(BadQuery::Version);
             }
             let since = call.operation.since();
-            // Dates in this form sort as texts.
+            // Dates of this form can be compared as texts.
             if version < since {
                 return Err(BadQuery::TooOld(since));
             }
@@ -75,10 +75,10 @@ pub(crate) fn read(call: &Call, raw: &str) -> Result<Options, BadQuery> {
         hub: HubName::of_call(application, &call.hub).ok_or(BadQuery::Hub)?,
         excluded: query.all("excluded").map(|id| ConnectionId(id.into())).collect(),
         reason: one("reason")?.map(str::to_owned),
-        stay: stay(one("ttl")?)?,
-        page: Page {
-            size: number(one("maxpagesize")?, BadQuery::PageSize, 1..=Page::LARGEST)?
-                .unwrap_or(Page::LARGEST),
+        duration: duration(one("ttl")?)?,
+        page: PageRequest {
+            size: number(one("maxpagesize")?, BadQuery::PageSize, 1..=PageRequest::LARGEST)?
+                .unwrap_or(PageRequest::LARGEST),
             top: number(one("top")?, BadQuery::Top, 1..=usize::MAX)?,
             after: one("continuationToken")?.map(str::to_owned),
         },
@@ -96,11 +96,11 @@ fn number<T: FromStr + PartialOrd>(
     text.parse().ok().filter(|number| range.contains(number)).map(Some).ok_or(refusal)
 }
 
-fn stay(ttl: Option<&str>) -> Result<Stay, BadQuery> {
+fn duration(ttl: Option<&str>) -> Result<JoinDuration, BadQuery> {
     match ttl.map(str::parse) {
-        None => Ok(Stay::Default),
-        Some(Ok(0)) => Ok(Stay::PresentConnections),
-        Some(Ok(seconds)) => Ok(Stay::For(Duration::from_secs(seconds))),
+        None => Ok(JoinDuration::Default),
+        Some(Ok(0)) => Ok(JoinDuration::PresentConnections),
+        Some(Ok(seconds)) => Ok(JoinDuration::For(Duration::from_secs(seconds))),
         Some(Err(_)) => Err(BadQuery::Ttl),
     }
 }
@@ -112,7 +112,7 @@ mod tests {
     use crate::world::Target;
 
     fn options(api: Api, query: &str) -> Result<Options, BadQuery> {
-        read(&Call { api, hub: "Chat".into(), operation: Operation::Send(Target::All) }, query)
+        read(&RestCall { api, hub: "Chat".into(), operation: Operation::Send(Target::All) }, query)
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
     fn an_operation_is_unknown_to_versions_before_it() {
         let invoke = |version: &str| {
             let operation = Operation::Invoke(ConnectionId("c".into()));
-            let call = Call { api: Api::Dated, hub: "chat".into(), operation };
+            let call = RestCall { api: Api::Dated, hub: "chat".into(), operation };
             read(&call, &format!("api-version={version}")).map(|_| ())
         };
         assert_eq!(invoke("2023-07-01"), Err(BadQuery::TooOld("2024-12-01")));
@@ -168,12 +168,12 @@ mod tests {
 
     #[test]
     fn a_ttl_is_a_number_of_seconds() {
-        let stay = |query| options(Api::V1, query).map(|options| options.stay);
-        assert_eq!(stay(""), Ok(Stay::Default));
-        assert_eq!(stay("ttl=0"), Ok(Stay::PresentConnections));
-        assert_eq!(stay("TTL=90"), Ok(Stay::For(Duration::from_secs(90))));
+        let duration = |query| options(Api::V1, query).map(|options| options.duration);
+        assert_eq!(duration(""), Ok(JoinDuration::Default));
+        assert_eq!(duration("ttl=0"), Ok(JoinDuration::PresentConnections));
+        assert_eq!(duration("TTL=90"), Ok(JoinDuration::For(Duration::from_secs(90))));
         for bad in ["ttl=", "ttl=-1", "ttl=1.5", "ttl=x", "ttl=99999999999999999999999"] {
-            assert_eq!(stay(bad), Err(BadQuery::Ttl), "{bad}");
+            assert_eq!(duration(bad), Err(BadQuery::Ttl), "{bad}");
         }
     }
 }

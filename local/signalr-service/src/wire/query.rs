@@ -1,4 +1,4 @@
-//! The query part of a URL: names without case, as the service's own swagger files and SDK disagree in it.
+//! The query of a URL. Case of names is ignored, because the service's swagger files and its SDK differ in it.
 
 use percent_encoding::percent_decode_str;
 
@@ -10,7 +10,7 @@ pub(crate) struct Query(Vec<(String, String)>);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotText;
 
-/// A name that may be given once was given more often.
+/// A parameter that is allowed once was given more often.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Repeated;
 

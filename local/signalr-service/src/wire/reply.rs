@@ -1,5 +1,5 @@
-//! REST answers: the service's success codes, which differ from its emulator's, and its error detail with
-//! the `x-ms-error-code` header that the SDK reads. Success bodies are empty: callers ignore them.
+//! REST responses: the service's success codes, which differ from its emulator's, and its error detail with the
+//! `x-ms-error-code` header that the SDK reads. Success bodies are empty: callers ignore them.
 
 use super::route::{Api, Operation};
 use crate::token::TokenError;
@@ -24,7 +24,7 @@ pub(crate) fn done(api: Api, operation: &Operation) -> Response {
     status.into_response()
 }
 
-/// What a client returned. `result` is JSON and passed on as it is.
+/// The result of a client. `result` is JSON and is passed on as it is.
 pub(crate) fn client_result(result: &str) -> Response {
     json_text(format!(r#"{{"result":{result}}}"#))
 }
@@ -33,13 +33,13 @@ pub(crate) fn json_text(text: String) -> Response {
     ([(CONTENT_TYPE, "application/json; charset=utf-8")], text).into_response()
 }
 
-/// A client that was called and returned nothing. The status is the service's own for a timeout, and the one after
-/// which the SDK does not call again: the method may have run.
+/// A client was called but returned no result. The status is the service's own for a timeout. The SDK does not call
+/// again after it, because the method may have run.
 pub(crate) fn no_client_result(code: &str, message: &str) -> Response {
     refused(StatusCode::INTERNAL_SERVER_ERROR, code, message)
 }
 
-/// What the operation is about does not exist.
+/// The subject of the operation does not exist.
 pub(crate) fn missing(operation: &Operation) -> Response {
     let code = match operation {
         Operation::Exists(Subject::User(_)) => "Warning.User.NotExisted",
@@ -72,7 +72,7 @@ pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response {
     response
 }
 
-/// 401 with the challenge naming the check that failed, as the service does for a wrong audience.
+/// 401 with a challenge that names the failed check, as the service does for a wrong audience.
 pub(crate) fn unauthorized(error: &TokenError) -> Response {
     let challenge = match error {
         TokenError::Missing => format!("Bearer error_description=\"{error}\""),

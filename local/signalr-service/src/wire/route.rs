@@ -1,6 +1,6 @@
-//! Which operation a REST method and path ask for: the tables of the v1 and the 2022-06-01 swagger files.
-//! Later dated versions keep the routes of 2022-06-01; of what they add, tokens, client results and lists of groups
-//! are emulated, filtered commands and streams are not.
+//! Which operation a REST method and path mean, from the v1 and the 2022-06-01 swagger files. Later versions keep the
+//! routes of 2022-06-01. Of their additions, tokens, client results and lists of groups are emulated; filtered
+//! commands and streams are not.
 
 use crate::names::{ConnectionId, GroupName, UserId};
 use crate::world::{Member, Subject, Target};
@@ -19,17 +19,17 @@ pub(crate) enum Api {
 /// The dated versions, oldest first.
 pub(crate) const DATED_VERSIONS: [&str; 4] = ["2022-06-01", "2022-11-01", "2023-07-01", "2024-12-01"];
 
-/// Where a REST call goes.
+/// The route of a REST call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// Whether the service is up; needs no token.
     Health,
-    Call(Call),
+    Call(RestCall),
 }
 
 /// An operation on a hub. The hub's name is checked later, when the application in the query is known.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Call {
+pub(crate) struct RestCall {
     pub(crate) api: Api,
     pub(crate) hub: String,
     pub(crate) operation: Operation,
@@ -40,9 +40,9 @@ pub(crate) enum Operation {
     Send(Target),
     /// Calls a method of one client and answers with what it returns.
     Invoke(ConnectionId),
-    /// Makes a token for a client.
+    /// Creates a token for a client.
     GenerateToken,
-    /// Names the connections in a group.
+    /// Lists the connections in a group.
     List(GroupName),
     Close(Target),
     Exists(Subject),
@@ -52,7 +52,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    /// The dated version that brought it.
+    /// The first dated version with this operation.
     pub(crate) fn since(&self) -> &'static str {
         match self {
             Operation::GenerateToken => "2022-11-01",
@@ -62,13 +62,13 @@ impl Operation {
     }
 }
 
-/// Why a path leads nowhere.
+/// Why a path has no route.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RouteRefusal {
     NotFound,
     /// The path exists for these methods only.
     Method(Vec<Method>),
-    /// The named part of the path breaks its rule.
+    /// The named part of the path is invalid.
     BadPart(&'static str),
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn parse(method: &Method, path: &str) -> Result<Route, RouteRefusal> 
     let decoded: Vec<String> = path.split('/').map(decode).collect::<Result<_, _>>()?;
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
     match segments.as_slice() {
-        // GET beside the documented HEAD, as the official emulator has it: handy for a browser.
+        // GET as well as the documented HEAD, as in the official emulator, so that a browser can be used.
         ["health"] => choose(method, vec![(Method::GET, Route::Health), (Method::HEAD, Route::Health)]),
         ["hubs", hub, on_hub @ ..] => {
             let operations = match api {
@@ -90,7 +90,7 @@ pub(crate) fn parse(method: &Method, path: &str) -> Result<Route, RouteRefusal> 
                 Api::Dated => dated(on_hub)?,
             };
             let operation = choose(method, operations)?;
-            Ok(Route::Call(Call { api, hub: (*hub).to_owned(), operation }))
+            Ok(Route::Call(RestCall { api, hub: (*hub).to_owned(), operation }))
         }
         _ => Err(RouteRefusal::NotFound),
     }

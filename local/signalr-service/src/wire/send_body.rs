@@ -1,5 +1,5 @@
-//! The body of a send: `{"target":"…","arguments":[…]}` with member names in any case, because the .NET SDK
-//! writes `Target` and `Arguments`. Arguments stay the text they came as: numbers and dates are not touched.
+//! The body of a send: `{"target":"…","arguments":[…]}` with member names in any case, because the .NET SDK writes
+//! `Target` and `Arguments`. Arguments are passed on as text: numbers and dates do not change.
 
 use super::hub_protocol::Invocation;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// What is wrong with a body, in words for its author.
+/// What is wrong with a body, for its sender.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadBody {
     #[error("the body must be a JSON object with a string \"target\" and an array \"arguments\"")]

@@ -2,44 +2,44 @@
 
 use crate::names::{ConnectionId, ConnectionToken, HubName};
 use crate::outbox::Outbox;
-use crate::transport::{Door, Transport};
+use crate::transport::{InboundChannel, Transport};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Why a token does not lead to a connection.
+/// Why a connection cannot be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClaimRefusal {
-    /// Never negotiated at this hub, over, or not used in time.
+    /// The token was never negotiated at this hub, has ended, or was not used in time.
     Unknown,
     /// It was claimed before, for this transport.
     InUse(Transport),
 }
 
-/// A connection whose transport is there.
+/// The transport of a claimed connection.
 #[derive(Clone)]
-pub(crate) struct Line {
+pub(crate) struct AttachedTransport {
     pub(crate) outbox: Arc<Outbox>,
-    pub(crate) door: Door,
+    pub(crate) inbound: InboundChannel,
 }
 
 #[derive(Default)]
 pub(crate) struct Arrivals {
-    places: HashMap<ConnectionToken, Place>,
-    /// Negotiated tokens by deadline. Every negotiation gets the same time, so the front is the first due;
-    /// claimed ones stay until their turn comes.
+    by_token: HashMap<ConnectionToken, Arrival>,
+    /// Negotiated tokens by deadline. Every negotiation has the same time, so the front is due first. Claimed tokens
+    /// stay in the list until they are due.
     due: VecDeque<(Instant, ConnectionToken)>,
 }
 
-struct Place {
+struct Arrival {
     hub: HubName,
     id: ConnectionId,
-    state: State,
+    state: ArrivalState,
 }
 
-enum State {
+enum ArrivalState {
     Negotiated,
-    InUse(Line),
+    InUse(AttachedTransport),
 }
 
 impl Arrivals {
@@ -53,54 +53,60 @@ impl Arrivals {
     ) {
         self.drop_unused(now);
         self.due.push_back((until, token.clone()));
-        self.places.insert(token, Place { hub, id, state: State::Negotiated });
+        self.by_token.insert(token, Arrival { hub, id, state: ArrivalState::Negotiated });
     }
 
-    pub(crate) fn arrived(&mut self, hub: HubName, token: ConnectionToken, id: ConnectionId, line: Line) {
-        self.places.insert(token, Place { hub, id, state: State::InUse(line) });
+    pub(crate) fn arrived(
+        &mut self,
+        hub: HubName,
+        token: ConnectionToken,
+        id: ConnectionId,
+        attached: AttachedTransport,
+    ) {
+        self.by_token.insert(token, Arrival { hub, id, state: ArrivalState::InUse(attached) });
     }
 
     pub(crate) fn claim(
         &mut self,
         hub: &HubName,
         token: &ConnectionToken,
-        line: Line,
+        attached: AttachedTransport,
         now: Instant,
     ) -> Result<ConnectionId, ClaimRefusal> {
         self.drop_unused(now);
-        let place = self.places.get_mut(token).filter(|place| place.hub == *hub);
-        let place = place.ok_or(ClaimRefusal::Unknown)?;
-        if let State::InUse(line) = &place.state {
-            return Err(ClaimRefusal::InUse(line.door.transport()));
+        let arrival = self.by_token.get_mut(token).filter(|arrival| arrival.hub == *hub);
+        let arrival = arrival.ok_or(ClaimRefusal::Unknown)?;
+        if let ArrivalState::InUse(attached) = &arrival.state {
+            return Err(ClaimRefusal::InUse(attached.inbound.transport()));
         }
-        place.state = State::InUse(line);
-        Ok(place.id.clone())
+        arrival.state = ArrivalState::InUse(attached);
+        Ok(arrival.id.clone())
     }
 
-    pub(crate) fn door(&self, hub: &HubName, token: &ConnectionToken) -> Option<Door> {
-        let place = self.places.get(token).filter(|place| place.hub == *hub)?;
-        match &place.state {
-            State::InUse(line) => Some(line.door.clone()),
-            State::Negotiated => None,
+    pub(crate) fn inbound(&self, hub: &HubName, token: &ConnectionToken) -> Option<InboundChannel> {
+        let arrival = self.by_token.get(token).filter(|arrival| arrival.hub == *hub)?;
+        match &arrival.state {
+            ArrivalState::InUse(attached) => Some(attached.inbound.clone()),
+            ArrivalState::Negotiated => None,
         }
     }
 
     pub(crate) fn gone(&mut self, token: &ConnectionToken) {
-        self.places.remove(token);
+        self.by_token.remove(token);
     }
 
     pub(crate) fn cut(&self) {
-        for place in self.places.values() {
-            if let State::InUse(line) = &place.state {
-                line.outbox.cut();
+        for arrival in self.by_token.values() {
+            if let ArrivalState::InUse(attached) = &arrival.state {
+                attached.outbox.cut();
             }
         }
     }
 
     fn drop_unused(&mut self, now: Instant) {
         while let Some((_, token)) = self.due.pop_front_if(|(until, _)| *until <= now) {
-            if matches!(self.places.get(&token), Some(Place { state: State::Negotiated, .. })) {
-                self.places.remove(&token);
+            if matches!(self.by_token.get(&token), Some(Arrival { state: ArrivalState::Negotiated, .. })) {
+                self.by_token.remove(&token);
             }
         }
     }
@@ -124,12 +130,12 @@ mod tests {
         let used = negotiate(&mut arrivals, "used", start);
         negotiate(&mut arrivals, "unused", start);
         let hub = HubName::of_client("chat").unwrap();
-        let line = Line { outbox: Arc::default(), door: Door::WebSockets };
-        assert!(arrivals.claim(&hub, &used, line, start + Duration::from_secs(14)).is_ok());
+        let attached = AttachedTransport { outbox: Arc::default(), inbound: InboundChannel::WebSockets };
+        assert!(arrivals.claim(&hub, &used, attached, start + Duration::from_secs(14)).is_ok());
         let later = start + Duration::from_secs(15);
         negotiate(&mut arrivals, "late", later);
-        assert_eq!(arrivals.places.len(), 2, "the used and the late one");
+        assert_eq!(arrivals.by_token.len(), 2, "the used and the late one");
         assert_eq!(arrivals.due.len(), 1);
-        assert!(arrivals.door(&hub, &used).is_some());
+        assert!(arrivals.inbound(&hub, &used).is_some());
     }
 }

@@ -1,19 +1,19 @@
-//! Calls of one client that wait for what it returns.
+//! The calls to one client that wait for its results.
 
-use crate::wire::hub_protocol::Outcome;
+use crate::wire::hub_protocol::CallResult;
 use std::collections::HashMap;
 use tokio::sync::oneshot;
 
-/// Dropping it ends every wait, so that the end of a connection does.
+/// Dropping it ends every wait, as at the end of a connection.
 #[derive(Default)]
 pub(crate) struct Calls {
     made: u64,
-    waiting: HashMap<String, oneshot::Sender<Outcome>>,
+    waiting: HashMap<String, oneshot::Sender<CallResult>>,
 }
 
 impl Calls {
-    /// The id of a new call, and where its outcome arrives.
-    pub(crate) fn begin(&mut self) -> (String, oneshot::Receiver<Outcome>) {
+    /// The id of a new call, and the receiver of its result.
+    pub(crate) fn begin(&mut self) -> (String, oneshot::Receiver<CallResult>) {
         self.waiting.retain(|_, caller| !caller.is_closed());
         let id = self.made.to_string();
         self.made += 1;
@@ -22,8 +22,8 @@ impl Calls {
         (id, outcome)
     }
 
-    /// The client answered. Answers to nothing, and those that come too late, are no error.
-    pub(crate) fn end(&mut self, id: &str, outcome: Outcome) {
+    /// The client answered. An answer without a call, or after its caller has left, is ignored.
+    pub(crate) fn end(&mut self, id: &str, outcome: CallResult) {
         if let Some(caller) = self.waiting.remove(id) {
             let _still_waiting = caller.send(outcome);
         }
@@ -39,10 +39,10 @@ mod tests {
         let mut calls = Calls::default();
         let ((first, mut one), (second, mut other)) = (calls.begin(), calls.begin());
         assert_ne!(first, second);
-        calls.end("unknown", Outcome::Result("0".into()));
-        calls.end(&second, Outcome::Result("2".into()));
-        calls.end(&second, Outcome::Result("3".into()));
-        assert_eq!(other.try_recv(), Ok(Outcome::Result("2".into())));
+        calls.end("unknown", CallResult::Returned("0".into()));
+        calls.end(&second, CallResult::Returned("2".into()));
+        calls.end(&second, CallResult::Returned("3".into()));
+        assert_eq!(other.try_recv(), Ok(CallResult::Returned("2".into())));
         assert!(one.try_recv().is_err(), "still waits");
         drop(calls);
         assert_eq!(one.try_recv(), Err(oneshot::error::TryRecvError::Closed));

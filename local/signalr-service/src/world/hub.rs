@@ -3,48 +3,48 @@
 //! Invariants: `users` and `groups` name only connections that are in `connections` and are never empty;
 //! a connection's own set of groups holds every group that lists it.
 
+use super::addressing::{JoinDuration, Subject, Target};
 use super::calls::Calls;
-use super::remembered::Remembered;
-use super::{Stay, Subject, Target};
+use super::user_memberships::UserMemberships;
 use crate::names::{ConnectionId, GroupName, UserId};
 use crate::outbox::{Pushed, Recipient};
-use crate::wire::hub_protocol::{Broadcast, Invocation, Outcome, ServerMessage};
+use crate::wire::hub_protocol::{Broadcast, CallResult, Invocation, ServerMessage};
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
 #[derive(Default)]
 pub(crate) struct Hub {
-    connections: HashMap<ConnectionId, Connection>,
+    connections: HashMap<ConnectionId, ConnectedClient>,
     users: HashMap<UserId, HashSet<ConnectionId>>,
     groups: HashMap<GroupName, HashMap<ConnectionId, Until>>,
-    remembered: Remembered,
+    user_memberships: UserMemberships,
 }
 
-struct Connection {
+struct ConnectedClient {
     user: Option<UserId>,
     groups: HashSet<GroupName>,
     recipient: Recipient,
     calls: Calls,
 }
 
-/// When a connection's place in a group ends by itself.
+/// When a connection's membership in a group ends by itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Until {
     Disconnect,
     At(Instant),
 }
 
-/// How far a delivery got.
+/// How many clients a delivery reached.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reached {
+pub(crate) struct DeliveryCounts {
     pub(crate) queued: u64,
     pub(crate) overflowed: u64,
 }
 
 impl Hub {
     pub(crate) fn is_empty(&self) -> bool {
-        self.connections.is_empty() && self.remembered.is_empty()
+        self.connections.is_empty() && self.user_memberships.is_empty()
     }
 
     pub(crate) fn open(
@@ -57,18 +57,18 @@ impl Hub {
         if let Some(user) = &user {
             self.users.entry(user.clone()).or_default().insert(id.clone());
         }
-        let memberships = user.as_ref().map(|user| self.remembered.of(user, now)).unwrap_or_default();
-        let connection = Connection { user, groups: HashSet::new(), recipient, calls: Calls::default() };
+        let memberships = user.as_ref().map(|user| self.user_memberships.of(user, now)).unwrap_or_default();
+        let connection = ConnectedClient { user, groups: HashSet::new(), recipient, calls: Calls::default() };
         self.connections.insert(id.clone(), connection);
         for (group, until) in memberships {
-            self.enter(&id, group, Until::At(until));
+            self.add_to_group(&id, group, Until::At(until));
         }
     }
 
     pub(crate) fn remove(&mut self, id: &ConnectionId) -> Option<Recipient> {
         let connection = self.connections.remove(id)?;
         for group in &connection.groups {
-            self.strike(id, group);
+            self.remove_from_group(id, group);
         }
         if let Some(user) = connection.user
             && let Some(ids) = self.users.get_mut(&user)
@@ -98,8 +98,8 @@ impl Hub {
         excluded: &HashSet<ConnectionId>,
         message: &Broadcast,
         now: Instant,
-    ) -> Reached {
-        let mut reached = Reached::default();
+    ) -> DeliveryCounts {
+        let mut reached = DeliveryCounts::default();
         for id in self.recipients(target, now) {
             if excluded.contains(&id) {
                 continue;
@@ -117,14 +117,14 @@ impl Hub {
         &mut self,
         id: &ConnectionId,
         invocation: Invocation,
-    ) -> Option<oneshot::Receiver<Outcome>> {
+    ) -> Option<oneshot::Receiver<CallResult>> {
         let connection = self.connections.get_mut(id)?;
         let (call, outcome) = connection.calls.begin();
         connection.recipient.tell(&ServerMessage::Call { id: call, invocation }.into());
         Some(outcome)
     }
 
-    pub(crate) fn answered(&mut self, id: &ConnectionId, call: &str, outcome: Outcome) {
+    pub(crate) fn answered(&mut self, id: &ConnectionId, call: &str, outcome: CallResult) {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.calls.end(call, outcome);
         }
@@ -138,7 +138,7 @@ impl Hub {
             Subject::UserInGroup(user, group) => {
                 let present = self.users.get(user).cloned().unwrap_or_default();
                 self.members(group, now).any(|id| present.contains(&id))
-                    || self.remembered.holds(user, group, now)
+                    || self.user_memberships.holds(user, group, now)
             }
         }
     }
@@ -157,22 +157,22 @@ impl Hub {
     pub(crate) fn join_connection(&mut self, id: ConnectionId, group: GroupName) -> bool {
         let known = self.connections.contains_key(&id);
         if known {
-            self.enter(&id, group, Until::Disconnect);
+            self.add_to_group(&id, group, Until::Disconnect);
         }
         known
     }
 
-    pub(crate) fn join_user(&mut self, user: UserId, group: GroupName, stay: Stay, now: Instant) {
-        let until = match stay {
-            Stay::PresentConnections => {
-                self.remembered.forget(&user, &group);
+    pub(crate) fn join_user(&mut self, user: UserId, group: GroupName, duration: JoinDuration, now: Instant) {
+        let until = match duration {
+            JoinDuration::PresentConnections => {
+                self.user_memberships.forget(&user, &group);
                 Until::Disconnect
             }
-            Stay::Default => Until::At(self.remembered.keep_by_default(&user, &group, now)),
-            Stay::For(time) => Until::At(self.remembered.keep_for(&user, &group, now, time)),
+            JoinDuration::Default => Until::At(self.user_memberships.keep_by_default(&user, &group, now)),
+            JoinDuration::For(time) => Until::At(self.user_memberships.keep_for(&user, &group, now, time)),
         };
         for id in self.users.get(&user).cloned().unwrap_or_default() {
-            self.enter(&id, group.clone(), until);
+            self.add_to_group(&id, group.clone(), until);
         }
     }
 
@@ -181,12 +181,12 @@ impl Hub {
             return false;
         };
         connection.groups.remove(group);
-        self.strike(id, group);
+        self.remove_from_group(id, group);
         true
     }
 
     pub(crate) fn leave_user(&mut self, user: &UserId, group: &GroupName) {
-        self.remembered.forget(user, group);
+        self.user_memberships.forget(user, group);
         for id in self.users.get(user).cloned().unwrap_or_default() {
             self.leave_connection(&id, group);
         }
@@ -197,29 +197,29 @@ impl Hub {
             return;
         };
         for group in std::mem::take(&mut connection.groups) {
-            self.strike(id, &group);
+            self.remove_from_group(id, &group);
         }
     }
 
     pub(crate) fn leave_all_user(&mut self, user: &UserId) {
-        self.remembered.forget_all(user);
+        self.user_memberships.forget_all(user);
         for id in self.users.get(user).cloned().unwrap_or_default() {
             self.leave_all_connection(&id);
         }
     }
 
-    /// A place that lasts as long as the connection outlives every timed one; between timed ones the
-    /// newest call decides.
-    fn enter(&mut self, id: &ConnectionId, group: GroupName, until: Until) {
-        let connection = self.connections.get_mut(id).expect("only connected ids enter a group");
+    /// A membership that lasts as long as the connection is never replaced by a timed one; of two timed ones the
+    /// newer counts. Does nothing for an id that is not connected.
+    fn add_to_group(&mut self, id: &ConnectionId, group: GroupName, until: Until) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
         connection.groups.insert(group.clone());
-        let place = self.groups.entry(group).or_default().entry(id.clone()).or_insert(until);
-        if *place != Until::Disconnect {
-            *place = until;
+        let current = self.groups.entry(group).or_default().entry(id.clone()).or_insert(until);
+        if *current != Until::Disconnect {
+            *current = until;
         }
     }
 
-    /// The connections in a group, after those whose time is up have left it.
+    /// The connections in a group. Those whose time is up are removed first.
     fn members(&mut self, group: &GroupName, now: Instant) -> impl Iterator<Item = ConnectionId> + use<> {
         let Some(members) = self.groups.get_mut(group) else {
             return Vec::new().into_iter();
@@ -235,7 +235,7 @@ impl Hub {
         ids.into_iter()
     }
 
-    fn strike(&mut self, id: &ConnectionId, group: &GroupName) {
+    fn remove_from_group(&mut self, id: &ConnectionId, group: &GroupName) {
         if let Some(members) = self.groups.get_mut(group) {
             members.remove(id);
             if members.is_empty() {

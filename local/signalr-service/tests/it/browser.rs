@@ -1,6 +1,7 @@
-//! The npm client in a real browser, on a page of another origin than the service, so that CORS is real.
+//! The npm client in a real browser, on a page of another origin than the service, so that CORS applies.
 
-use crate::support::{DEADLINE, Stand};
+use crate::deadline::DEADLINE;
+use crate::support::TestService;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Html;
@@ -29,21 +30,21 @@ async fn a_page_receives_a_broadcast_and_its_console_stays_clean() {
 }
 
 async fn receives_over(transport: &str) {
-    let stand = Stand::start().await;
-    let (url, token) = stand.client_access("chat", None);
+    let test = TestService::start().await;
+    let (url, token) = test.client_access("chat", None);
     let (page, server) = serve_page(&json!({ "url": url, "accessToken": token })).await;
     let mut browser = Browser::open(&format!("{page}?{transport}")).unwrap();
 
     let connected = report(&mut browser).await;
     assert!(connected["connected"].is_string(), "{connected}");
-    stand.send("/api/v1/hubs/chat", &json!(["to everybody", { "n": 1 }])).await;
+    test.send("/api/v1/hubs/chat", &json!(["to everybody", { "n": 1 }])).await;
     assert_eq!(report(&mut browser).await, json!({ "message": ["to everybody", { "n": 1 }] }));
     assert_eq!(browser.evaluate("document.title", DEADLINE).await.unwrap(), Ok(json!("client")));
     assert!(browser.evaluate("nothing.there", DEADLINE).await.unwrap().is_err());
 
     browser.stop().await.unwrap();
     server.abort();
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 /// The next report; anything in the console fails the test.

@@ -1,19 +1,19 @@
 //! The hub protocol over a WebSocket: handshake, periods, calls, and clients that break it.
 
 use crate::raw::{End, RawClient};
-use crate::support::Stand;
+use crate::support::TestService;
 use fieldcast_signalr_service::Timings;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-async fn connected(stand: &Stand) -> RawClient {
-    let (url, token) = stand.client_access("chat", None);
+async fn connected(test: &TestService) -> RawClient {
+    let (url, token) = test.client_access("chat", None);
     RawClient::connect(&url, &token).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_refused_handshake_says_why_and_ends() {
-    let stand = Stand::start().await;
+    let test = TestService::start().await;
     for (request, error) in [
         (r#"{"protocol":"cbor","version":1}"#, "The protocol 'cbor' is not supported."),
         (
@@ -22,39 +22,40 @@ async fn a_refused_handshake_says_why_and_ends() {
         ),
         ("hello", "An unexpected error occurred during connection handshake."),
     ] {
-        let mut client = connected(&stand).await;
+        let mut client = connected(&test).await;
         client.say(&format!("{request}\u{1e}")).await;
         assert_eq!(client.hear_json().await, json!({ "error": error }));
         assert_eq!(client.end().await, End::Closed(1000));
     }
-    assert_eq!(stand.service.counts().clients_ever, 0);
-    stand.service.stop().await;
+    assert_eq!(test.service.counts().clients_ever, 0);
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn a_client_without_handshake_is_let_go() {
-    let stand = Stand::with(Timings { handshake: Duration::from_millis(50), ..Timings::default() }).await;
-    let mut client = connected(&stand).await;
+    let test =
+        TestService::with(Timings { handshake: Duration::from_millis(50), ..Timings::default() }).await;
+    let mut client = connected(&test).await;
     assert_eq!(client.hear_json().await, json!({ "error": "Handshake was canceled." }));
     assert_eq!(client.end().await, End::Closed(1000));
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn nothing_is_sent_before_the_handshake_and_nothing_lost_after_it() {
-    let stand = Stand::start().await;
-    let mut client = connected(&stand).await;
-    stand.send("/api/v1/hubs/chat", &json!(["early"])).await;
+    let test = TestService::start().await;
+    let mut client = connected(&test).await;
+    test.send("/api/v1/hubs/chat", &json!(["early"])).await;
     client.shake_hands().await;
-    stand.send("/api/v1/hubs/chat", &json!(["on time"])).await;
+    test.send("/api/v1/hubs/chat", &json!(["on time"])).await;
     client.expect(&["on time"]).await;
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn messages_may_share_a_frame_with_the_handshake_and_each_other() {
-    let stand = Stand::start().await;
-    let mut client = connected(&stand).await;
+    let test = TestService::start().await;
+    let mut client = connected(&test).await;
     let call = |id: u8, kind: u8| {
         format!("{{\"target\":\"save\",\"arguments\":[],\"invocationId\":\"{id}\",\"type\":{kind}}}\u{1e}")
     };
@@ -69,24 +70,24 @@ async fn messages_may_share_a_frame_with_the_handshake_and_each_other() {
         let completion = json!({ "type": 3, "invocationId": id, "error": error });
         assert_eq!(client.hear_json().await, completion);
     }
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn a_call_without_id_is_not_answered() {
-    let stand = Stand::start().await;
-    let mut client = stand.client("chat", None).await;
+    let test = TestService::start().await;
+    let mut client = test.client("chat", None).await;
     client.say("{\"type\":1,\"target\":\"save\",\"arguments\":[]}\u{1e}").await;
     client.say("{\"type\":1,\"target\":\"save\",\"arguments\":[],\"invocationId\":\"7\"}\u{1e}").await;
     assert_eq!(client.hear_json().await["invocationId"], "7");
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn a_client_that_breaks_the_protocol_is_closed_with_an_error() {
-    let stand = Stand::start().await;
+    let test = TestService::start().await;
     for broken in ["not json\u{1e}", "{}\u{1e}", "{\"type\":1}\u{1e}", "\u{1e}"] {
-        let mut client = stand.client("chat", None).await;
+        let mut client = test.client("chat", None).await;
         client.say(broken).await;
         let close = client.hear_json().await;
         assert_eq!(
@@ -95,18 +96,18 @@ async fn a_client_that_breaks_the_protocol_is_closed_with_an_error() {
         );
         assert_eq!(client.end().await, End::Closed(1000));
     }
-    stand.counts_when(|counts| counts.clients == 0).await;
-    stand.service.stop().await;
+    test.counts_when(|counts| counts.clients == 0).await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn a_client_that_says_goodbye_is_gone_at_once() {
-    let stand = Stand::start().await;
-    let mut client = stand.client("chat", None).await;
+    let test = TestService::start().await;
+    let mut client = test.client("chat", None).await;
     client.say("{\"type\":7}\u{1e}").await;
     assert_eq!(client.end().await, End::Closed(1000));
-    stand.counts_when(|counts| counts.clients == 0).await;
-    stand.service.stop().await;
+    test.counts_when(|counts| counts.clients == 0).await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
@@ -116,8 +117,8 @@ async fn silence_is_filled_with_pings_until_the_client_is_silent_too_long() {
         client_timeout: Duration::from_millis(450),
         ..Timings::default()
     };
-    let stand = Stand::with(timings).await;
-    let mut client = stand.client("chat", None).await;
+    let test = TestService::with(timings).await;
+    let mut client = test.client("chat", None).await;
     let mut pings = 0;
     let close: Value = loop {
         let message = client.hear_json().await;
@@ -125,14 +126,14 @@ async fn silence_is_filled_with_pings_until_the_client_is_silent_too_long() {
             break message;
         }
         pings += 1;
-        // 100 ms apart within 450 ms; a busy machine may make it fewer, never more.
+        // One every 100 ms within 450 ms; there may be fewer on a busy machine, but never more.
         assert!(pings <= 4, "{pings} pings");
     };
     assert!(pings > 0);
     assert_eq!(close["type"], 7);
     assert!(close["error"].as_str().unwrap().contains("silent"), "{close}");
     assert_eq!(client.end().await, End::Closed(1000));
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
@@ -142,12 +143,12 @@ async fn a_client_that_pings_is_kept() {
         client_timeout: Duration::from_secs(3),
         ..Timings::default()
     };
-    let stand = Stand::with(timings).await;
-    let mut client = stand.client("chat", None).await;
+    let test = TestService::with(timings).await;
+    let mut client = test.client("chat", None).await;
     // 35 pings of the service take longer than the client timeout.
     for _ in 0..35 {
         assert_eq!(client.hear_json().await, json!({ "type": 6 }));
         client.say("{\"type\":6}\u{1e}").await;
     }
-    stand.service.stop().await;
+    test.service.stop().await;
 }

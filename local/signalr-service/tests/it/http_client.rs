@@ -1,6 +1,6 @@
-//! A SignalR client at the level of HTTP requests, for the transports that are made of them.
+//! A SignalR client at the level of HTTP requests, for server-sent events and long polling.
 
-use crate::support::{Negotiated, Stand};
+use crate::support::{Negotiated, TestService};
 use reqwest::{Method, Response};
 
 pub(crate) struct HttpClient {
@@ -11,14 +11,14 @@ pub(crate) struct HttpClient {
 pub(crate) const HANDSHAKE: &str = "{\"protocol\":\"json\",\"version\":1}\u{1e}";
 
 impl HttpClient {
-    pub(crate) async fn negotiated(stand: &Stand) -> HttpClient {
-        HttpClient::with_claims(stand, &[]).await
+    pub(crate) async fn negotiated(test: &TestService) -> HttpClient {
+        HttpClient::with_claims(test, &[]).await
     }
 
     /// A client with `claims` in its token.
-    pub(crate) async fn with_claims(stand: &Stand, claims: &[(&str, &str)]) -> HttpClient {
-        let negotiated = stand.negotiated_with(stand.access_with("chat", claims)).await;
-        HttpClient { http: stand.http.clone(), negotiated }
+    pub(crate) async fn with_claims(test: &TestService, claims: &[(&str, &str)]) -> HttpClient {
+        let negotiated = test.negotiated_with(test.access_with("chat", claims)).await;
+        HttpClient { http: test.http.clone(), negotiated }
     }
 
     pub(crate) async fn request(&self, method: Method, accept: &str, body: &'static [u8]) -> Response {
@@ -50,7 +50,7 @@ impl HttpClient {
         self.request(Method::GET, "text/event-stream", b"").await
     }
 
-    /// One poll: its status and what it brought.
+    /// One poll: its status and its frames.
     pub(crate) async fn poll(&self) -> (u16, String) {
         let reply = self.request(Method::GET, "*/*", b"").await;
         (reply.status().as_u16(), reply.text().await.unwrap())

@@ -1,11 +1,12 @@
-//! The stand-in as its users meet it: REST callers over HTTP, clients over every transport, the npm client in Node
-//! and in a browser.
+//! The stand-in with all its users: REST callers over HTTP, clients over every transport, the npm client in Node and
+//! in a browser.
 
 #![expect(clippy::unwrap_used, reason = "in a test a failed unwrap is the finding")]
 
 mod browser;
 mod client_results;
 mod connections;
+mod deadline;
 mod delivery;
 mod events;
 mod faults;

@@ -1,6 +1,7 @@
 //! The npm client in a Node process, and the application that it negotiates with.
 
-use crate::support::{DEADLINE, Stand};
+use crate::deadline::DEADLINE;
+use crate::support::TestService;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
@@ -26,8 +27,8 @@ impl Application {
         Application { negotiate_url, server }
     }
 
-    async fn of(stand: &Stand, user: Option<&str>) -> Application {
-        let (url, token) = stand.client_access("chat", user);
+    async fn of(test: &TestService, user: Option<&str>) -> Application {
+        let (url, token) = test.client_access("chat", user);
         Application::sending_to(url, token).await
     }
 }
@@ -45,8 +46,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) async fn connected(stand: &Stand, user: Option<&str>, options: &ClientOptions) -> Client {
-        let application = Application::of(stand, user).await;
+    pub(crate) async fn connected(test: &TestService, user: Option<&str>, options: &ClientOptions) -> Client {
+        let application = Application::of(test, user).await;
         let mut node = NodeClient::spawn_with(&application.negotiate_url, options).unwrap();
         match node.next(DEADLINE).await.unwrap() {
             ClientEvent::Connected { connection_id: id } => Client { node, id, _application: application },
@@ -70,7 +71,7 @@ impl Client {
     }
 }
 
-/// The ways to connect: each transport with each protocol that it carries.
+/// Every way to connect: each transport with each protocol that it can carry.
 pub(crate) fn every_way() -> impl Iterator<Item = ClientOptions> {
     let ways = [
         ("WebSockets", "json"),

@@ -1,7 +1,7 @@
-//! What browsers ask and are told: CORS, and pages that have no business here.
+//! CORS for browsers, and pages that may not use the service.
 
 use crate::raw::RawClient;
-use crate::support::Stand;
+use crate::support::TestService;
 use reqwest::Response;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
@@ -9,8 +9,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 const PAGE: &str = "http://localhost:5173";
 
-async fn request(stand: &Stand, method: &str, path: &str, origin: &str, token: &str) -> Response {
-    let request = stand.http.request(method.parse().unwrap(), stand.url(path));
+async fn request(test: &TestService, method: &str, path: &str, origin: &str, token: &str) -> Response {
+    let request = test.http.request(method.parse().unwrap(), test.url(path));
     request.header("origin", origin).bearer_auth(token).send().await.unwrap()
 }
 
@@ -22,11 +22,11 @@ fn assert_readable(response: &Response) {
 
 #[tokio::test]
 async fn a_preflight_is_answered_without_a_token() {
-    let stand = Stand::start().await;
+    let test = TestService::start().await;
     let asked = "authorization,x-requested-with,x-signalr-user-agent";
-    let preflight = stand
+    let preflight = test
         .http
-        .request("OPTIONS".parse().unwrap(), stand.url("/client/negotiate?hub=chat&negotiateVersion=1"))
+        .request("OPTIONS".parse().unwrap(), test.url("/client/negotiate?hub=chat&negotiateVersion=1"))
         .header("origin", PAGE)
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", asked);
@@ -35,35 +35,35 @@ async fn a_preflight_is_answered_without_a_token() {
     assert_readable(&response);
     assert_eq!(response.headers()["access-control-allow-headers"], asked);
     assert_eq!(response.headers()["access-control-allow-methods"], "GET, POST, DELETE");
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn a_local_page_may_read_every_reply_errors_included() {
-    let stand = Stand::start().await;
-    let (_, token) = stand.client_access("chat", None);
+    let test = TestService::start().await;
+    let (_, token) = test.client_access("chat", None);
     for (method, path, token, status) in [
         ("POST", "/client/negotiate?hub=chat", token.as_str(), 200),
         ("POST", "/client/negotiate?hub=chat", "bad", 401),
         ("POST", "/client/negotiate", token.as_str(), 400),
         ("GET", "/client/?hub=chat&id=unknown", token.as_str(), 404),
     ] {
-        let response = request(&stand, method, path, PAGE, token).await;
+        let response = request(&test, method, path, PAGE, token).await;
         assert_eq!(response.status().as_u16(), status, "{path}");
         assert_readable(&response);
     }
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn pages_from_elsewhere_are_refused_whatever_token_they_made() {
-    let stand = Stand::start().await;
-    let (url, token) = stand.client_access("chat", None);
+    let test = TestService::start().await;
+    let (url, token) = test.client_access("chat", None);
     for origin in ["https://example.com", "null"] {
-        let response = request(&stand, "POST", "/client/negotiate?hub=chat", origin, &token).await;
+        let response = request(&test, "POST", "/client/negotiate?hub=chat", origin, &token).await;
         assert_eq!(response.status().as_u16(), 403);
         assert!(!response.headers().contains_key("access-control-allow-origin"));
-        let send = stand.call("POST", "/api/v1/hubs/chat").header("origin", origin);
+        let send = test.call("POST", "/api/v1/hubs/chat").header("origin", origin);
         assert_eq!(send.send().await.unwrap().status().as_u16(), 403);
         let mut upgrade = url.replace("http://", "ws://").into_client_request().unwrap();
         upgrade.headers_mut().insert("origin", origin.parse().unwrap());
@@ -74,5 +74,5 @@ async fn pages_from_elsewhere_are_refused_whatever_token_they_made() {
         }
     }
     RawClient::connect(&url, &token).await.unwrap().shake_hands().await;
-    stand.service.stop().await;
+    test.service.stop().await;
 }

@@ -1,6 +1,6 @@
-//! A SignalR client at the level of WebSocket messages, to see and say exactly what goes over the wire.
+//! A SignalR client at the level of WebSocket messages, to see and send the exact bytes.
 
-use crate::support::DEADLINE;
+use crate::deadline::DEADLINE;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 pub(crate) struct RawClient {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     records: VecDeque<String>,
-    /// The connection id, where the test learned it.
+    /// The connection id, if the test knows it.
     pub(crate) id: String,
 }
 
@@ -107,7 +107,7 @@ impl RawClient {
         }
     }
 
-    /// The next messages are exactly `expected`, told from what follows by a marker sent last.
+    /// Expects exactly these messages next.
     pub(crate) async fn expect(&mut self, expected: &[&str]) {
         for text in expected {
             assert_eq!(self.message().await[0], *text, "expected {expected:?}");

@@ -1,6 +1,6 @@
 //! REST: routes, success codes, error details, limits.
 
-use crate::support::Stand;
+use crate::support::TestService;
 use crate::tokens;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,8 +8,8 @@ use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn v1_answers_with_the_services_codes() {
-    let stand = Stand::start().await;
-    let alice = stand.client("chat", Some("alice")).await;
+    let test = TestService::start().await;
+    let alice = test.client("chat", Some("alice")).await;
     let hub = "/api/v1/hubs/Chat";
     for (method, path, status) in [
         ("PUT", format!("/groups/g/connections/{}", alice.id), 200),
@@ -23,18 +23,18 @@ async fn v1_answers_with_the_services_codes() {
         ("DELETE", "/users/alice/groups".into(), 200),
         ("DELETE", format!("/connections/{}?reason=bye", alice.id), 202),
     ] {
-        assert_eq!(stand.status(method, &format!("{hub}{path}")).await, status, "{method} {path}");
+        assert_eq!(test.status(method, &format!("{hub}{path}")).await, status, "{method} {path}");
     }
     for path in ["", "/users/alice", "/connections/nobody", "/groups/g?excluded=a&excluded=b"] {
-        stand.send(&format!("{hub}{path}"), &json!([1])).await;
+        test.send(&format!("{hub}{path}"), &json!([1])).await;
     }
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn dated_versions_answer_with_the_services_codes() {
-    let stand = Stand::start().await;
-    let alice = stand.client("chat", Some("alice")).await;
+    let test = TestService::start().await;
+    let alice = test.client("chat", Some("alice")).await;
     let dated = |path: &str| format!("/api/hubs/chat{path}?api-version=2022-06-01");
     let connection = format!("/connections/{}", alice.id);
     for (method, path, status) in [
@@ -53,17 +53,17 @@ async fn dated_versions_answer_with_the_services_codes() {
         ("POST", "/groups/g/:closeConnections".into(), 204),
         ("POST", "/users/alice/:closeConnections".into(), 204),
     ] {
-        assert_eq!(stand.status(method, &dated(&path)).await, status, "{method} {path}");
+        assert_eq!(test.status(method, &dated(&path)).await, status, "{method} {path}");
     }
     for path in ["/:send", "/users/alice/:send", "/connections/nobody/:send", "/groups/g/:send"] {
-        stand.send(&dated(path), &json!([1])).await;
+        test.send(&dated(path), &json!([1])).await;
     }
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn what_does_not_exist_is_404_with_the_code_the_sdk_reads() {
-    let stand = Stand::start().await;
+    let test = TestService::start().await;
     for (method, path, code) in [
         ("HEAD", "/connections/c", "Warning.Connection.NotExisted"),
         ("DELETE", "/connections/c", "Warning.Connection.NotExisted"),
@@ -74,7 +74,7 @@ async fn what_does_not_exist_is_404_with_the_code_the_sdk_reads() {
         ("DELETE", "/groups/g/connections/c", "Error.Connection.NotExisted"),
     ] {
         let path = format!("/api/hubs/chat{path}?api-version=2022-06-01");
-        let response = stand.call(method, &path).send().await.unwrap();
+        let response = test.call(method, &path).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 404, "{method} {path}");
         assert_eq!(response.headers()["x-ms-error-code"], code, "{method} {path}");
         let body = response.text().await.unwrap();
@@ -84,24 +84,24 @@ async fn what_does_not_exist_is_404_with_the_code_the_sdk_reads() {
             assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["code"], code);
         }
     }
-    let nowhere = stand.call("POST", "/api/hubs/chat/:sent?api-version=2022-06-01").send().await.unwrap();
+    let nowhere = test.call("POST", "/api/hubs/chat/:sent?api-version=2022-06-01").send().await.unwrap();
     assert_eq!(nowhere.status().as_u16(), 404);
     assert!(!nowhere.headers().contains_key("x-ms-error-code"), "the SDK tells a wrong path by this");
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn health_needs_no_token() {
-    let stand = Stand::start().await;
+    let test = TestService::start().await;
     for path in ["/api/health?api-version=2022-06-01", "/api/v1/health"] {
-        assert_eq!(stand.http.head(stand.url(path)).send().await.unwrap().status().as_u16(), 200);
+        assert_eq!(test.http.head(test.url(path)).send().await.unwrap().status().as_u16(), 200);
     }
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn bad_input_is_400_with_a_reason() {
-    let stand = Stand::start().await;
+    let test = TestService::start().await;
     let good = r#"{"target":"t","arguments":[]}"#;
     let long_group = format!("/groups/{}/:send?api-version=2022-06-01", "g".repeat(1025));
     for (path, body, reason) in [
@@ -116,44 +116,44 @@ async fn bad_input_is_400_with_a_reason() {
         ("/:send?api-version=2022-06-01", r#"{"target":"","arguments":[]}"#, "target"),
         ("/:send?api-version=2022-06-01", r#"{"target":"t","arguments":{}}"#, "arguments"),
     ] {
-        let response = stand.post(&format!("/api/hubs/chat{path}"), body).await;
+        let response = test.post(&format!("/api/hubs/chat{path}"), body).await;
         assert_eq!(response.status().as_u16(), 400, "{path} {body}");
         let detail: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
         assert!(detail["message"].as_str().unwrap().contains(reason), "{path} {body}: {detail}");
     }
-    assert_eq!(stand.post("/api/v1/hubs/a-b", good).await.status().as_u16(), 400);
-    let ttl = stand.status("PUT", "/api/v1/hubs/chat/groups/g/users/u?ttl=soon").await;
+    assert_eq!(test.post("/api/v1/hubs/a-b", good).await.status().as_u16(), 400);
+    let ttl = test.status("PUT", "/api/v1/hubs/chat/groups/g/users/u?ttl=soon").await;
     assert_eq!(ttl, 400);
-    assert_eq!(stand.service.counts().sends_accepted, 0);
-    stand.service.stop().await;
+    assert_eq!(test.service.counts().sends_accepted, 0);
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn a_body_may_have_one_megabyte() {
-    let stand = Stand::start().await;
+    let test = TestService::start().await;
     let body = |size: usize| {
         let frame = r#"{"target":"t","arguments":[""]}"#;
         frame.replace(r#""""#, &format!("\"{}\"", "x".repeat(size - frame.len())))
     };
     let path = "/api/v1/hubs/chat";
-    assert_eq!(stand.post(path, &body(1024 * 1024)).await.status().as_u16(), 202);
-    let refused = stand.post(path, &body(1024 * 1024 + 1)).await;
+    assert_eq!(test.post(path, &body(1024 * 1024)).await.status().as_u16(), 202);
+    let refused = test.post(path, &body(1024 * 1024 + 1)).await;
     assert_eq!(refused.status().as_u16(), 413);
     let detail: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
     assert_eq!(detail["code"], "PayloadTooLarge");
     // A caller that writes everything before it reads must still see the answer.
     let large = body(8 * 1024 * 1024);
-    let reply = exchange(&stand, &format!("Content-Length: {}", large.len()), &[&large]).await;
+    let reply = exchange(&test, &format!("Content-Length: {}", large.len()), &[&large]).await;
     assert!(reply.starts_with("HTTP/1.1 413"), "{reply}");
-    assert_eq!(stand.service.counts().sends_accepted, 1);
-    stand.service.stop().await;
+    assert_eq!(test.service.counts().sends_accepted, 1);
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn other_media_types_and_methods_are_refused_by_name() {
-    let stand = Stand::start().await;
+    let test = TestService::start().await;
     let send = |path: &str, media_type: &str| {
-        stand.call("POST", path).header("content-type", media_type).body("x").send()
+        test.call("POST", path).header("content-type", media_type).body("x").send()
     };
     assert_eq!(send("/api/v1/hubs/chat", "text/plain").await.unwrap().status().as_u16(), 415);
     let invoke = "/api/hubs/chat/connections/c/:invoke?api-version=2024-12-01";
@@ -161,30 +161,30 @@ async fn other_media_types_and_methods_are_refused_by_name() {
     let packed = send("/api/v1/hubs/chat", "application/x-msgpack").await.unwrap();
     assert_eq!(packed.status().as_u16(), 400);
     assert!(packed.text().await.unwrap().contains("MessagePack map"));
-    let get = stand.call("GET", "/api/hubs/chat/connections/c?api-version=2022-06-01").send().await.unwrap();
+    let get = test.call("GET", "/api/hubs/chat/connections/c?api-version=2022-06-01").send().await.unwrap();
     assert_eq!(get.status().as_u16(), 405);
     assert_eq!(get.headers()["allow"], "HEAD, DELETE");
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 /// The .NET SDK writes this way: chunked, without a length, and with capital member names.
 #[tokio::test]
 async fn chunked_bodies_with_capital_names_are_taken() {
-    let stand = Stand::start().await;
-    let mut client = stand.client("chat", None).await;
+    let test = TestService::start().await;
+    let mut client = test.client("chat", None).await;
     let chunks = [r#"{"Target":"newMess"#, r#"age","Arguments":["x"]}"#, ""]
         .map(|part| format!("{:x}\r\n{part}\r\n", part.len()));
     let parts: Vec<&str> = chunks.iter().map(String::as_str).collect();
-    let reply = exchange(&stand, "Transfer-Encoding: chunked", &parts).await;
+    let reply = exchange(&test, "Transfer-Encoding: chunked", &parts).await;
     assert!(reply.starts_with("HTTP/1.1 202"), "{reply}");
     assert_eq!(client.hear().await, r#"{"type":1,"target":"newMessage","arguments":["x"]}"#);
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 /// Posts to the hub over a plain socket: writes all of it, then reads the whole reply.
-async fn exchange(stand: &Stand, framing: &str, parts: &[&str]) -> String {
-    let address = stand.service.address();
-    let token = tokens::for_audience(&stand.url("/api/v1/hubs/chat"));
+async fn exchange(test: &TestService, framing: &str, parts: &[&str]) -> String {
+    let address = test.service.address();
+    let token = tokens::for_audience(&test.url("/api/v1/hubs/chat"));
     let head = format!(
         "POST /api/v1/hubs/chat HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/json; charset=utf-8\r\nConnection: close\r\n{framing}\r\n\r\n"

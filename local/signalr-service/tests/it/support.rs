@@ -1,5 +1,6 @@
 //! A running stand-in with a REST caller.
 
+use crate::deadline::DEADLINE;
 use crate::raw::RawClient;
 use crate::tokens::{self, KEY, SECOND_KEY};
 use fieldcast_signalr_service::{Counts, Service, ServiceConfig, Timings};
@@ -9,42 +10,39 @@ use std::sync::Once;
 use std::time::Duration;
 use tokio::time::interval;
 
-/// Far above what anything here takes on a busy machine; reaching it is a failure.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
-
-pub(crate) struct Stand {
+pub(crate) struct TestService {
     pub(crate) service: Service,
     pub(crate) http: reqwest::Client,
 }
 
-/// Where a client connects, and as whom.
+/// A negotiated connection: its URL, the client's token, and its id.
 pub(crate) struct Negotiated {
     pub(crate) url: String,
     pub(crate) token: String,
     pub(crate) id: String,
 }
 
-impl Stand {
-    pub(crate) async fn start() -> Stand {
-        Stand::with(Timings::default()).await
+impl TestService {
+    pub(crate) async fn start() -> TestService {
+        TestService::with(Timings::default()).await
     }
 
-    pub(crate) async fn with(timings: Timings) -> Stand {
-        Stand::at("127.0.0.1:0", timings).await
+    pub(crate) async fn with(timings: Timings) -> TestService {
+        TestService::at("127.0.0.1:0", timings).await
     }
 
-    pub(crate) async fn at(listen: &str, timings: Timings) -> Stand {
+    pub(crate) async fn at(listen: &str, timings: Timings) -> TestService {
         let config = ServiceConfig {
             listen: listen.parse().unwrap(),
             access_keys: vec![KEY.into(), SECOND_KEY.into()],
             timings,
             upstreams: Vec::new(),
         };
-        Stand::of(config).await
+        TestService::of(config).await
     }
 
-    pub(crate) async fn of(config: ServiceConfig) -> Stand {
-        Stand { service: Service::start(config).await.unwrap(), http: http() }
+    pub(crate) async fn of(config: ServiceConfig) -> TestService {
+        TestService { service: Service::start(config).await.unwrap(), http: http() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -75,7 +73,7 @@ impl Stand {
         call.body(body.to_owned()).send().await.unwrap()
     }
 
-    /// What a client of the hub is given: URL and token.
+    /// The URL and the token for a client of the hub.
     pub(crate) fn client_access(&self, hub: &str, user: Option<&str>) -> (String, String) {
         match user {
             Some(user) => self.access_with(hub, &[("asrs.s.uid", user)]),
@@ -83,7 +81,7 @@ impl Stand {
         }
     }
 
-    /// As [`Stand::client_access`], with `claims` in the token.
+    /// As [`TestService::client_access`], with `claims` in the token.
     pub(crate) fn access_with(&self, hub: &str, claims: &[(&str, &str)]) -> (String, String) {
         let audience = format!("http://{}/client/?hub={hub}", self.service.address().ip());
         let mut payload = json!({ "aud": audience, "exp": tokens::in_seconds(3600) });
@@ -116,7 +114,7 @@ impl Stand {
     }
 
     /// Sends half megabytes to a hub whose only client takes none of them, lets the client ping after each, and waits
-    /// until it is dropped: not for what waits for it, which stays below the limit.
+    /// until the client is dropped because it reads nothing. The frames that wait for it stay below the limit.
     pub(crate) async fn send_until_dropped(&self, hub: &str, mut ping: impl AsyncFnMut()) {
         let half_megabyte = "x".repeat(500_000);
         let mut pace = interval(Duration::from_millis(100));
@@ -141,7 +139,7 @@ impl Stand {
 pub(crate) fn http() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
-        // Another test binary's code may have installed one first; any will do, nothing here uses TLS.
+        // Fails if one is installed already, which is good as well: nothing here uses TLS.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().unwrap()

@@ -1,4 +1,4 @@
-//! JSON Web Tokens made from RFC 7515 alone, so that the stand-in's own code does not vouch for itself.
+//! JSON Web Tokens made from RFC 7515 alone, so that the stand-in is not tested with its own code.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

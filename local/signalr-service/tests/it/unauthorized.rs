@@ -1,7 +1,7 @@
-//! Tokens that must not work, and the spellings of those that must.
+//! Tokens that must be refused, and the forms of valid ones.
 
 use crate::raw::RawClient;
-use crate::support::Stand;
+use crate::support::TestService;
 use crate::tokens::{self, KEY, SECOND_KEY, in_seconds, signed};
 use serde_json::json;
 
@@ -9,8 +9,8 @@ const PATH: &str = "/api/hubs/chat/:send?application=app&api-version=2022-06-01"
 const BODY: &str = r#"{"target":"t","arguments":[]}"#;
 
 /// Status and challenge of a send with this `Authorization` header and `Host`.
-async fn send(stand: &Stand, authorization: Option<String>, host: Option<String>) -> (u16, String) {
-    let mut call = stand.http.post(stand.url(PATH)).header("content-type", "application/json").body(BODY);
+async fn send(test: &TestService, authorization: Option<String>, host: Option<String>) -> (u16, String) {
+    let mut call = test.http.post(test.url(PATH)).header("content-type", "application/json").body(BODY);
     if let Some(authorization) = authorization {
         call = call.header("authorization", authorization);
     }
@@ -23,25 +23,25 @@ async fn send(stand: &Stand, authorization: Option<String>, host: Option<String>
     (response.status().as_u16(), challenge)
 }
 
-async fn with_token(stand: &Stand, token: &str) -> (u16, String) {
-    send(stand, Some(format!("Bearer {token}")), None).await
+async fn with_token(test: &TestService, token: &str) -> (u16, String) {
+    send(test, Some(format!("Bearer {token}")), None).await
 }
 
-fn called(stand: &Stand) -> String {
-    stand.url("/api/hubs/chat/:send")
+fn called(test: &TestService) -> String {
+    test.url("/api/hubs/chat/:send")
 }
 
 #[tokio::test]
 async fn a_challenge_names_the_failed_check() {
-    let stand = Stand::start().await;
-    let good = json!({ "aud": called(&stand), "exp": in_seconds(60) });
-    let (_, client_token) = stand.client_access("app_chat", None);
+    let test = TestService::start().await;
+    let good = json!({ "aud": called(&test), "exp": in_seconds(60) });
+    let (_, client_token) = test.client_access("app_chat", None);
     for (token, failed) in [
         (signed("another key", &good), "signature"),
-        (signed(KEY, &json!({ "aud": called(&stand), "exp": in_seconds(-1) })), "expired"),
-        (signed(KEY, &json!({ "aud": called(&stand) })), "no expiration"),
+        (signed(KEY, &json!({ "aud": called(&test), "exp": in_seconds(-1) })), "expired"),
+        (signed(KEY, &json!({ "aud": called(&test) })), "no expiration"),
         (
-            signed(KEY, &json!({ "aud": stand.url("/api/hubs/other/:send"), "exp": in_seconds(60) })),
+            signed(KEY, &json!({ "aud": test.url("/api/hubs/other/:send"), "exp": in_seconds(60) })),
             "audience",
         ),
         (signed(KEY, &json!({ "exp": in_seconds(60) })), "audience"),
@@ -50,25 +50,25 @@ async fn a_challenge_names_the_failed_check() {
         (tokens::unsigned("none", &good), "malformed"),
         ("x".into(), "malformed"),
     ] {
-        let (status, challenge) = with_token(&stand, &token).await;
+        let (status, challenge) = with_token(&test, &token).await;
         assert_eq!(status, 401, "{failed}");
         assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");
         assert!(challenge.contains(failed), "{challenge} should name the {failed}");
     }
-    let (status, challenge) = send(&stand, None, None).await;
+    let (status, challenge) = send(&test, None, None).await;
     assert_eq!(
         (status, challenge.as_str()),
         (401, "Bearer error_description=\"The access token is missing\"")
     );
-    assert_eq!(stand.service.counts().sends_accepted, 0);
-    assert_eq!(stand.service.counts().unauthorized, 10);
-    stand.service.stop().await;
+    assert_eq!(test.service.counts().sends_accepted, 0);
+    assert_eq!(test.service.counts().unauthorized, 10);
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn every_documented_token_is_taken() {
-    let stand = Stand::start().await;
-    let good = json!({ "aud": called(&stand), "exp": in_seconds(60) });
+    let test = TestService::start().await;
+    let good = json!({ "aud": called(&test), "exp": in_seconds(60) });
     let portless = "http://127.0.0.1/api/hubs/chat/:send";
     for token in [
         signed(KEY, &good),
@@ -76,47 +76,47 @@ async fn every_documented_token_is_taken() {
         tokens::signed_with_sha512(SECOND_KEY, &good),
         tokens::for_audience(portless),
         tokens::for_audience(&format!("{portless}?application=app&api-version=2022-06-01")),
-        tokens::for_audience(&called(&stand).to_uppercase()),
+        tokens::for_audience(&called(&test).to_uppercase()),
     ] {
-        assert_eq!(with_token(&stand, &token).await.0, 202);
+        assert_eq!(with_token(&test, &token).await.0, 202);
     }
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn the_host_is_the_one_the_caller_named() {
-    let stand = Stand::start().await;
-    let named = format!("localhost:{}", stand.service.address().port());
+    let test = TestService::start().await;
+    let named = format!("localhost:{}", test.service.address().port());
     let token = |host: &str| {
         Some(format!("bearer {}", tokens::for_audience(&format!("http://{host}/api/hubs/chat/:send"))))
     };
-    assert_eq!(send(&stand, token(&named), Some(named.clone())).await.0, 202);
-    assert_eq!(send(&stand, token("localhost"), Some(named.clone())).await.0, 202);
-    assert_eq!(send(&stand, token("127.0.0.1"), Some(named)).await.0, 401);
-    assert_eq!(send(&stand, token("localhost"), None).await.0, 401);
-    stand.service.stop().await;
+    assert_eq!(send(&test, token(&named), Some(named.clone())).await.0, 202);
+    assert_eq!(send(&test, token("localhost"), Some(named.clone())).await.0, 202);
+    assert_eq!(send(&test, token("127.0.0.1"), Some(named)).await.0, 401);
+    assert_eq!(send(&test, token("localhost"), None).await.0, 401);
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn clients_are_checked_as_strictly() {
-    let stand = Stand::start().await;
-    let (url, good) = stand.client_access("chat", None);
-    let negotiate = stand.url("/client/negotiate?hub=chat");
+    let test = TestService::start().await;
+    let (url, good) = test.client_access("chat", None);
+    let negotiate = test.url("/client/negotiate?hub=chat");
     let audience = "http://127.0.0.1/client/?hub=chat";
     for bad in [
         String::new(),
         signed("another key", &json!({ "aud": audience, "exp": in_seconds(60) })),
         signed(KEY, &json!({ "aud": audience, "exp": in_seconds(-1) })),
         tokens::for_audience("http://127.0.0.1/client/?hub=other"),
-        tokens::for_audience(&stand.url("/client/negotiate")),
+        tokens::for_audience(&test.url("/client/negotiate")),
         tokens::unsigned("none", &json!({ "aud": audience, "exp": in_seconds(60) })) + ".",
     ] {
         assert_eq!(RawClient::connect(&url, &bad).await.err(), Some(401));
-        let reply = stand.http.post(&negotiate).bearer_auth(&bad).send().await.unwrap();
+        let reply = test.http.post(&negotiate).bearer_auth(&bad).send().await.unwrap();
         assert_eq!(reply.status().as_u16(), 401);
         assert!(reply.headers().contains_key("www-authenticate"));
     }
     let in_query = format!("{url}&access_token={good}");
     RawClient::connect(&in_query, "").await.unwrap().shake_hands().await;
-    stand.service.stop().await;
+    test.service.stop().await;
 }

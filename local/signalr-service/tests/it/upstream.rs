@@ -1,8 +1,9 @@
-//! Webhooks: what an application hears of its clients, and what they hear of its replies.
+//! Webhooks: which events an application gets, and what its clients get of its replies.
 
+use crate::deadline::DEADLINE;
 use crate::npm::{Client, every_way};
 use crate::raw::{End, RawClient};
-use crate::support::{DEADLINE, Stand};
+use crate::support::TestService;
 use crate::tokens::{KEY, SECOND_KEY};
 use axum::Router;
 use axum::body::Bytes;
@@ -36,7 +37,7 @@ impl Posted {
     }
 }
 
-/// An application that tells what is posted to it and replies in its own way.
+/// An application that reports what is posted to it, and replies as the test says.
 struct Application {
     url: String,
     posted: mpsc::UnboundedReceiver<Posted>,
@@ -58,7 +59,7 @@ impl Application {
         Application { url, posted, server }
     }
 
-    /// One that replies with `body` to calls, and has nothing to say to the rest.
+    /// An application that replies to calls with `body`, and to other events without a body.
     async fn answering(body: impl IntoResponse + Clone + Send + Sync + 'static) -> Application {
         Application::replying(move |posted| match posted.header("x-asrs-category") {
             "messages" => body.clone().into_response(),
@@ -78,21 +79,21 @@ impl Drop for Application {
     }
 }
 
-async fn stand(timings: Timings, upstreams: Vec<Upstream>) -> Stand {
+async fn test(timings: Timings, upstreams: Vec<Upstream>) -> TestService {
     let access_keys = vec![KEY.into(), SECOND_KEY.into()];
     let listen = "127.0.0.1:0".parse().unwrap();
-    Stand::of(ServiceConfig { listen, access_keys, timings, upstreams }).await
+    TestService::of(ServiceConfig { listen, access_keys, timings, upstreams }).await
 }
 
-async fn stand_with(application: &Application) -> Stand {
-    stand(Timings::default(), vec![Upstream::for_all(format!("{}/{{hub}}/{{event}}", application.url))]).await
+async fn stand_with(application: &Application) -> TestService {
+    test(Timings::default(), vec![Upstream::for_all(format!("{}/{{hub}}/{{event}}", application.url))]).await
 }
 
 fn call(id: &str, method: &str) -> String {
     format!("{{\"target\":\"{method}\",\"arguments\":[1.0],\"invocationId\":\"{id}\",\"type\":1}}\u{1e}")
 }
 
-/// What the client hears of a call.
+/// The completion that the client gets for a call.
 async fn outcome(client: &mut RawClient, id: &str) -> Value {
     client.say(&call(id, "save")).await;
     client.hear_json().await
@@ -111,10 +112,10 @@ fn signature(connection: &str) -> String {
 async fn an_application_hears_of_a_connection_from_its_beginning_to_its_end() {
     let mut application =
         Application::answering("{\"type\":3,\"invocationId\":\"a\",\"result\":[2]}\u{1e}").await;
-    let stand = stand_with(&application).await;
+    let test = stand_with(&application).await;
     let claims = [("asrs.s.uid", "alice"), ("role", "ops"), ("asrs.u.iss", "me"), ("asrs.s.ttl", "5")];
-    let access = stand.access_with("Chat", &claims);
-    let negotiated = stand.negotiated_with(access).await;
+    let access = test.access_with("Chat", &claims);
+    let negotiated = test.negotiated_with(access).await;
     let mut client = RawClient::connect(&negotiated.url, &negotiated.token).await.unwrap();
     client.shake_hands().await;
     assert_eq!(outcome(&mut client, "a").await, json!({ "type": 3, "invocationId": "a", "result": [2] }));
@@ -144,7 +145,7 @@ async fn an_application_hears_of_a_connection_from_its_beginning_to_its_end() {
         }
         assert_eq!(posted.body, body);
     }
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
@@ -157,9 +158,9 @@ async fn the_npm_client_gets_the_applications_answers() {
         _ => StatusCode::NO_CONTENT.into_response(),
     })
     .await;
-    let stand = stand_with(&application).await;
+    let test = stand_with(&application).await;
     for options in every_way() {
-        let mut client = Client::connected(&stand, None, &options).await;
+        let mut client = Client::connected(&test, None, &options).await;
         client.node.invoke(1, "save", &[json!({ "a": 1 })]).await.unwrap();
         let result = Some(json!(5));
         assert_eq!(client.next().await, ClientEvent::Result { id: 1, result, error: None }, "{options:?}");
@@ -173,7 +174,7 @@ async fn the_npm_client_gets_the_applications_answers() {
         client.node.invoke(3, "nothing", &[]).await.unwrap();
         assert_eq!(client.next().await, ClientEvent::Result { id: 3, result: None, error: None });
     }
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
@@ -183,13 +184,13 @@ async fn a_call_that_wants_no_answer_gets_none() {
             .into_response()
     })
     .await;
-    let stand = stand_with(&application).await;
-    let mut client = stand.client("chat", None).await;
+    let test = stand_with(&application).await;
+    let mut client = test.client("chat", None).await;
     client.say("{\"type\":1,\"target\":\"note\",\"arguments\":[]}\u{1e}").await;
     assert_eq!(application.next().await.event(), "connected");
     assert_eq!(application.next().await.event(), "note");
     assert_eq!(outcome(&mut client, "a").await["result"], "save", "nothing came for the first call");
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
@@ -198,8 +199,8 @@ async fn the_first_upstream_that_fits_takes_an_event_and_the_rest_is_refused() {
     let only_save = Upstream { events: "save".into(), ..Upstream::for_all(first.url.clone()) };
     let messages = Upstream { categories: "messages".into(), ..Upstream::for_all(second.url.clone()) };
     let messages = Upstream { events: "save,load".into(), ..messages };
-    let stand = stand(Timings::default(), vec![only_save, messages]).await;
-    let mut client = stand.client("chat", None).await;
+    let test = test(Timings::default(), vec![only_save, messages]).await;
+    let mut client = test.client("chat", None).await;
     for (id, method, error) in
         [("a", "save", None), ("b", "load", None), ("c", "other", Some("No upstream is configured"))]
     {
@@ -215,7 +216,7 @@ async fn the_first_upstream_that_fits_takes_an_event_and_the_rest_is_refused() {
     assert_eq!(second.next().await.event(), "load");
     client.say("{\"type\":7}\u{1e}").await;
     assert_eq!(client.end().await, End::Closed(1000));
-    stand.service.stop().await;
+    test.service.stop().await;
     assert!(first.posted.try_recv().is_err() && second.posted.try_recv().is_err(), "nothing else fits");
 }
 
@@ -231,17 +232,17 @@ async fn an_upstream_that_fails_fails_the_call_and_not_the_connection() {
         (&large.url, "Invocation failed, response too large."),
         (&refusing.url, "Invocation failed, status code 403"),
     ] {
-        let stand = stand(Timings::default(), vec![Upstream::for_all(url.clone())]).await;
-        let mut client = stand.client("chat", None).await;
+        let test = test(Timings::default(), vec![Upstream::for_all(url.clone())]).await;
+        let mut client = test.client("chat", None).await;
         let expected = json!({ "type": 3, "invocationId": "a", "error": error });
         assert_eq!(outcome(&mut client, "a").await, expected);
-        stand.send("/api/v1/hubs/chat", &json!(["on"])).await;
+        test.send("/api/v1/hubs/chat", &json!(["on"])).await;
         client.expect(&["on"]).await;
-        stand.service.stop().await;
+        test.service.stop().await;
     }
 }
 
-/// It takes connections and never answers: nobody accepts them.
+/// It takes connections but never accepts them, so it never answers.
 async fn silent_upstream() -> (TcpListener, Vec<Upstream>) {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = Upstream {
@@ -255,38 +256,38 @@ async fn silent_upstream() -> (TcpListener, Vec<Upstream>) {
 async fn an_upstream_that_does_not_answer_is_not_waited_for_for_ever() {
     let (_silent, upstreams) = silent_upstream().await;
     let timings = Timings { upstream: Duration::from_millis(50), ..Timings::default() };
-    let stand = stand(timings, upstreams).await;
-    let mut client = stand.client("chat", None).await;
+    let test = test(timings, upstreams).await;
+    let mut client = test.client("chat", None).await;
     let completion = outcome(&mut client, "a").await;
     assert_eq!(completion["error"], "Invocation failed, status code 500");
-    stand.service.stop().await;
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn a_client_may_not_pile_up_calls_behind_a_slow_upstream() {
     let (_silent, upstreams) = silent_upstream().await;
-    let stand = stand(Timings::default(), upstreams).await;
-    let mut client = stand.client("chat", None).await;
+    let test = test(Timings::default(), upstreams).await;
+    let mut client = test.client("chat", None).await;
     client.say(&call("a", "save").repeat(100)).await;
     let close = client.hear_json().await;
     assert!(close["type"] == 7 && close["error"].as_str().unwrap().contains("too many calls"), "{close}");
     assert_eq!(client.end().await, End::Closed(1000));
-    // The stop waits for no reply.
-    stand.service.stop().await;
+    // The stop does not wait for the reply.
+    test.service.stop().await;
 }
 
 #[tokio::test]
 async fn the_end_says_why_a_connection_failed_and_a_stop_says_nothing() {
     let mut application = Application::answering(()).await;
-    let stand = stand_with(&application).await;
-    let mut broken = stand.client("chat", None).await;
+    let test = stand_with(&application).await;
+    let mut broken = test.client("chat", None).await;
     broken.say("not json\u{1e}").await;
     assert_eq!(application.next().await.event(), "connected");
     let end = application.next().await;
     assert_eq!(end.body, r#"{"error":"Connection closed with an error.","type":11}"#);
-    let _client = stand.client("chat", None).await;
+    let _client = test.client("chat", None).await;
     assert_eq!(application.next().await.event(), "connected");
-    stand.service.stop().await;
+    test.service.stop().await;
     assert!(application.posted.try_recv().is_err(), "a crash tells nobody");
 }
 

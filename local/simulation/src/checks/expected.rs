@@ -1,5 +1,5 @@
 //! What should be stored of a device, worked out from what it said and from which of its readings are among the
-//! refusals. Written without a look at the handler's own folding.
+//! rejected ones. Written without a look at the handler's own folding.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,17 +17,17 @@ pub(super) struct Told {
     /// Some calibration that was in force lets it count.
     pub(super) may_count: bool,
     /// Some calibration that was in force does not.
-    may_be_refused: bool,
+    may_be_rejected: bool,
     /// Its invocation is known to have succeeded.
     delivered: bool,
-    /// It stands among the refusals.
-    pub(super) refused: bool,
+    /// It stands among the rejected ones.
+    pub(super) rejected: bool,
 }
 
 impl Told {
     /// Whether it is known where it belongs.
     pub(super) fn is_certain(&self) -> bool {
-        self.delivered && self.may_count != self.may_be_refused
+        self.delivered && self.may_count != self.may_be_rejected
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) fn of(world: &World, number: usize) -> Device {
-        let refused = refused_places(world);
+        let rejected = rejected_places(world);
         let intercepts = intercepts(world, number);
         let mut device = Device { readings: Vec::new(), last: None, has_manual: false };
         let mut counted = Vec::new();
@@ -63,8 +63,8 @@ impl Device {
                 let at = until.max(message.enqueued_at);
                 for (index, reading) in message.readings.iter().enumerate() {
                     let place = Place::Stream(name.clone(), message.sequence.unwrap_or_default(), index);
-                    let told = told(reading, place, true, &refused, &intercepts);
-                    if !told.refused {
+                    let told = told(reading, place, true, &rejected, &intercepts);
+                    if !told.rejected {
                         until = at;
                         counted.push(((at, name.clone()), reading));
                     }
@@ -73,7 +73,7 @@ impl Device {
             }
         }
         device.last = last(counted, &intercepts);
-        device.add_manual_runs(world, number, &refused, &intercepts);
+        device.add_manual_runs(world, number, &rejected, &intercepts);
         device
     }
 
@@ -81,7 +81,7 @@ impl Device {
         &mut self,
         world: &World,
         number: usize,
-        refused: &BTreeSet<Place>,
+        rejected: &BTreeSet<Place>,
         intercepts: &[f64],
     ) {
         let taken = world.record().manual_runs.clone();
@@ -91,7 +91,7 @@ impl Device {
                 self.has_manual = true;
                 for (index, reading) in message.readings.iter().enumerate() {
                     let place = Place::ByHand(spoken(message, index), index);
-                    self.readings.push(told(reading, place, delivered, refused, intercepts));
+                    self.readings.push(told(reading, place, delivered, rejected, intercepts));
                 }
             }
         }
@@ -99,10 +99,10 @@ impl Device {
 
     /// The least and the most that the row may count.
     pub(super) fn count(&self) -> (i64, i64) {
-        let not_refused = || self.readings.iter().filter(|reading| !reading.refused && reading.may_count);
-        let sure = not_refused().filter(|reading| reading.delivered).count();
+        let not_rejected = || self.readings.iter().filter(|reading| !reading.rejected && reading.may_count);
+        let sure = not_rejected().filter(|reading| reading.delivered).count();
         let number = |count: usize| i64::try_from(count).expect("a run is short");
-        (number(sure), number(not_refused().count()))
+        (number(sure), number(not_rejected().count()))
     }
 
     /// The last counted reading, where the stream alone decides which one that is.
@@ -134,10 +134,10 @@ fn told(
     reading: &Reading,
     place: Place,
     delivered: bool,
-    refused: &BTreeSet<Place>,
+    rejected: &BTreeSet<Place>,
     intercepts: &[f64],
 ) -> Told {
-    let (may_count, may_be_refused) = match reading {
+    let (may_count, may_be_rejected) = match reading {
         Reading::Poison => (false, true),
         Reading::Said { temperature, .. } => {
             let valid = |value: f64| VALID.contains(&value);
@@ -151,7 +151,7 @@ fn told(
         }
         Place::ByHand(body, _) => format!("by hand, {}", String::from_utf8_lossy(body)),
     };
-    Told { place: name, may_count, may_be_refused, delivered, refused: refused.contains(&place) }
+    Told { place: name, may_count, may_be_rejected, delivered, rejected: rejected.contains(&place) }
 }
 
 fn calibrated(raw: f64, intercepts: &[f64]) -> impl Iterator<Item = f64> {
@@ -168,15 +168,14 @@ fn intercepts(world: &World, number: usize) -> Vec<f64> {
     all.map(Option::unwrap_or_default).collect()
 }
 
-fn refused_places(world: &World) -> BTreeSet<Place> {
-    let tables = world.tables();
-    let place = |refusal: &fieldcast::rejected::refusal::Refusal| match refusal.position.sequence {
+fn rejected_places(world: &World) -> BTreeSet<Place> {
+    let place = |rejected: &fieldcast::rejected::reading::RejectedReading| match rejected.position.sequence {
         Some(sequence) => {
-            Place::Stream(refusal.position.partition.as_str().to_owned(), sequence, refusal.index)
+            Place::Stream(rejected.position.partition.as_str().to_owned(), sequence, rejected.index)
         }
-        None => Place::ByHand(refusal.body.clone(), refusal.index),
+        None => Place::ByHand(rejected.body.clone(), rejected.index),
     };
-    tables.refusals().map(place).collect()
+    world.tables.rejected_readings().iter().map(place).collect()
 }
 
 /// The bytes of one reading of a body that a person sent.

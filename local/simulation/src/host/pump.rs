@@ -1,15 +1,20 @@
-//! One owner of one partition, delivering.
+//! What an owner does: it delivers batches from the checkpoint, each again and again until the handler takes it, and writes
+//! the checkpoint then.
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{sleep, sleep_until};
 
-use super::{Host, envelope};
+use super::delivery::{Delivery, deliver};
+use super::envelope;
+use super::handlers::Handlers;
+use super::owner::Owner;
+use super::ownership::Ownership;
 use crate::workload::Message;
+use crate::world::World;
 
 /// The `retry` of function.json: without end, from one second to one minute.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -18,124 +23,80 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The most events of one batch here; small, so that runs have many batches.
 const LARGEST_BATCH: u64 = 8;
 
-/// An owner.
+/// Delivers for owners.
 pub(super) struct Pump {
-    pub(super) partition: usize,
-    pub(super) instance: usize,
-    /// The first message that it delivers.
-    pub(super) from: usize,
-    /// When it notices that it is no longer the owner.
-    stops: watch::Sender<Option<Instant>>,
-    ended: watch::Sender<bool>,
-    delivered_all: AtomicBool,
+    pub(super) world: Arc<World>,
+    pub(super) handlers: Arc<Handlers>,
+    pub(super) ownership: Arc<Ownership>,
+    /// Counted over all owners, for the dice of batch sizes.
+    pub(super) deliveries: AtomicU64,
 }
 
 impl Pump {
-    pub(super) fn new(partition: usize, instance: usize, from: usize) -> Pump {
-        Pump {
-            partition,
-            instance,
-            from,
-            stops: watch::Sender::new(None),
-            ended: watch::Sender::new(false),
-            delivered_all: AtomicBool::new(false),
-        }
-    }
-
-    pub(super) fn stop_at(&self, moment: Instant) {
-        self.stops.send_replace(Some(moment));
-    }
-
-    /// It dies with its instance.
-    pub(super) fn end(&self) {
-        self.ended.send_replace(true);
-    }
-
-    pub(super) fn is_leaving(&self) -> bool {
-        self.stops.borrow().is_some() || *self.ended.borrow()
-    }
-
-    pub(super) fn has_delivered_all(&self) -> bool {
-        self.delivered_all.load(Ordering::Relaxed)
-    }
-
-    fn has_stopped(&self) -> bool {
-        self.stops.borrow().is_some_and(|moment| moment <= Instant::now())
-    }
-
-    async fn stopped(&self) {
-        let mut stops = self.stops.subscribe();
-        let told = stops.wait_for(Option::is_some).await.ok().and_then(|moment| *moment);
-        if let Some(moment) = told {
-            sleep_until(moment).await;
-        }
-    }
-}
-
-impl Host {
     /// The life of an owner.
-    pub(super) async fn run(self: Arc<Host>, pump: Arc<Pump>) {
-        let mut ended = pump.ended.subscribe();
+    pub(super) async fn run(self: Arc<Pump>, owner: Arc<Owner>) {
         tokio::select! {
             biased;
-            _ = ended.wait_for(|ended| *ended) => {}
-            () = self.pump(&pump) => {}
+            () = owner.ended() => {}
+            () = self.pump(&owner) => {}
         }
-        self.ownership().pumps.retain(|other| !Arc::ptr_eq(other, &pump));
+        self.ownership.forget(&owner);
     }
 
-    async fn pump(self: &Arc<Host>, pump: &Pump) {
-        let mut next = pump.from;
-        while let Some(batch) = self.next_batch(pump, next).await {
+    async fn pump(&self, owner: &Owner) {
+        let mut next = owner.from;
+        while let Some(batch) = self.next_batch(owner, next).await {
             next = batch.end;
-            if !self.deliver_until_taken(pump, batch).await {
+            if !self.deliver_until_taken(owner, batch).await {
                 return;
             }
             if self.world.faults.checkpoint() {
                 self.world.injected("kill: before the checkpoint");
-                self.kill(pump.instance, true);
+                self.handlers.kill(owner.instance, true);
             }
             // Since 6.2.0 of the extension an owner that has lost its partition writes no checkpoint.
-            if pump.has_stopped() || *pump.ended.borrow() {
+            if owner.has_stopped() || owner.has_ended() {
                 return;
             }
-            self.write_checkpoint(pump.partition, next);
+            self.ownership.write_checkpoint(owner.partition, next);
         }
     }
 
     /// Waits for messages; nothing when the owner stops first.
-    async fn next_batch(&self, pump: &Pump, from: usize) -> Option<Range<usize>> {
-        let messages = &self.world.workload.partitions[pump.partition].messages;
+    async fn next_batch(&self, owner: &Owner, from: usize) -> Option<Range<usize>> {
+        let messages = &self.world.workload.partitions[owner.partition].messages;
         let Some(first) = messages.get(from) else {
-            pump.delivered_all.store(true, Ordering::Relaxed);
-            pump.stopped().await;
+            owner.note_delivered_all();
+            owner.stopped().await;
             return None;
         };
         tokio::select! {
             biased;
-            () = pump.stopped() => return None,
+            () = owner.stopped() => return None,
             () = sleep_until(self.world.instant(first.arrives)) => {}
         }
         let now = self.world.now();
         let there = messages[from..].iter().take_while(|message| message.arrives <= now).count();
-        let most = self.world.dice("batch", self.next_delivery()).between(1, LARGEST_BATCH);
+        let number = self.deliveries.fetch_add(1, Ordering::Relaxed);
+        let most = self.world.dice("batch", number).between(1, LARGEST_BATCH);
         let size = there.min(usize::try_from(most).expect("small"));
         Some(from..from + size.max(1))
     }
 
     /// Delivers a batch until the handler takes it; false when the owner stops first.
-    async fn deliver_until_taken(self: &Arc<Host>, pump: &Pump, batch: Range<usize>) -> bool {
-        let partition = &self.world.workload.partitions[pump.partition];
+    async fn deliver_until_taken(&self, owner: &Owner, batch: Range<usize>) -> bool {
+        let partition = &self.world.workload.partitions[owner.partition];
         let messages: Vec<&Message> = partition.messages[batch.clone()].iter().collect();
-        let name = format!("partition {} events {batch:?}", pump.partition);
+        let name = format!("partition {} events {batch:?}", owner.partition);
         let mut pause = FIRST_PAUSE;
         loop {
             let envelope = envelope::of_partition(partition, &messages);
-            if self.deliver(pump.instance, &messages, envelope, &name).await {
+            let delivery = Delivery { messages: &messages, envelope, name: &name };
+            if deliver(&self.world, &self.handlers, owner.instance, delivery).await {
                 return true;
             }
             self.world.count("batches delivered again after a failure");
-            if pump.has_stopped() {
+            if owner.has_stopped() {
                 return false;
             }
             sleep(pause).await;

@@ -1,6 +1,8 @@
 //! What a reply must be true of: a batch that was taken is accounted for to the last reading, and is kept already.
 
 use axum::http::StatusCode;
+use fieldcast::devices::state::DeviceState;
+use fieldcast::rejected::reading::RejectedReading;
 use serde_json::Value;
 
 use crate::workload::{Message, Reading};
@@ -13,10 +15,11 @@ pub(super) fn check(world: &World, messages: &[&Message], body: &[u8]) -> String
     let delivered: usize = messages.iter().map(|message| message.readings.len()).sum();
     if totals(&line).iter().sum::<usize>() != delivered {
         let detail = format!("{delivered} readings were delivered, the reply says: {line}");
-        world.violated("counted + known + refused = delivered", detail);
+        world.violated("counted + known + rejected = delivered", detail);
     }
+    let (states, rejected) = (world.tables.states(), world.tables.rejected_readings());
     for message in messages {
-        check_kept(world, message);
+        check_kept(world, message, &states, &rejected);
     }
     line
 }
@@ -30,24 +33,22 @@ pub(super) fn check_failure(world: &World, status: StatusCode, body: &[u8]) {
     }
 }
 
-/// `… readings: 3 counted, 1 known already, 0 refused`
+/// `… readings: 3 counted, 1 known already, 0 rejected`
 fn totals(line: &str) -> Vec<usize> {
     let readings = line.rsplit_once("readings: ").map_or("", |(_, readings)| readings);
     let number = |part: &str| part.split_whitespace().next()?.parse().ok();
     readings.split(", ").take(3).filter_map(number).collect()
 }
 
-/// What was acknowledged is in a row or among the refusals: the process may be killed now.
-fn check_kept(world: &World, message: &Message) {
+/// What was acknowledged is in a row or among the rejected readings: the process may be killed now.
+fn check_kept(world: &World, message: &Message, states: &[DeviceState], rejected: &[RejectedReading]) {
     let Some(sequence) = message.sequence else { return };
-    let tables = world.tables();
     let device = format!("device-{}", message.device);
-    let folded =
-        tables.state(&device).is_some_and(|state| state.marks.values().any(|mark| mark.sequence >= sequence));
-    let refused = tables.refusals().filter(|refusal| refusal.position.sequence == Some(sequence)).count();
+    let state = states.iter().find(|state| state.device.as_str() == device);
+    let folded = state.is_some_and(|state| state.marks.values().any(|mark| mark.sequence >= sequence));
+    let rejected = rejected.iter().filter(|reading| reading.position.sequence == Some(sequence)).count();
     let poison = message.readings.iter().filter(|reading| **reading == Reading::Poison).count();
-    let missing = refused < poison || !(folded || refused >= message.readings.len());
-    drop(tables);
+    let missing = rejected < poison || !(folded || rejected >= message.readings.len());
     if missing {
         let detail = format!("event {sequence} of {device} was acknowledged and is nowhere");
         world.violated("acknowledged is kept", detail);

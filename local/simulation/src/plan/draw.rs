@@ -1,9 +1,10 @@
 //! Drawing a plan from a seed. Each seed chooses some kinds of faults and draws from those only: a fault that covers up
 //! another one is then absent from many runs.
 
-use super::{Fault, Moment, Operation, PushTrouble, Trouble};
+use super::fault::{Fault, Outage, SignalRCall, SignalRTrouble, StoreCall, StoreTrouble};
 use crate::dice::Dice;
-use crate::workload::{WORK_LASTS, Workload};
+use crate::scenario::{Moment, WORK_LASTS};
+use crate::workload::{Following, Workload};
 
 /// The most faults of one run. More hide each other and cost time.
 const MOST_FAULTS: u64 = 14;
@@ -11,43 +12,54 @@ const MOST_FAULTS: u64 = 14;
 type Draw = fn(&mut Dice, &Workload) -> Fault;
 
 /// How each kind is drawn.
-const DRAWS: [Draw; 12] = [
+const DRAWS: [Draw; 15] = [
     store_fault,
-    refuse_fault,
+    reject_fault,
     store_outage,
     kill,
     kill_before_checkpoint,
     pause,
     steal,
     replay,
-    push_fault,
-    push_outage,
+    send_fault,
+    subscription_fault,
+    signalr_outage,
     clock_jump,
     disconnect,
+    deaf,
+    follow,
 ];
 
 /// Every kind of fault that plans are made of, as [`Fault::kind`] names it.
-pub const KINDS: [&str; 26] = [
+pub const KINDS: [&str; 34] = [
     "calibration change",
     "clock jump",
     "kill: before the checkpoint",
     "kill: handler",
     "kill: instance",
     "pause of an instance",
-    "push: fails",
-    "push: heard but reported as failed",
-    "push: heard late",
-    "push: heard twice",
-    "push: lost",
-    "push: outage",
     "replay from an older checkpoint",
-    "screen loses its connection",
+    "screen: deaf connection",
+    "screen: follows something else",
+    "screen: no network",
+    "signalr: 429",
+    "signalr: 503",
+    "signalr: answer lost",
+    "signalr: done but reported as failed",
+    "signalr: message heard late",
+    "signalr: message heard twice",
+    "signalr: message lost",
+    "signalr: old answer about a group",
+    "signalr: outage, 503",
+    "signalr: outage, no answer",
+    "signalr: outage, no connection",
+    "signalr: slow answer",
+    "signalr: time-out before it was done",
     "store: 412 or 409",
     "store: 503",
     "store: answer lost",
     "store: outage, 503",
     "store: outage, no answer",
-    "store: refusals kept in part",
     "store: slow",
     "store: slow answer",
     "store: time-out after it was done",
@@ -80,17 +92,28 @@ fn moment(dice: &mut Dice) -> Moment {
 }
 
 fn store_fault(dice: &mut Dice, workload: &Workload) -> Fault {
-    let operation = dice.pick(&[Operation::Load, Operation::Load, Operation::Scan, Operation::Calibrations]);
-    let number = dice.below(if operation == Operation::Load { batches(workload) } else { 6 });
+    let call = dice.pick(&[
+        StoreCall::Load,
+        StoreCall::Load,
+        StoreCall::Scan,
+        StoreCall::Calibrations,
+        StoreCall::Open,
+        StoreCall::Verify,
+    ]);
+    let number = dice.below(match call {
+        StoreCall::Load => batches(workload),
+        StoreCall::Scan => 60,
+        _ => 6,
+    });
     let slow = dice.between(100, 20_000);
     let trouble = dice.pick(&[
-        Trouble::Unavailable,
-        Trouble::TimeoutBefore,
-        Trouble::TimeoutAfter,
-        Trouble::Late(slow),
-        Trouble::SlowAnswer(slow),
+        StoreTrouble::Unavailable,
+        StoreTrouble::TimeoutBefore,
+        StoreTrouble::TimeoutAfter,
+        StoreTrouble::Late(slow),
+        StoreTrouble::SlowAnswer(slow),
     ]);
-    Fault::Store { operation, number, trouble }
+    Fault::Store { call, number, trouble }
 }
 
 /// About as many batches as a run has: most numbers drawn below this come up.
@@ -102,32 +125,32 @@ fn commit_fault(dice: &mut Dice, workload: &Workload) -> Fault {
     // Beyond the handler's own deadline of 30 s too.
     let slow = dice.between(20, 45_000);
     let trouble = dice.pick(&[
-        Trouble::Conflict,
-        Trouble::Conflict,
-        Trouble::Unavailable,
-        Trouble::TimeoutBefore,
-        Trouble::TimeoutAfter,
-        Trouble::LostAnswer,
-        Trouble::LostAnswer,
-        Trouble::LostAnswer,
-        Trouble::Late(slow),
-        Trouble::SlowAnswer(slow),
+        StoreTrouble::Conflict,
+        StoreTrouble::Conflict,
+        StoreTrouble::Unavailable,
+        StoreTrouble::TimeoutBefore,
+        StoreTrouble::TimeoutAfter,
+        StoreTrouble::LostAnswer,
+        StoreTrouble::LostAnswer,
+        StoreTrouble::LostAnswer,
+        StoreTrouble::Late(slow),
+        StoreTrouble::SlowAnswer(slow),
     ]);
-    Fault::Store { operation: Operation::Commit, number: dice.below(batches(workload)), trouble }
+    Fault::Store { call: StoreCall::Commit, number: dice.below(batches(workload)), trouble }
 }
 
-fn refuse_fault(dice: &mut Dice, workload: &Workload) -> Fault {
+fn reject_fault(dice: &mut Dice, workload: &Workload) -> Fault {
     let slow = dice.between(20, 45_000);
     let trouble = dice.pick(&[
-        Trouble::Torn,
-        Trouble::Torn,
-        Trouble::Unavailable,
-        Trouble::TimeoutBefore,
-        Trouble::TimeoutAfter,
-        Trouble::LostAnswer,
-        Trouble::Late(slow),
+        StoreTrouble::Conflict,
+        StoreTrouble::Conflict,
+        StoreTrouble::Unavailable,
+        StoreTrouble::TimeoutBefore,
+        StoreTrouble::TimeoutAfter,
+        StoreTrouble::LostAnswer,
+        StoreTrouble::Late(slow),
     ]);
-    Fault::Store { operation: Operation::Refuse, number: dice.below(batches(workload)), trouble }
+    Fault::Store { call: StoreCall::Reject, number: dice.below(batches(workload)), trouble }
 }
 
 fn store_outage(dice: &mut Dice, _: &Workload) -> Fault {
@@ -164,20 +187,47 @@ fn replay(dice: &mut Dice, workload: &Workload) -> Fault {
     Fault::Replay { partition, at: moment(dice), back: dice.between(1, 30) }
 }
 
-fn push_fault(dice: &mut Dice, workload: &Workload) -> Fault {
+fn send_fault(dice: &mut Dice, workload: &Workload) -> Fault {
     let late = dice.between(50, 20_000);
     let trouble = dice.pick(&[
-        PushTrouble::Fails,
-        PushTrouble::HeardButFails,
-        PushTrouble::Lost,
-        PushTrouble::Doubled(late),
-        PushTrouble::Late(late),
+        SignalRTrouble::Unavailable,
+        SignalRTrouble::Throttled(late / 2_000),
+        SignalRTrouble::TimeoutBefore,
+        SignalRTrouble::LostAnswer,
+        SignalRTrouble::DoneButFails,
+        SignalRTrouble::SlowAnswer(late),
+        SignalRTrouble::Unheard,
+        SignalRTrouble::Doubled(late),
+        SignalRTrouble::Late(late),
     ]);
-    Fault::Push { call: dice.below(batches(workload)), trouble }
+    Fault::SignalR { call: SignalRCall::Send, number: dice.below(batches(workload)), trouble }
 }
 
-fn push_outage(dice: &mut Dice, _: &Workload) -> Fault {
-    Fault::PushOutage { at: moment(dice), lasts: dice.between(50, 30_000) }
+/// Whatever decides who is sent to.
+fn subscription_fault(dice: &mut Dice, workload: &Workload) -> Fault {
+    let slow = dice.between(50, 20_000);
+    let mut troubles = vec![
+        SignalRTrouble::Unavailable,
+        SignalRTrouble::Throttled(slow / 2_000),
+        SignalRTrouble::TimeoutBefore,
+        SignalRTrouble::LostAnswer,
+        SignalRTrouble::DoneButFails,
+        SignalRTrouble::SlowAnswer(slow),
+    ];
+    let call = dice.pick(&[SignalRCall::Ask, SignalRCall::Ask, SignalRCall::Join]);
+    let number = match call {
+        SignalRCall::Join => dice.below(20),
+        _ => {
+            troubles.extend([SignalRTrouble::Stale(slow / 5); 4]);
+            dice.below(batches(workload) * 2)
+        }
+    };
+    Fault::SignalR { call, number, trouble: dice.pick(&troubles) }
+}
+
+fn signalr_outage(dice: &mut Dice, _: &Workload) -> Fault {
+    let manner = dice.pick(&[Outage::Unavailable, Outage::Silent, Outage::Unreachable]);
+    Fault::SignalROutage { at: moment(dice), lasts: dice.between(50, 30_000), manner }
 }
 
 fn clock_jump(dice: &mut Dice, workload: &Workload) -> Fault {
@@ -190,7 +240,17 @@ fn calibrate(dice: &mut Dice, workload: &Workload) -> Fault {
     Fault::Calibrate { device: dice.index(workload.devices.len()), at: moment(dice), intercept }
 }
 
-fn disconnect(dice: &mut Dice, _: &Workload) -> Fault {
-    let screen = dice.index(crate::screens::WATCHING);
+fn disconnect(dice: &mut Dice, workload: &Workload) -> Fault {
+    let screen = dice.index(workload.screens.len());
     Fault::Disconnect { screen, at: moment(dice), lasts: dice.between(10, 30_000) }
+}
+
+fn deaf(dice: &mut Dice, workload: &Workload) -> Fault {
+    let screen = dice.index(workload.screens.len());
+    Fault::Deaf { screen, at: moment(dice), lasts: dice.between(1_000, 60_000) }
+}
+
+fn follow(dice: &mut Dice, workload: &Workload) -> Fault {
+    let screen = dice.index(workload.screens.len());
+    Fault::Follow { screen, at: moment(dice), following: Following::any(dice, &workload.devices) }
 }

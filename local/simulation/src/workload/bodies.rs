@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Message, Reading};
+use super::message::{Message, Reading};
+use super::screen::AREAS;
 use crate::dice::Dice;
-use crate::plan::Moment;
+use crate::scenario::Moment;
 
 /// Temperatures that are valid under every calibration of the simulation (offsets −45, 0 and 30).
 const ALWAYS_VALID: [f64; 4] = [10.5, 21.25, 37.0, 49.5];
@@ -59,7 +60,7 @@ fn reading(dice: &mut Dice, device: usize, message_id: &str, stamped: bool) -> (
     let humidity = dice.percent(40).then(|| 10.0 + dice.pick(&[0.0, 0.5, 1.0, 1.5]));
     let spelling = dice.pick(&["temperature", "Temperature", "Celsius"]);
     let mut value = json!({ "messageId": message_id, spelling: temperature });
-    if let Some(area) = dice.pick(&[None, None, Some("north"), Some("south")]) {
+    if let Some(area) = dice.pick(&[None, None, Some(AREAS[0]), Some(AREAS[1])]) {
         value["geo"] = area.into();
     }
     if let Some(humidity) = humidity {

@@ -11,7 +11,7 @@ use crate::primitives::instant::Millis;
 use crate::telemetry::catalogue::Catalogue;
 
 fn cursor(moment: &str) -> Cursor {
-    Cursor(Moment(moment.to_owned()))
+    Cursor(Moment::from_text(moment))
 }
 
 fn state(device: &str, geo: Option<&str>) -> DeviceState {
@@ -55,7 +55,11 @@ fn a_cursor_comes_back_as_it_was() {
 fn a_continuation_goes_on_with_the_same_query_only() {
     let query = format!("geo=Sydney&since={}", cursor("7").to_text());
     let wanted = Wanted::parse(&query).unwrap();
-    let place = Place { shard: 2, after: Some("b".to_owned()), cursor: Some(cursor("9")) };
+    let place = Place {
+        shard: 2,
+        after: Some(fieldcast_tables::Continuation::from_text("b")),
+        cursor: Some(cursor("9")),
+    };
     let text = Continuation::new(&wanted, place.clone()).to_text();
     assert_eq!(Wanted::parse(&format!("{query}&continuation={text}")).unwrap().place, place);
     for other in ["geo=Sydney", "", &query.replace("Sydney", "Perth")] {

@@ -1,11 +1,11 @@
-//! The services that one system talks to in one environment, for batches of one shape. Each has its own, so that neither
-//! requests nor rows mix; what is not measured runs without the delay.
+//! The services that one system uses in one environment, for batches of one shape. Each system has its own, so that
+//! neither requests nor rows mix. Work that is not measured runs without the delay.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use fieldcast_azurite::Azurite;
-use fieldcast_tables::{Account, ConnectionString, Deadline, Query, Value};
+use fieldcast_tables::{AzureTables, ConnectionString, Deadline, Query, Table, TableName, Value};
 
 use super::{
     cell::Environment,
@@ -23,18 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Backend {
     environment: Environment,
     shape: Shape,
-    storage: Storage,
+    storage: MeasuredStorage,
     storage_delay: Delay,
     signalr: SignalR,
     signalr_delay: Delay,
 }
 
-enum Storage {
+enum MeasuredStorage {
     Azurite { azurite: Azurite, proxy: Proxy },
     Stub(Tables),
 }
 
-/// What was asked of the services so far.
+/// The number of requests to the services so far.
 #[derive(Clone, Copy)]
 pub(super) struct Requests {
     pub(super) storage: u64,
@@ -51,34 +51,34 @@ impl Backend {
                 let azurite = tokio::task::spawn_blocking(|| Azurite::start(None)).await??;
                 let proxy = Proxy::start(azurite.port(), storage_delay.clone()).await?;
                 create_tables(&azurite).await?;
-                Storage::Azurite { azurite, proxy }
+                MeasuredStorage::Azurite { azurite, proxy }
             }
-            false => {
-                Storage::Stub(Tables::start(PARTITION, &shape.device_ids(), storage_delay.clone()).await?)
-            }
+            false => MeasuredStorage::Stub(
+                Tables::start(PARTITION, &shape.device_ids(), storage_delay.clone()).await?,
+            ),
         };
         let signalr = SignalR::start(signalr_delay.clone()).await?;
         Ok(Backend { environment, shape, storage, storage_delay, signalr, signalr_delay })
     }
 
-    /// From here on replies take the time that the environment is named after.
-    pub(super) fn delay(&self) {
+    /// From now on delays replies as the environment says.
+    pub(super) fn apply_delay(&self) {
         self.storage_delay.set(self.environment.storage_delay());
         self.signalr_delay.set(self.environment.signalr_delay());
     }
 
-    pub(super) fn hurry(&self) {
+    pub(super) fn remove_delay(&self) {
         self.storage_delay.set(Duration::ZERO);
         self.signalr_delay.set(Duration::ZERO);
     }
 
     pub(super) fn settings(&self) -> Settings {
         let storage = match &self.storage {
-            Storage::Azurite { azurite, proxy } => {
+            MeasuredStorage::Azurite { azurite, proxy } => {
                 let [direct, counted] = [azurite.port(), proxy.port()].map(|port| format!(":{port}/"));
                 azurite.connection_string().replace(&direct, &counted)
             }
-            Storage::Stub(tables) => {
+            MeasuredStorage::Stub(tables) => {
                 let port = tables.port();
                 format!(
                     "DefaultEndpointsProtocol=http;AccountName=stub;AccountKey=c3R1Yg==;\
@@ -94,25 +94,25 @@ impl Backend {
 
     pub(super) fn requests(&self) -> Requests {
         let storage = match &self.storage {
-            Storage::Azurite { proxy, .. } => proxy.requests(),
-            Storage::Stub(tables) => tables.requests(),
+            MeasuredStorage::Azurite { proxy, .. } => proxy.requests(),
+            MeasuredStorage::Stub(tables) => tables.requests(),
         };
         Requests { storage, signalr: self.signalr.requests() }
     }
 
-    /// Fails unless everything that was sent has arrived: a system that loses readings is not fast.
+    /// Fails unless everything that was sent has arrived, because a system that loses readings does less work.
     pub(super) async fn check(&self, batches: u64) -> Result<()> {
         let [events, devices] =
             [self.shape.events, self.shape.devices].map(|number| batches * u64::from(number));
         match &self.storage {
-            Storage::Azurite { azurite, .. } => {
+            MeasuredStorage::Azurite { azurite, .. } => {
                 let counted = count(azurite).await?;
                 ensure!(
                     counted == events,
                     "{events} readings were sent, but {counted} are counted in the table"
                 );
             }
-            Storage::Stub(tables) => {
+            MeasuredStorage::Stub(tables) => {
                 let written = tables.writes();
                 ensure!(written >= devices, "{devices} rows had to be written, but {written} were");
             }
@@ -121,23 +121,23 @@ impl Backend {
     }
 }
 
-fn account(azurite: &Azurite) -> Result<Account> {
+fn table(azurite: &Azurite, name: &str) -> Result<Table> {
     let connection = ConnectionString::parse(&azurite.connection_string()).context("Azurite's own words")?;
-    Ok(Account::new(connection, device::http_client()?))
+    let tables = Arc::new(AzureTables::new(connection, device::http_client()?));
+    Ok(Table::new(tables, TableName::new(name)?))
 }
 
-/// The predecessor takes them for granted.
+/// Creates the tables, which the predecessor expects to exist.
 async fn create_tables(azurite: &Azurite) -> Result<()> {
-    let account = account(azurite)?;
     for name in ["DeviceState", "Calibration"] {
-        account.table(name)?.create(Deadline::after(PATIENCE)).await?;
+        table(azurite, name)?.create(Deadline::after(PATIENCE)).await?;
     }
     Ok(())
 }
 
 /// The sum of all devices' counts.
 async fn count(azurite: &Azurite) -> Result<u64> {
-    let states = account(azurite)?.table("DeviceState")?;
+    let states = table(azurite, "DeviceState")?;
     let query = Query::partition(PARTITION).select(["Count"]);
     let rows = states.query_all(&query, Deadline::after(PATIENCE)).await?;
     let counts = rows.iter().filter_map(|row| row.entity.get("Count").and_then(Value::as_i64));

@@ -1,23 +1,24 @@
-//! The budgets, each with what was measured of it.
+//! The budgets, each with its measured value.
 
 use serde::Serialize;
 
 use super::{
     super::package::LARGEST_PROGRAM,
     cell::{Environment, MANY, Temperature, USUAL},
-    figures::{Measured, Outcome, Report},
+    figures::{Measured, Report},
+    outcome::MeasurementOutcome,
     screens::Screens,
     system::System,
 };
 
-/// The host gives up on slow starters and every scale-out pays this time; a reader notices nothing below it.
+/// The host gives up on handlers that start slowly, and every scale-out takes this time.
 const LONGEST_START_MS: f64 = 50.0;
-/// A warm batch reads nothing: five transactions of a hundred devices.
+/// A warm batch reads nothing, and writes five transactions of a hundred devices.
 const MOST_REQUESTS: u64 = 5;
-/// The predecessor makes two requests for each of 1,000 readings; their delays alone are 16 s.
+/// The predecessor makes two requests for each of 1,000 readings, whose delays alone are 16 s.
 const LEAST_FASTER_THAN_PREDECESSOR: f64 = 300.0;
 const LEAST_FASTER_THAN_NODE: f64 = 2.0;
-/// Three round trips of 8 ms, and the rest for the work.
+/// Three round trips of 8 ms; the rest is for the work.
 const LONGEST_BATCH_MS: f64 = 30.0;
 const MOST_PROCESSOR_MICROSECONDS: f64 = 10.0;
 const LARGEST_RESIDENT: u64 = 40_000_000;
@@ -47,7 +48,7 @@ pub(super) struct Budget {
     pub(super) what: &'static str,
     pub(super) measured: Option<f64>,
     pub(super) unit: &'static str,
-    /// "at most" or "at least".
+    /// Either "at most" or "at least".
     pub(super) bound: &'static str,
     pub(super) limit: f64,
     pub(super) verdict: Verdict,
@@ -80,13 +81,13 @@ fn of_screens(screens: &Screens) -> Vec<Budget> {
     vec![
         at_most(
             "snapshot of 10,000 devices from the embedded store",
-            screens.snapshots.as_ref().and_then(Outcome::measured).map(|found| found.whole_ms),
+            screens.snapshots.as_ref().and_then(MeasurementOutcome::measured).map(|found| found.whole_ms),
             LONGEST_SNAPSHOT_MS,
             "ms",
         ),
         at_most(
             "device to browser on one machine, 200 readings a second, p99",
-            screens.journey.as_ref().and_then(Outcome::measured).map(|found| found.p99_ms),
+            screens.journey.as_ref().and_then(MeasurementOutcome::measured).map(|found| found.p99_ms),
             LONGEST_JOURNEY_MS,
             "ms",
         ),
@@ -176,7 +177,7 @@ mod tests {
     use super::{
         super::{
             cell::Cell,
-            figures::{Figure, Memory, Resident, Samples},
+            figures::{Figure, MemoryFigure, Resident, Samples},
             machine::Machine,
             workload::Shape,
         },
@@ -193,7 +194,7 @@ mod tests {
         let (environment, temperature) = (Environment::AzuriteDelayed, Temperature::Warm);
         let samples = Samples { took: vec![Duration::from_millis(milliseconds)], ..Samples::default() };
         let cell = Cell { environment, shape, temperature, system };
-        Figure::new(cell, Outcome::Measured(Measured::of(&samples, shape, resident)))
+        Figure::new(cell, MeasurementOutcome::Measured(Measured::of(&samples, shape, resident)))
     }
 
     fn verdict_on(report: &Report, part: &str) -> Verdict {
@@ -213,16 +214,17 @@ mod tests {
         assert_eq!(verdict_on(&report, "by hand"), Verdict::Broken);
     }
 
-    /// The host sends no batch of 10,000.
+    /// The host never sends a batch of 10,000.
     #[test]
     fn memory_is_judged_after_batches_of_the_size_that_the_host_sends() {
         let mut report = report();
         report.cells.push(figure(MANY, System::Fieldcast, 10, Some(LARGEST_RESIDENT * 2)));
         assert_eq!(verdict_on(&report, "memory"), Verdict::NotMeasured);
         for (devices, verdict) in [(12, Verdict::NotMeasured), (MANY.devices, Verdict::Met)] {
-            let outcome = Outcome::Measured(Resident { batches: 10, resident_bytes: LARGEST_RESIDENT });
+            let outcome =
+                MeasurementOutcome::Measured(Resident { batches: 10, resident_bytes: LARGEST_RESIDENT });
             let (system, largest_batch) = (System::Fieldcast, 1_000);
-            report.memory.push(Memory { system, devices, largest_batch, outcome });
+            report.memory.push(MemoryFigure { system, devices, largest_batch, outcome });
             assert_eq!(verdict_on(&report, "memory"), verdict, "{devices} devices known");
         }
     }

@@ -1,5 +1,5 @@
-//! What can be measured: a batch shape in an environment, warm or cold, by a system. Names choose cells on the command
-//! line and find them in the JSON.
+//! The cells that are measured: a batch shape in an environment, warm or cold, by a system. A cell has a name, for
+//! the command line and the JSON.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{system::System, workload::Shape};
 
-/// What the handlers talk to.
+/// The services that the handlers use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Environment {
@@ -17,7 +17,7 @@ pub(super) enum Environment {
     StubDelayed,
 }
 
-/// About what Table Storage takes in its own region.
+/// About the time of a request to Table Storage in the same region.
 pub(super) const DELAY: Duration = Duration::from_millis(8);
 
 impl Environment {
@@ -61,13 +61,13 @@ impl Environment {
     }
 }
 
-/// Whether the handler has worked on the same devices before.
+/// Whether the handler has handled the same devices before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Temperature {
-    /// A process that has just started; the rows are in the table.
+    /// A process that has just started, with the rows in the table.
     Cold,
-    /// The same process, new events of the same devices.
+    /// A running process, with new events of the same devices.
     Warm,
 }
 
@@ -100,32 +100,32 @@ const fn shape(events: u32, devices: u32) -> Shape {
     Shape { events, devices }
 }
 
-/// The shape that the budgets speak of.
+/// The shape that the budgets are about.
 pub(super) const USUAL: Shape = shape(1_000, 500);
-/// The shape that memory is looked at with.
+/// The shape that memory is measured with.
 pub(super) const MANY: Shape = shape(10_000, 10_000);
 
 /// Which cells are measured, and for how long.
-pub(super) struct Plan {
+pub(super) struct BenchPlan {
     pub(super) shapes: &'static [Shape],
-    /// Parts of cell names, of which one must match; none means all.
+    /// Parts of cell names, of which one must match. Empty means all cells.
     pub(super) only: Vec<String>,
     /// A cell whose batch would take longer is left out.
     pub(super) longest_batch: Duration,
     pub(super) cold: Rounds,
     pub(super) warm_up: Rounds,
     pub(super) warm: Rounds,
-    /// What is known when memory is looked at, and how often it has been sent.
+    /// The batches before memory is measured, and how often they are sent.
     pub(super) known: Shape,
     pub(super) known_rounds: Rounds,
     pub(super) starts: usize,
-    /// How many snapshots are asked for.
+    /// The number of snapshots.
     pub(super) snapshots: usize,
-    /// For how long a page is watched.
+    /// How long a page is watched.
     pub(super) watched: Duration,
 }
 
-/// Rounds go on until there are enough of them or enough time has passed.
+/// Rounds continue until there are enough or enough time has passed.
 #[derive(Clone, Copy)]
 pub(super) struct Rounds {
     pub(super) most: usize,
@@ -140,32 +140,32 @@ impl Rounds {
     }
 }
 
-impl Plan {
-    /// Every shape; slow cells only when they are wanted.
-    pub(super) fn thorough(only: Vec<String>, longest_batch: Duration) -> Plan {
+impl BenchPlan {
+    /// Every shape, without the cells that are slower than `longest_batch`.
+    pub(super) fn thorough(only: Vec<String>, longest_batch: Duration) -> BenchPlan {
         const SHAPES: &[Shape] = &[shape(1, 1), shape(100, 100), USUAL, shape(1_000, 10), MANY];
-        Plan {
+        BenchPlan {
             shapes: SHAPES,
             only,
             longest_batch,
             cold: Rounds { most: 5, time: Duration::from_millis(800) },
-            // Enough for the compilers of Node to have done their work.
+            // Enough for Node's compilers to have optimised the handler.
             warm_up: Rounds { most: 200, time: Duration::from_millis(1_200) },
-            // Long enough that a second in which somebody else has the machine does not decide.
+            // Long enough that one second of other load on the machine does not change the result.
             warm: Rounds { most: 51, time: Duration::from_secs(4) },
             known: MANY,
             known_rounds: Rounds { most: 20, time: Duration::from_secs(3) },
-            // Odd, so that the median is a measured value; enough that two slow starts do not move it.
+            // Odd, so that the median is a measured value, and enough that two slow starts do not change it.
             starts: 15,
             snapshots: 21,
             watched: Duration::from_secs(30),
         }
     }
 
-    /// One small round of everything: whether it works, not how fast.
-    pub(super) fn quick(only: Vec<String>) -> Plan {
+    /// One small round of everything, to check that it works.
+    pub(super) fn quick(only: Vec<String>) -> BenchPlan {
         const SHAPES: &[Shape] = &[shape(1, 1), shape(24, 12)];
-        Plan {
+        BenchPlan {
             shapes: SHAPES,
             only,
             longest_batch: Duration::from_secs(60),
@@ -215,8 +215,9 @@ mod tests {
     #[test]
     fn cells_are_chosen_by_parts_of_their_names() {
         assert_eq!(CELL.name(), "azurite+8ms/1,000 of 500/warm/fieldcast");
-        let wants =
-            |only: &[&str]| Plan::quick(only.iter().map(|part| (*part).to_owned()).collect()).wants(CELL);
+        let wants = |only: &[&str]| {
+            BenchPlan::quick(only.iter().map(|part| (*part).to_owned()).collect()).wants(CELL)
+        };
         assert!(wants(&[]) && wants(&["500/warm"]) && wants(&["cold", "fieldcast"]));
         assert!(!wants(&["cold"]));
     }

@@ -1,4 +1,4 @@
-//! A system in one shape, with services of its own and what was measured of it so far.
+//! A system that is measured with one shape: its own services, and its samples so far.
 
 use std::time::Duration;
 
@@ -7,17 +7,19 @@ use anyhow::{Context, Result};
 use super::{
     backend::Backend,
     cell::{Cell, MANY, Rounds, Temperature},
-    figures::{Figure, Measured, Outcome, Samples},
+    figures::{Figure, Measured, Samples},
     handler::Handler,
+    outcome::MeasurementOutcome,
     system::Candidate,
     workload::Shape,
 };
 use crate::text::{self, say};
 
-/// Longer than the slowest batch of a full run takes: 10,000 readings one after the other, 8 ms for each of two requests.
+/// More than the slowest batch of a full run takes: 10,000 readings one after the other, with two requests of 8 ms
+/// each.
 const LONGEST_POST: Duration = Duration::from_secs(20 * 60);
 
-/// Azurite needs longer for 10,000 new rows at once than any of its clients waits.
+/// Azurite needs longer for 10,000 new rows at once than its clients wait.
 const SLICE: usize = 1_000;
 
 pub(super) struct Contender<'a> {
@@ -26,12 +28,12 @@ pub(super) struct Contender<'a> {
     shape: Shape,
     cells: Vec<Cell>,
     handler: Option<Handler>,
-    /// Batches that this shape's rows have been sent so far.
+    /// The batches of this shape that were sent so far.
     batches: u64,
     warm_ups: Vec<Duration>,
     cold: Samples,
     warm: Samples,
-    /// Processor time when the warm rounds began.
+    /// The handler's processor time at the start of the warm rounds.
     processor_before: Duration,
     failure: Option<String>,
     resident: Option<u64>,
@@ -61,7 +63,7 @@ impl<'a> Contender<'a> {
         self.candidate.system.name()
     }
 
-    /// A system that fails takes no further part in this shape, and the others go on.
+    /// Notes a failure: the system is not measured any further with this shape, and the others continue.
     pub(super) fn note(&mut self, outcome: Result<()>) {
         if let Err(error) = outcome {
             let reason = text::one_line(&error);
@@ -71,7 +73,7 @@ impl<'a> Contender<'a> {
                 self.cells[0].environment.name(),
                 self.shape.name()
             );
-            self.backend.hurry();
+            self.backend.remove_delay();
             self.failure = Some(reason);
         }
     }
@@ -87,7 +89,7 @@ impl<'a> Contender<'a> {
         }
     }
 
-    /// Whether it needs another round.
+    /// Whether the system needs another round.
     pub(super) fn lacks(&self, temperature: Temperature, rounds: Rounds) -> bool {
         let samples = match temperature {
             Temperature::Cold => &self.cold,
@@ -100,7 +102,7 @@ impl<'a> Contender<'a> {
         self.measures(Temperature::Warm) && !rounds.enough(self.warm_ups.len(), self.warm_ups.iter().sum())
     }
 
-    /// Puts the rows into the table, in the system's own form. The canned table has them already.
+    /// Writes the rows into the table, by the system itself. The canned table has them already.
     pub(super) async fn seed(&mut self) -> Result<()> {
         if !self.cells[0].environment.is_azurite() {
             return Ok(());
@@ -116,12 +118,12 @@ impl<'a> Contender<'a> {
     pub(super) async fn cold_round(&mut self, batch: &[u8]) -> Result<()> {
         self.stop().await?;
         self.start().await?;
-        self.backend.delay();
+        self.backend.apply_delay();
         let before = self.handler()?.processor_time()?;
         self.sample(Temperature::Cold, batch).await?;
         let after = self.handler()?.processor_time()?;
         self.cold.processor += after - before;
-        self.backend.hurry();
+        self.backend.remove_delay();
         Ok(())
     }
 
@@ -135,7 +137,7 @@ impl<'a> Contender<'a> {
     }
 
     pub(super) fn begin_warm(&mut self) -> Result<()> {
-        self.backend.delay();
+        self.backend.apply_delay();
         self.processor_before = self.handler()?.processor_time()?;
         Ok(())
     }
@@ -144,17 +146,17 @@ impl<'a> Contender<'a> {
         self.sample(Temperature::Warm, batch).await
     }
 
-    /// What goes on between the batches, such as collecting garbage, belongs to them.
+    /// The time between the batches counts too: it is used for garbage collection, for example.
     pub(super) fn end_warm(&mut self) -> Result<()> {
         self.warm.processor = self.handler()?.processor_time()? - self.processor_before;
         if self.shape == MANY {
             self.resident = Some(self.handler()?.resident()?);
         }
-        self.backend.hurry();
+        self.backend.remove_delay();
         Ok(())
     }
 
-    /// Ends handler and services, after a look at whether all readings have arrived.
+    /// Checks that all readings have arrived, then ends handler and services.
     pub(super) async fn into_figures(mut self) -> Result<Vec<Figure>> {
         self.stop().await?;
         if self.failure.is_none() {
@@ -164,15 +166,15 @@ impl<'a> Contender<'a> {
         Ok(self.cells.iter().map(|cell| Figure::new(*cell, self.outcome(cell.temperature))).collect())
     }
 
-    fn outcome(&self, temperature: Temperature) -> Outcome<Measured> {
+    fn outcome(&self, temperature: Temperature) -> MeasurementOutcome<Measured> {
         if let Some(reason) = &self.failure {
-            return Outcome::Failed { reason: reason.clone() };
+            return MeasurementOutcome::Failed { reason: reason.clone() };
         }
         let (samples, resident) = match temperature {
             Temperature::Cold => (&self.cold, None),
             Temperature::Warm => (&self.warm, self.resident),
         };
-        Outcome::Measured(Measured::of(samples, self.shape, resident))
+        MeasurementOutcome::Measured(Measured::of(samples, self.shape, resident))
     }
 
     async fn start(&mut self) -> Result<()> {

@@ -1,5 +1,5 @@
-//! Holds replies back for a fixed time, to a fraction of a millisecond: the timers of tokio count whole milliseconds,
-//! which would add up to one to each of eight.
+//! Delays replies by a fixed time, exact to a fraction of a millisecond: tokio's timers count whole milliseconds,
+//! which could add one to each delay of eight.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result};
 use tokio::sync::oneshot;
 
-/// A delay that several connections share; it can be changed while they are in use. Clones are the same delay.
+/// A delay that several connections share. It can be changed while they are in use, and clones share it.
 #[derive(Clone)]
 pub(super) struct Delay {
     nanoseconds: Arc<AtomicU64>,
@@ -28,7 +28,7 @@ struct Waiting {
 }
 
 impl Delay {
-    /// Starts the thread that keeps the time; it ends with the last clone.
+    /// Starts the thread that measures the time. It ends with the last clone.
     pub(super) fn new(time: Duration) -> Result<Delay> {
         let (waiting, queue) = mpsc::channel();
         let nanoseconds = Arc::new(AtomicU64::new(in_nanoseconds(time)));
@@ -39,20 +39,20 @@ impl Delay {
         Ok(Delay { nanoseconds, waiting, keeper: keeper.thread().clone() })
     }
 
-    /// Holds for those who are waiting, too.
+    /// Changes the delay, also for callers that wait already.
     pub(super) fn set(&self, time: Duration) {
         self.nanoseconds.store(in_nanoseconds(time), Ordering::Relaxed);
         self.keeper.unpark();
     }
 
-    /// Each caller waits for itself: replies that come together are released together.
+    /// Waits for the delay. Callers wait independently: replies that arrive together are released together.
     pub(super) async fn wait(&self) {
         if self.nanoseconds.load(Ordering::Relaxed) == 0 {
             return;
         }
         let (released, release) = oneshot::channel();
         if self.waiting.send(Waiting { since: Instant::now(), released }).is_ok() {
-            // An error means that the thread is gone, and with it the reason to wait.
+            // Fails when the thread has ended, and then there is no delay any more.
             let _ = release.await;
         }
     }
@@ -62,7 +62,7 @@ fn in_nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// As all wait equally long, the first to come is the first to go.
+/// All wait equally long, so the first to arrive is the first to be released.
 fn release_in_turn(queue: &mpsc::Receiver<Waiting>, time: &AtomicU64) {
     for Waiting { since, released } in queue {
         loop {
@@ -73,7 +73,7 @@ fn release_in_turn(queue: &mpsc::Receiver<Waiting>, time: &AtomicU64) {
             }
             thread::park_timeout(left);
         }
-        // Whoever has gone away needs no release.
+        // Fails when the caller is gone, which needs no release.
         let _ = released.send(());
     }
 }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
-    /// For what happens at once unless it never does.
+    /// Time for what happens at once, unless it fails.
     const DEADLINE: Duration = Duration::from_secs(20);
 
     #[tokio::test]
@@ -107,7 +107,7 @@ mod tests {
         Ok(())
     }
 
-    /// Not from when the one before was released: together they would wait for hours.
+    /// The delays run at the same time: one after the other they would take hours.
     #[tokio::test]
     async fn everybody_waits_from_the_own_beginning() -> Result<()> {
         let (waiting, queue) = mpsc::channel();

@@ -1,4 +1,4 @@
-//! What was measured, as numbers and as JSON.
+//! The measured figures, as numbers and as JSON.
 
 use std::time::Duration;
 
@@ -7,23 +7,24 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use super::{
     cell::{Cell, Environment, Temperature},
     machine::Machine,
+    outcome::MeasurementOutcome,
     screens::Screens,
-    start::Milliseconds,
+    statistics::{Milliseconds, median, milliseconds},
     system::System,
     workload::Shape,
 };
 
-/// One batch after the other.
+/// The samples of a cell, one entry per batch.
 #[derive(Default)]
 pub(super) struct Samples {
     pub(super) took: Vec<Duration>,
     pub(super) storage_requests: Vec<u64>,
     pub(super) signalr_requests: Vec<u64>,
-    /// Of the handler, for all batches together.
+    /// Processor time of the handler for all batches together.
     pub(super) processor: Duration,
 }
 
-/// A cell in figures: medians of the batches, processor time as the mean.
+/// The figures of a cell: medians of the batches, and the mean of processor time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Measured {
     pub(super) batches: usize,
@@ -32,29 +33,16 @@ pub(super) struct Measured {
     pub(super) milliseconds: Milliseconds,
     pub(super) fastest_milliseconds: Milliseconds,
     pub(super) processor_microseconds_per_event: f64,
-    /// After whole batches of 10,000 devices, larger than the host sends them.
+    /// Memory after batches of 10,000 devices, which are larger than the host's.
     pub(super) resident_bytes: Option<u64>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Outcome<M> {
-    Measured(M),
-    LeftOut {
-        reason: String,
-    },
-    /// The handler refused a batch or lost readings; nothing that it did counts.
-    Failed {
-        reason: String,
-    },
 }
 
 pub(super) struct Figure {
     pub(super) cell: Cell,
-    pub(super) outcome: Outcome<Measured>,
+    pub(super) outcome: MeasurementOutcome<Measured>,
 }
 
-/// How soon handlers answer after their start.
+/// The time from the start of a handler to its first answer.
 #[derive(Serialize)]
 pub(super) struct Starts {
     pub(super) rounds: usize,
@@ -64,14 +52,14 @@ pub(super) struct Starts {
     pub(super) ratio: f64,
 }
 
-/// A handler that knows many devices, after batches of the size that the host sends.
+/// The memory of a handler that knows many devices, after batches of the host's size.
 #[derive(Serialize)]
-pub(super) struct Memory {
+pub(super) struct MemoryFigure {
     pub(super) system: System,
     pub(super) devices: u32,
-    /// Events in it.
+    /// The events of the largest batch.
     pub(super) largest_batch: usize,
-    pub(super) outcome: Outcome<Resident>,
+    pub(super) outcome: MeasurementOutcome<Resident>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -80,21 +68,20 @@ pub(super) struct Resident {
     pub(super) resident_bytes: u64,
 }
 
-/// Everything that a run found out.
+/// All figures of a run.
 #[derive(Serialize)]
 pub(super) struct Report {
     pub(super) machine: Machine,
     #[serde(flatten)]
     pub(super) starts: Option<Starts>,
     pub(super) program_bytes: u64,
-    pub(super) memory: Vec<Memory>,
+    pub(super) memory: Vec<MemoryFigure>,
     pub(super) screens: Screens,
     pub(super) cells: Vec<Figure>,
 }
 
 impl Measured {
     pub(super) fn of(samples: &Samples, shape: Shape, resident_bytes: Option<u64>) -> Measured {
-        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
         let events = f64::from(shape.events) * samples.took.iter().map(|_| 1.0).sum::<f64>();
         Measured {
             batches: samples.took.len(),
@@ -108,23 +95,8 @@ impl Measured {
     }
 }
 
-pub(super) fn median<T: Copy + Default + Ord>(values: &[T]) -> T {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
-}
-
-impl<M> Outcome<M> {
-    pub(super) fn measured(&self) -> Option<&M> {
-        match self {
-            Outcome::Measured(measured) => Some(measured),
-            Outcome::LeftOut { .. } | Outcome::Failed { .. } => None,
-        }
-    }
-}
-
 impl Figure {
-    pub(super) fn new(cell: Cell, outcome: Outcome<Measured>) -> Figure {
+    pub(super) fn new(cell: Cell, outcome: MeasurementOutcome<Measured>) -> Figure {
         Figure { cell, outcome }
     }
 
@@ -135,19 +107,21 @@ impl Figure {
 
 impl Report {
     pub(super) fn failed(&self) -> usize {
-        let cells = self.cells.iter().filter(|figure| matches!(figure.outcome, Outcome::Failed { .. }));
-        let memory = self.memory.iter().filter(|memory| matches!(memory.outcome, Outcome::Failed { .. }));
+        let cells =
+            self.cells.iter().filter(|figure| matches!(figure.outcome, MeasurementOutcome::Failed { .. }));
+        let memory =
+            self.memory.iter().filter(|memory| matches!(memory.outcome, MeasurementOutcome::Failed { .. }));
         cells.count() + memory.count() + self.screens.failed()
     }
 
-    /// With so many devices known, after batches of the size that the host sends.
+    /// The memory of a system that knows this many devices, after batches of the host's size.
     pub(super) fn resident(&self, system: System, devices: u32) -> Option<u64> {
-        let wanted = |memory: &&Memory| memory.system == system && memory.devices == devices;
+        let wanted = |memory: &&MemoryFigure| memory.system == system && memory.devices == devices;
         let measured = self.memory.iter().find(wanted)?.outcome.measured()?;
         Some(measured.resident_bytes)
     }
 
-    pub(super) fn outcome(&self, cell: Cell) -> Option<&Outcome<Measured>> {
+    pub(super) fn outcome(&self, cell: Cell) -> Option<&MeasurementOutcome<Measured>> {
         self.cells.iter().find(|figure| figure.cell == cell).map(|figure| &figure.outcome)
     }
 

@@ -1,5 +1,5 @@
-//! A running handler process, driven as the Functions host drives it: started with its settings, called over HTTP,
-//! ended with SIGKILL. What it takes of the processor and of memory is read from the kernel.
+//! A running handler process, used as the Functions host uses it: started with its settings, called over HTTP, and
+//! ended with SIGKILL. Processor time and memory are read from the kernel.
 
 use std::{
     fs::{self, File},
@@ -17,14 +17,14 @@ use tokio::{
 };
 
 use super::{
-    http1::{Connection, Message},
+    http1::{HttpConnection, Message},
     scratch::Scratch,
     start::free_port,
     system::Candidate,
     workload::PARTITION,
 };
 
-/// Slower than this is not slow but broken.
+/// A handler that takes longer is broken.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The settings that all systems share.
@@ -36,8 +36,9 @@ pub(super) struct Settings {
 pub(super) struct Handler {
     child: Child,
     id: u32,
-    /// One for its whole life: a thread that serves it stays alive, and with it the account of its processor time.
-    connection: Connection,
+    /// One connection for the whole run: the thread that serves it stays alive, so that its processor time is
+    /// counted.
+    connection: HttpConnection,
     log: PathBuf,
     _folder: Scratch,
 }
@@ -69,7 +70,7 @@ impl Handler {
         Ok(Handler { child, id, connection, log, _folder: folder })
     }
 
-    /// Posts a batch and answers how long it took until the whole reply was there.
+    /// Posts a batch, and returns the time until the whole reply arrived.
     pub(super) async fn post(&mut self, batch: &[u8], limit: Duration) -> Result<Duration> {
         let head = format!(
             "POST /EnvironmentEventTrigger HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
@@ -97,7 +98,7 @@ impl Handler {
         }
     }
 
-    /// Asks for something, with further header lines, and answers how long it took until the whole reply was there.
+    /// Sends a GET with further header lines, and returns the reply and the time until all of it arrived.
     pub(super) async fn get(
         &mut self,
         target: &str,
@@ -132,13 +133,13 @@ impl Handler {
     }
 }
 
-/// The connection on which it has answered `GET /`.
-async fn answering(port: u16, child: &mut Child) -> Result<Connection> {
+/// The connection on which the handler has answered `GET /`.
+async fn answering(port: u16, child: &mut Child) -> Result<HttpConnection> {
     const BETWEEN_TRIES: Duration = Duration::from_millis(2);
     let deadline = Instant::now() + START_LIMIT;
     while Instant::now() < deadline {
         if let Ok(socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
-            let mut connection = Connection::new(socket)?;
+            let mut connection = HttpConnection::new(socket)?;
             connection.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await?;
             timeout(START_LIMIT, connection.next()).await??.context("it closed the connection")?;
             return Ok(connection);
@@ -151,7 +152,7 @@ async fn answering(port: u16, child: &mut Child) -> Result<Connection> {
     bail!("not within {} s", START_LIMIT.as_secs())
 }
 
-/// The end of its log on one line.
+/// The end of the handler's log, on one line.
 fn last_words(log: &PathBuf) -> String {
     const MOST: usize = 500;
     let words = crate::text::flat(&String::from_utf8_lossy(&fs::read(log).unwrap_or_default()));

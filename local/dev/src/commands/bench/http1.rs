@@ -1,5 +1,5 @@
-//! HTTP/1.1 messages as the bytes they travel in: found in a stream, passed on unchanged, their parts looked at.
-//! What stands between a handler and its services must cost next to nothing and must not change what it carries.
+//! HTTP/1.1 messages as bytes: finds them in a stream, and reads their parts without changing them. Between a handler
+//! and its services this must cost almost nothing and must change nothing.
 
 mod extent;
 
@@ -13,26 +13,25 @@ use tokio::{
 
 use self::extent::{Extent, first_line, status};
 
-/// Room for each read: a batch of 10,000 events is 10 MB.
+/// Bytes of each read: a batch of 10,000 events is 10 MB.
 const AT_A_TIME: usize = 64 * 1024;
 
 /// A connection that carries messages both ways.
-pub(super) struct Connection {
+pub(super) struct HttpConnection {
     socket: TcpStream,
     read: BytesMut,
-    /// Of the message that `read` begins with.
+    /// The extent of the message at the start of `read`.
     extent: Extent,
 }
 
-impl Connection {
+impl HttpConnection {
     /// Small messages are sent at once: waiting to fill a packet would be measured as the handler's time.
-    pub(super) fn new(socket: TcpStream) -> io::Result<Connection> {
+    pub(super) fn new(socket: TcpStream) -> io::Result<HttpConnection> {
         socket.set_nodelay(true)?;
-        Ok(Connection { socket, read: BytesMut::new(), extent: Extent::default() })
+        Ok(HttpConnection { socket, read: BytesMut::new(), extent: Extent::default() })
     }
 
-    /// The next whole message; `None` when the peer has closed the connection between two of them. Nothing is lost
-    /// when the future is dropped half way.
+    /// The next whole message; `None` when the peer has closed the connection between two messages. Cancel safe.
     pub(super) async fn next(&mut self) -> io::Result<Option<Message>> {
         loop {
             self.extent.look(&self.read)?;
@@ -67,7 +66,7 @@ impl Message {
         &self.bytes
     }
 
-    /// The body as it travelled: a chunked one still has its chunk sizes.
+    /// The body as it was sent: a chunked one still has its chunk sizes.
     pub(super) fn body(&self) -> &[u8] {
         &self.bytes[self.head..]
     }

@@ -1,4 +1,4 @@
-//! The machine that figures were measured on; without it they mean nothing.
+//! The machine that figures were measured on, without which they cannot be compared.
 
 use std::fs;
 

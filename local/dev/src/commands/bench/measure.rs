@@ -1,14 +1,15 @@
-//! Measures the cells of one shape in one environment: all systems take their turns in each round, so that whatever
-//! else the machine does meets them alike.
+//! Measures the cells of one shape in one environment: all systems take turns in each round, so that other load on
+//! the machine affects all of them.
 
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
 use super::{
-    cell::{Cell, Environment, Plan, Rounds, Temperature, USUAL},
+    cell::{BenchPlan, Cell, Environment, Rounds, Temperature, USUAL},
     contender::Contender,
-    figures::{Figure, Outcome},
+    figures::Figure,
+    outcome::MeasurementOutcome,
     system::{Candidate, System},
     workload::Shape,
 };
@@ -18,7 +19,7 @@ use crate::text::say;
 pub(super) async fn environment(
     environment: Environment,
     candidates: &[Candidate],
-    plan: &Plan,
+    plan: &BenchPlan,
 ) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for &shape in plan.shapes {
@@ -41,28 +42,33 @@ pub(super) async fn environment(
     Ok(figures)
 }
 
-fn wanted(environment: Environment, shape: Shape, system: System, plan: &Plan) -> impl Iterator<Item = Cell> {
+fn wanted(
+    environment: Environment,
+    shape: Shape,
+    system: System,
+    plan: &BenchPlan,
+) -> impl Iterator<Item = Cell> {
     [Temperature::Cold, Temperature::Warm]
         .into_iter()
         .map(move |temperature| Cell { environment, shape, temperature, system })
         .filter(|&cell| plan.wants(cell))
 }
 
-/// The cells that are not left out; the others are noted in `figures` with the reason.
-fn in_time(cells: impl Iterator<Item = Cell>, figures: &mut Vec<Figure>, plan: &Plan) -> Vec<Cell> {
+/// The cells that are not left out. The others are added to `figures` with the reason.
+fn in_time(cells: impl Iterator<Item = Cell>, figures: &mut Vec<Figure>, plan: &BenchPlan) -> Vec<Cell> {
     let mut kept = Vec::new();
     for cell in cells {
         match too_slow(cell, figures, plan) {
             None => kept.push(cell),
-            Some(reason) => figures.push(Figure::new(cell, Outcome::LeftOut { reason })),
+            Some(reason) => figures.push(Figure::new(cell, MeasurementOutcome::LeftOut { reason })),
         }
     }
     kept
 }
 
-/// Why a cell is left out: by the speed of the system's largest cell so far, its batch would take too long. A cell
-/// that a budget is about is measured all the same.
-fn too_slow(cell: Cell, figures: &[Figure], plan: &Plan) -> Option<String> {
+/// Why a cell is left out: its batch would take too long, judging by the system's largest cell so far. A cell with a
+/// budget is always measured.
+fn too_slow(cell: Cell, figures: &[Figure], plan: &BenchPlan) -> Option<String> {
     let budgeted = Cell {
         environment: Environment::AzuriteDelayed,
         shape: USUAL,
@@ -72,7 +78,7 @@ fn too_slow(cell: Cell, figures: &[Figure], plan: &Plan) -> Option<String> {
     let alike = figures
         .iter()
         .filter(|figure| figure.cell.system == cell.system && figure.cell.temperature == cell.temperature);
-    // A batch of one event is all fixed costs, which say nothing about more of them.
+    // A batch of one event has only fixed costs, which say nothing about larger batches.
     let largest = alike
         .filter(|figure| figure.cell.shape.events > 1)
         .filter_map(|figure| Some((figure.cell.shape, figure.measured()?.milliseconds)))
@@ -80,7 +86,7 @@ fn too_slow(cell: Cell, figures: &[Figure], plan: &Plan) -> Option<String> {
     let (shape, milliseconds) = largest;
     let times = |of: fn(Shape) -> u32| (f64::from(of(cell.shape)) / f64::from(of(shape))).max(1.0);
     let (events, devices) = (times(|shape| shape.events), times(|shape| shape.devices));
-    // Azurite finds a row by looking through its partition, which is felt from about a thousand rows on.
+    // Azurite searches the partition for a row, which is noticeable from about a thousand rows on.
     let searched = cell.environment.is_azurite() && cell.shape.devices > 1_000;
     let factor = if searched { events.max(devices * devices) } else { events.max(devices) };
     let expected = milliseconds * factor / 1000.0;
@@ -102,7 +108,11 @@ impl Batches {
     }
 }
 
-async fn shape_in_turn(shape: Shape, mut contenders: Vec<Contender<'_>>, plan: &Plan) -> Result<Vec<Figure>> {
+async fn shape_in_turn(
+    shape: Shape,
+    mut contenders: Vec<Contender<'_>>,
+    plan: &BenchPlan,
+) -> Result<Vec<Figure>> {
     let mut batches = Batches { shape, next: 1 };
     seed(&mut contenders).await;
     cold(&mut contenders, &mut batches, plan.cold).await;
@@ -133,7 +143,7 @@ async fn cold(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: R
     }
 }
 
-/// The handlers of the last cold round go on; who had none starts now.
+/// Warms up the handlers of the last cold round, and starts those that had none.
 async fn warm_up(contenders: &mut [Contender<'_>], batches: &mut Batches, rounds: Rounds) {
     while contenders.iter().any(|contender| contender.lacks_warmth(rounds)) {
         let batch = batches.next();
@@ -182,12 +192,12 @@ mod tests {
         let took = vec![Duration::from_millis(2_400)];
         let cell = cell(Environment::AzuriteDelayed, 100, 100);
         let samples = Samples { took, ..Samples::default() };
-        vec![Figure::new(cell, Outcome::Measured(Measured::of(&samples, cell.shape, None)))]
+        vec![Figure::new(cell, MeasurementOutcome::Measured(Measured::of(&samples, cell.shape, None)))]
     }
 
     #[test]
     fn a_batch_that_would_take_too_long_is_left_out_with_the_time_expected() {
-        let plan = Plan::thorough(Vec::new(), Duration::from_secs(8));
+        let plan = BenchPlan::thorough(Vec::new(), Duration::from_secs(8));
         let slow = cell(Environment::AzuriteDelayed, 1_000, 10);
         assert_eq!(too_slow(slow, &measured(), &plan), Some("a batch would take about 24 s".to_owned()));
         let many = cell(Environment::AzuriteDelayed, 10_000, 10_000);
@@ -195,13 +205,13 @@ mod tests {
         let single = Figure { cell: cell(Environment::AzuriteDelayed, 1, 1), ..measured().remove(0) };
         assert_eq!(too_slow(slow, &[single], &plan), None, "one event says nothing");
         assert_eq!(too_slow(slow, &[], &plan), None, "nothing is known yet");
-        let patient = Plan::thorough(Vec::new(), Duration::from_secs(60));
+        let patient = BenchPlan::thorough(Vec::new(), Duration::from_secs(60));
         assert_eq!(too_slow(slow, &measured(), &patient), None);
     }
 
     #[test]
     fn what_a_budget_is_about_is_measured_however_slow() {
-        let plan = Plan::thorough(Vec::new(), Duration::from_secs(8));
+        let plan = BenchPlan::thorough(Vec::new(), Duration::from_secs(8));
         assert_eq!(too_slow(cell(Environment::AzuriteDelayed, 1_000, 500), &measured(), &plan), None);
     }
 }

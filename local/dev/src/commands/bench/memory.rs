@@ -1,16 +1,17 @@
-//! How much memory a handler takes that knows many devices. It learns of them as the host would tell it: in batches of
-//! at most the size that `host.json` allows.
+//! Measures the memory of a handler that knows many devices. It gets them as from the host: in batches of at most the
+//! size in `host.json`.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use serde_json::Value;
+use anyhow::Result;
 
 use super::{
     backend::Backend,
-    cell::{Environment, Plan},
-    figures::{Memory, Outcome, Resident},
+    cell::{BenchPlan, Environment},
+    figures::{MemoryFigure, Resident},
     handler::Handler,
+    host_json::largest_batch,
+    outcome::MeasurementOutcome,
     system::Candidate,
 };
 use crate::{
@@ -21,11 +22,15 @@ use crate::{
 /// For one batch of the size that the host sends.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// All devices once may take as long as so many of the longest batches.
+/// A round with all devices may take as long as this many of the longest batches.
 const ROUND: u32 = 3;
 
 /// One after the other, on canned services.
-pub(super) async fn of(candidates: &[Candidate], plan: &Plan, workspace: &Workspace) -> Result<Vec<Memory>> {
+pub(super) async fn of(
+    candidates: &[Candidate],
+    plan: &BenchPlan,
+    workspace: &Workspace,
+) -> Result<Vec<MemoryFigure>> {
     let largest_batch = largest_batch(workspace)?;
     let mut found = Vec::new();
     for candidate in candidates.iter().filter(|candidate| plan.wants_memory(candidate.system)) {
@@ -34,14 +39,18 @@ pub(super) async fn of(candidates: &[Candidate], plan: &Plan, workspace: &Worksp
         let outcome = measure(candidate, plan, largest_batch).await.unwrap_or_else(|error| {
             let reason = text::one_line(&error);
             say!("{} failed, memory: {reason}", system.name());
-            Outcome::Failed { reason }
+            MeasurementOutcome::Failed { reason }
         });
-        found.push(Memory { system, devices, largest_batch, outcome });
+        found.push(MemoryFigure { system, devices, largest_batch, outcome });
     }
     Ok(found)
 }
 
-async fn measure(candidate: &Candidate, plan: &Plan, largest_batch: usize) -> Result<Outcome<Resident>> {
+async fn measure(
+    candidate: &Candidate,
+    plan: &BenchPlan,
+    largest_batch: usize,
+) -> Result<MeasurementOutcome<Resident>> {
     let backend = Backend::start(Environment::Stub, plan.known).await?;
     let mut handler = Handler::start(candidate, &backend.settings()).await?;
     let (mut batches, mut rounds, mut spent) = (0, 0, Duration::ZERO);
@@ -53,7 +62,7 @@ async fn measure(candidate: &Candidate, plan: &Plan, largest_batch: usize) -> Re
             let expected = took * parts;
             if expected > plan.longest_batch * ROUND {
                 let reason = format!("all devices would take about {:.0} s", expected.as_secs_f64());
-                return Ok(Outcome::LeftOut { reason });
+                return Ok(MeasurementOutcome::LeftOut { reason });
             }
             batches += 1;
             spent += took;
@@ -63,14 +72,5 @@ async fn measure(candidate: &Candidate, plan: &Plan, largest_batch: usize) -> Re
     let resident_bytes = handler.resident()?;
     handler.stop().await?;
     backend.check(u64::try_from(rounds)?).await?;
-    Ok(Outcome::Measured(Resident { batches, resident_bytes }))
-}
-
-/// What this app's host may put into one invocation.
-pub(super) fn largest_batch(workspace: &Workspace) -> Result<usize> {
-    let text = fs::read(workspace.root.join("host.json")).context("host.json cannot be read")?;
-    let settings: Value = serde_json::from_slice(&text).context("host.json is not JSON")?;
-    let size = settings.pointer("/extensions/eventHubs/maxEventBatchSize").and_then(Value::as_u64);
-    let size = size.context("host.json does not say extensions.eventHubs.maxEventBatchSize")?;
-    Ok(usize::try_from(size)?)
+    Ok(MeasurementOutcome::Measured(Resident { batches, resident_bytes }))
 }

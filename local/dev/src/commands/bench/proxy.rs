@@ -1,6 +1,6 @@
-//! Stands before Azurite: counts the requests and delays each reply, as a network would. Bytes pass unchanged, whole
-//! message by whole message: to pass them on while they arrive made no difference that could be measured. Each
-//! connection of a client has one of its own to Azurite, so keep-alive and concurrency are those of the client.
+//! A proxy in front of Azurite: counts the requests and delays each reply, as a network would. It passes whole
+//! messages on unchanged; passing on bytes as they arrive made no measurable difference. Each connection of a client
+//! has its own connection to Azurite, so keep-alive and concurrency are those of the client.
 
 use std::{
     io,
@@ -14,7 +14,7 @@ use std::{
 use anyhow::Result;
 use tokio::net::TcpStream;
 
-use super::{delay::Delay, http1::Connection, server::Server};
+use super::{delay::Delay, http1::HttpConnection, server::Server};
 
 pub(super) struct Proxy {
     server: Server,
@@ -41,16 +41,16 @@ impl Proxy {
 }
 
 async fn pass(
-    mut client: Connection,
+    mut client: HttpConnection,
     upstream: u16,
     delay: Delay,
     requests: Arc<AtomicU64>,
 ) -> io::Result<()> {
-    let mut upstream = Connection::new(TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await?)?;
+    let mut upstream = HttpConnection::new(TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await?)?;
     loop {
         let request = tokio::select! {
             request = client.next() => request?,
-            // Azurite closes what is idle for 5 s; the client must learn of it before it sends again.
+            // Azurite closes connections that are idle for 5 s. The client must see that before it sends again.
             _ = upstream.next() => None,
         };
         let Some(request) = request else { return Ok(()) };

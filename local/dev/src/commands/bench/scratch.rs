@@ -1,4 +1,4 @@
-//! A folder for what is measured: working directories and logs of handlers.
+//! A temporary folder for working directories and logs of handlers.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What stays behind lies in the system's folder for such things.
+        // What cannot be removed stays in the system's temporary folder.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! A loopback listener that answers each connection in a task of its own and ends with its value.
+//! A loopback listener that serves each connection in a task of its own, and ends when it is dropped.
 
 use std::{future::Future, io, net::Ipv4Addr, sync::Arc};
 
@@ -8,19 +8,19 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::http1::Connection;
+use super::http1::HttpConnection;
 
-/// Listens until it is dropped; so do the connections that it has taken.
+/// A listener. Dropping it ends it and its connections.
 pub(super) struct Server {
     pub(super) port: u16,
     accepting: JoinHandle<()>,
 }
 
 impl Server {
-    /// Calls `serve` for each connection. That a client goes away in the middle is its own business.
+    /// Calls `serve` for each connection. Errors are ignored: a client may close its connection at any time.
     pub(super) async fn start<S, F>(serve: S) -> Result<Server>
     where
-        S: Fn(Connection) -> F + Send + Sync + 'static,
+        S: Fn(HttpConnection) -> F + Send + Sync + 'static,
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port is free")?;
@@ -37,12 +37,12 @@ impl Drop for Server {
 
 async fn accept<S, F>(listener: TcpListener, serve: Arc<S>)
 where
-    S: Fn(Connection) -> F + Send + Sync + 'static,
+    S: Fn(HttpConnection) -> F + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
     let mut connections = JoinSet::new();
     while let Ok((socket, _)) = listener.accept().await {
-        if let Ok(connection) = Connection::new(socket) {
+        if let Ok(connection) = HttpConnection::new(socket) {
             connections.spawn(serve(connection));
         }
         while connections.try_join_next().is_some() {}

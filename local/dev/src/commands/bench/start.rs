@@ -1,4 +1,5 @@
-//! Measures a custom handler's start as the Functions host feels it: from the start of the process to the first answer.
+//! Measures the start of a custom handler as the Functions host sees it: from the start of the process to the first
+//! answer.
 
 use std::{
     io::{Read, Write},
@@ -10,19 +11,17 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::scratch::Scratch;
+use super::{scratch::Scratch, statistics::Milliseconds};
 
-pub(super) type Milliseconds = f64;
-
-/// Slower than this is not slow but broken.
+/// A handler that takes longer is broken.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A handler that can be started again and again.
+/// A handler that can be started repeatedly.
 pub(super) struct Starter {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<PathBuf>,
-    /// Where the handler keeps its state; it goes with the candidate.
+    /// The folder of the handler's state, which is removed with this value.
     state: Scratch,
 }
 
@@ -44,7 +43,7 @@ impl Starter {
         let mut running = self.start(port)?;
         let answered = first_answer(port, &mut running, began + DEADLINE);
         let took = began.elapsed();
-        // An error means that it has already ended, which `answered` tells.
+        // Fails when it has ended already, which `answered` reports.
         let _ = running.kill();
         running.wait().context("a measured process cannot be waited for")?;
         answered.with_context(|| format!("the {} handler did not answer", self.name))?;
@@ -70,8 +69,8 @@ impl Starter {
     }
 }
 
-/// The medians of both, started in turn so that whatever else the machine does meets both alike. The first start of
-/// each only warms the caches.
+/// The medians of both. They start in turn, so that other load on the machine affects both. The first start of each
+/// only warms the caches.
 pub(super) async fn medians_in_turn(
     one: Starter,
     other: Starter,
@@ -91,7 +90,7 @@ fn medians(one: &Starter, other: &Starter, rounds: usize) -> Result<(Millisecond
     Ok((median(ones), median(others)))
 }
 
-pub(super) fn median(mut values: Vec<Milliseconds>) -> Milliseconds {
+fn median(mut values: Vec<Milliseconds>) -> Milliseconds {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
@@ -102,7 +101,7 @@ pub(super) fn free_port() -> Result<u16> {
 }
 
 fn first_answer(port: u16, running: &mut Child, deadline: Instant) -> Result<()> {
-    /// Far below what is measured, and it leaves the processor to the handler.
+    /// Far shorter than what is measured, and long enough to leave the processor to the handler.
     const BETWEEN_TRIES: Duration = Duration::from_micros(200);
     while Instant::now() < deadline {
         if answers(port).unwrap_or(false) {

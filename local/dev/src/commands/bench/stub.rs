@@ -1,6 +1,6 @@
-//! Canned services: a table service and a SignalR service that answer any request at once and plausibly, so that what
-//! is measured is the handler. They know the devices of one batch shape and remember nothing: every device's row is
-//! there, as the predecessor would have left it, and every write succeeds with a fresh etag.
+//! Canned services: a table service and a SignalR service that answer any request at once with a plausible reply, so
+//! that only the handler is measured. They know the devices of one batch shape and store nothing: every device has a
+//! row as the predecessor writes it, and every write succeeds with a new etag.
 
 mod reply;
 
@@ -17,11 +17,11 @@ use anyhow::Result;
 use self::reply::{Etags, Pages};
 use super::{
     delay::Delay,
-    http1::{Connection, Message},
+    http1::{HttpConnection, Message},
     server::Server,
 };
 
-/// What was asked of a service so far.
+/// The requests to a service so far.
 #[derive(Default)]
 struct Counts {
     requests: AtomicU64,
@@ -37,13 +37,13 @@ pub(super) struct Tables {
 impl Tables {
     pub(super) async fn start(partition: &str, devices: &[String], delay: Delay) -> Result<Tables> {
         let counts = Arc::new(Counts::default());
-        let world = Arc::new(World {
+        let state = Arc::new(StubState {
             pages: Pages::of(partition, devices),
             etags: Etags::default(),
             counts: Arc::clone(&counts),
         });
         let server =
-            Server::start(move |client| serve_tables(client, Arc::clone(&world), delay.clone())).await?;
+            Server::start(move |client| serve_tables(client, Arc::clone(&state), delay.clone())).await?;
         Ok(Tables { server, counts })
     }
 
@@ -85,23 +85,23 @@ impl SignalR {
     }
 }
 
-struct World {
+struct StubState {
     pages: Pages,
     etags: Etags,
     counts: Arc<Counts>,
 }
 
-async fn serve_tables(mut client: Connection, world: Arc<World>, delay: Delay) -> io::Result<()> {
+async fn serve_tables(mut client: HttpConnection, state: Arc<StubState>, delay: Delay) -> io::Result<()> {
     while let Some(request) = client.next().await? {
-        world.counts.requests.fetch_add(1, Ordering::Relaxed);
-        let answer = world.answer(&request);
+        state.counts.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = state.answer(&request);
         delay.wait().await;
         client.send(&answer).await?;
     }
     Ok(())
 }
 
-async fn serve_signalr(mut client: Connection, counts: Arc<Counts>, delay: Delay) -> io::Result<()> {
+async fn serve_signalr(mut client: HttpConnection, counts: Arc<Counts>, delay: Delay) -> io::Result<()> {
     while client.next().await?.is_some() {
         counts.requests.fetch_add(1, Ordering::Relaxed);
         delay.wait().await;
@@ -110,7 +110,7 @@ async fn serve_signalr(mut client: Connection, counts: Arc<Counts>, delay: Delay
     Ok(())
 }
 
-impl World {
+impl StubState {
     fn answer(&self, request: &Message) -> Vec<u8> {
         let Some((method, target)) = request.request() else { return reply::bad_request() };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -138,7 +138,7 @@ impl World {
     }
 }
 
-/// Each operation has one request line, and JSON has its line breaks escaped.
+/// Each operation has one request line, and line breaks are escaped in JSON.
 fn operations(body: &[u8]) -> u64 {
     let lines = body.split(|byte| *byte == b'\n').filter(|line| line.ends_with(b" HTTP/1.1\r"));
     lines.map(|_| 1).sum()

@@ -1,4 +1,4 @@
-//! The systems that are compared: fieldcast and its peers, and what has to be installed before they run.
+//! The systems that are compared: fieldcast and its peers, and the installation of what they need.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ pub(super) enum System {
     Fieldcast,
     /// Writes the wire format by hand.
     NodeBest,
-    /// The best on Microsoft's SDK.
+    /// The fastest that uses Microsoft's SDK.
     NodeSdkTransactions,
     NodeIdiomatic,
     PythonPredecessor,
@@ -53,7 +53,7 @@ pub(super) struct Candidate {
     pub(super) arguments: Vec<PathBuf>,
 }
 
-/// Installs what the systems need. A peer that cannot be installed is left out, and it is said why; without fieldcast
+/// Installs what the systems need. A peer that cannot be installed is left out with a message. Without fieldcast
 /// there is nothing to compare.
 pub(super) async fn prepare(
     systems: &[System],
@@ -87,7 +87,7 @@ fn node(peer: &Path) -> Runnable {
     ("node".into(), vec![peer.join("handler.js")])
 }
 
-/// A virtual environment of the peer's own, made anew when its requirements change.
+/// A virtual environment for the peer, which is created again when its requirements change.
 async fn python(peer: &Path, workspace: &Workspace) -> Result<Runnable> {
     let requirements = peer.join("requirements.txt");
     let wanted =
@@ -105,7 +105,7 @@ async fn python(peer: &Path, workspace: &Workspace) -> Result<Runnable> {
         install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
         install.arg(&requirements);
         process::run(install, Output::OnlyOnFailure, "`pip install` of the Python peer").await?;
-        // Last, so that it is there only after a whole installation.
+        // Written last, so that it exists only after a complete installation.
         std::fs::write(&installed, wanted)
             .with_context(|| format!("{} cannot be written", shown(&installed)))?;
     }

@@ -1,20 +1,21 @@
-//! The report as a person reads it: aligned for the terminal, or as Markdown for the README.
+//! The report as text: aligned for the terminal, or as Markdown for the README.
 
 use super::{
     budget::Budget,
-    cell::{Cell, Environment, MANY, Plan, Temperature},
-    figures::{Measured, Memory, Outcome, Report, Resident},
-    screens::{Page, Screens},
+    cell::{BenchPlan, Cell, Environment, MANY, Temperature},
+    figures::{Measured, MemoryFigure, Report, Resident},
+    outcome::MeasurementOutcome,
+    screens::{PageCost, Screens},
     system::System,
 };
 use crate::text::{megabytes, thousands};
 
-/// What the cells of a table hold.
+/// The legend of the tables.
 const LEGEND: &str = "Each cell: storage + SignalR requests per batch, milliseconds (median), processor time of the handler in µs \
                       per event. Batches are named as events of devices. Cold: the handler has just started, the rows exist. Warm: \
                       the same process goes on.";
 
-/// Lines and columns with a heading.
+/// A table with its title.
 struct Table {
     title: String,
     columns: Vec<String>,
@@ -28,7 +29,7 @@ pub(super) enum Style {
 }
 
 /// The whole report.
-pub(super) fn render(report: &Report, budgets: &[Budget], plan: &Plan, style: Style) -> String {
+pub(super) fn render(report: &Report, budgets: &[Budget], plan: &BenchPlan, style: Style) -> String {
     let machine = &report.machine;
     let mut text = format!("Machine: {}, {} cores, {}.\n", machine.processor, machine.cores, machine.kernel);
     let environments = Environment::ALL.map(|environment| of_environment(report, environment, plan));
@@ -45,7 +46,7 @@ pub(super) fn render(report: &Report, budgets: &[Budget], plan: &Plan, style: St
     text
 }
 
-fn of_environment(report: &Report, environment: Environment, plan: &Plan) -> Table {
+fn of_environment(report: &Report, environment: Environment, plan: &BenchPlan) -> Table {
     let mut rows = Vec::new();
     for &shape in plan.shapes {
         for temperature in [Temperature::Cold, Temperature::Warm] {
@@ -63,9 +64,9 @@ fn of_environment(report: &Report, environment: Environment, plan: &Plan) -> Tab
     Table { title: environment.described().to_owned(), columns, rows }
 }
 
-fn words(outcome: &Outcome<Measured>) -> String {
+fn words(outcome: &MeasurementOutcome<Measured>) -> String {
     match outcome {
-        Outcome::Measured(Measured {
+        MeasurementOutcome::Measured(Measured {
             storage_requests,
             signalr_requests,
             milliseconds,
@@ -78,16 +79,16 @@ fn words(outcome: &Outcome<Measured>) -> String {
             figure(*milliseconds),
             figure(*processor_microseconds_per_event)
         ),
-        Outcome::LeftOut { reason } => format!("left out: {reason}"),
-        // The reason is a long one and stands above the tables and in the JSON.
-        Outcome::Failed { .. } => "failed".to_owned(),
+        MeasurementOutcome::LeftOut { reason } => format!("left out: {reason}"),
+        // The reason is long; it is printed above the tables and is in the JSON.
+        MeasurementOutcome::Failed { .. } => "failed".to_owned(),
     }
 }
 
-/// After batches as the host sends them and, for comparison, after whole ones.
+/// Memory after batches of the host's size and, for comparison, after whole batches.
 fn of_memory(report: &Report) -> Option<Table> {
     let mut rows = Vec::new();
-    if let Some(&Memory { devices, largest_batch, .. }) = report.memory.first() {
+    if let Some(&MemoryFigure { devices, largest_batch, .. }) = report.memory.first() {
         let told = |system| report.memory.iter().find(|memory| memory.system == system);
         let [devices, largest] = [u64::from(devices), largest_batch as u64].map(thousands);
         let mut row = vec![format!("{devices}, in batches of {largest} as the host sends them, stub")];
@@ -108,11 +109,11 @@ fn of_memory(report: &Report) -> Option<Table> {
     (!rows.is_empty()).then(|| Table { title: "Resident memory".to_owned(), columns, rows })
 }
 
-fn size(memory: &Memory) -> String {
+fn size(memory: &MemoryFigure) -> String {
     match &memory.outcome {
-        Outcome::Measured(Resident { resident_bytes, .. }) => megabytes(*resident_bytes),
-        Outcome::LeftOut { reason } => format!("left out: {reason}"),
-        Outcome::Failed { .. } => "failed".to_owned(),
+        MeasurementOutcome::Measured(Resident { resident_bytes, .. }) => megabytes(*resident_bytes),
+        MeasurementOutcome::LeftOut { reason } => format!("left out: {reason}"),
+        MeasurementOutcome::Failed { .. } => "failed".to_owned(),
     }
 }
 
@@ -133,7 +134,7 @@ fn of_starts(report: &Report) -> Option<Table> {
 fn of_screens(screens: &Screens) -> Option<Table> {
     let row = |what: String, told: String| vec![what, told];
     let mut rows = Vec::new();
-    if let Some(found) = screens.snapshots.as_ref().and_then(Outcome::measured) {
+    if let Some(found) = screens.snapshots.as_ref().and_then(MeasurementOutcome::measured) {
         let [whole, compressed] =
             [found.whole_bytes, found.compressed_bytes].map(|bytes| megabytes(bytes as u64));
         let devices = thousands(found.devices.into());
@@ -150,7 +151,7 @@ fn of_screens(screens: &Screens) -> Option<Table> {
             format!("{} ms", figure(found.catch_up_ms)),
         ));
     }
-    if let Some(found) = screens.journey.as_ref().and_then(Outcome::measured) {
+    if let Some(found) = screens.journey.as_ref().and_then(MeasurementOutcome::measured) {
         rows.push(row(
             format!("device to the number on the page, {} readings a second", found.readings_per_second),
             format!(
@@ -162,12 +163,12 @@ fn of_screens(screens: &Screens) -> Option<Table> {
             ),
         ));
     }
-    rows.extend(screens.page.as_ref().and_then(Outcome::measured).map(of_page));
+    rows.extend(screens.page.as_ref().and_then(MeasurementOutcome::measured).map(of_page));
     let columns = ["what", "figures"].map(str::to_owned).to_vec();
     (!rows.is_empty()).then(|| Table { title: "Screens".to_owned(), columns, rows })
 }
 
-fn of_page(page: &Page) -> Vec<String> {
+fn of_page(page: &PageCost) -> Vec<String> {
     let what = format!(
         "the page with {} devices, {} updates a second",
         thousands(page.devices),
@@ -204,7 +205,7 @@ fn of_budgets(budgets: &[Budget]) -> Table {
     }
 }
 
-/// Three digits that mean something.
+/// A number with three significant digits.
 fn figure(value: f64) -> String {
     match value {
         value if value.fract() == 0.0 && value < 100.0 => format!("{value:.0}"),

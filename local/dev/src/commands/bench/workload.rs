@@ -1,5 +1,5 @@
-//! Batches of telemetry as the Functions host hands them over (`cardinality: many`, `dataType: binary`), made from a
-//! seed: the same shape, seed and number give the same bytes, so every system gets the same.
+//! Batches of telemetry as the Functions host sends them (`cardinality: many`, `dataType: binary`), made from a seed:
+//! the same shape, seed and number give the same bytes, so that every system gets the same.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
@@ -10,7 +10,7 @@ use crate::text;
 /// Every run measures the same batches.
 const SEED: u64 = 2026;
 
-/// The default of the setting. Azurite compares keys as text, so a longer one would cost time that no user pays.
+/// The default of the setting. Azurite compares keys as text, so a longer one would cost time that users do not have.
 pub(super) const PARTITION: &str = "Sydney";
 
 /// How many events a batch has, and of how many devices.
@@ -55,7 +55,7 @@ fn device_id(number: u32) -> String {
     format!("sensor-{number:05}")
 }
 
-/// What a device sends, in the spelling of the predecessor's simulators.
+/// A reading with the field names of the predecessor's simulators.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Reading {
@@ -78,7 +78,7 @@ struct Event {
 
 impl Event {
     fn new(sequence: u64, device: u32, dice: &mut StdRng) -> Event {
-        // One decimal, as sensors give it.
+        // A value with one decimal, as from a sensor.
         let mut between = |low: i32, high: i32| f64::from(dice.random_range(low * 10..=high * 10)) / 10.0;
         let device = device_id(device);
         let reading = Reading {
@@ -93,7 +93,7 @@ impl Event {
         let reading = serde_json::to_vec(&reading).expect("a reading is JSON");
         Event {
             sequence,
-            // About what an event takes in the hub.
+            // About the size of an event in the hub.
             offset: (sequence * 600).to_string(),
             enqueued: time(sequence),
             body: STANDARD.encode(reading),
@@ -122,7 +122,7 @@ impl Event {
     }
 }
 
-/// A millisecond for each event, from a morning in 2026 on.
+/// One millisecond per event, from a morning in 2026 on.
 fn time(sequence: u64) -> String {
     let [milliseconds, seconds] = [sequence % 1000, sequence / 1000];
     let [second, minute, hour] = [seconds % 60, seconds / 60 % 60, seconds / 3600];
@@ -188,7 +188,7 @@ struct Metadata {
     properties_array: String,
     system_properties_array: String,
     #[serde(rename = "sys")]
-    system: System,
+    system: Sys,
 }
 
 #[derive(Serialize)]
@@ -211,19 +211,19 @@ const CONTEXT: PartitionContext = PartitionContext {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct System {
+struct Sys {
     method_name: &'static str,
     utc_now: &'static str,
     rand_guid: &'static str,
 }
 
-const SYSTEM: System = System {
+const SYSTEM: Sys = Sys {
     method_name: "EnvironmentEventTrigger",
     utc_now: "2026-01-02T00:00:00.0000000Z",
     rand_guid: "5f1d3c8e-0b57-4c0a-9a55-0d6f2f6b7a10",
 };
 
-/// Everything in it that is not an object is JSON text inside a JSON string.
+/// The envelope of an invocation. Every value that is not an object is JSON text inside a JSON string.
 fn invocation(events: &[Event]) -> Vec<u8> {
     let metadata = Metadata {
         trigger_partition_context: CONTEXT,
@@ -260,7 +260,8 @@ mod tests {
         assert_ne!(SHAPE.batch(3), SHAPE.batch(4));
     }
 
-    /// The handler's own reading of it: thrice each device, numbered on from the batch before.
+    /// Read by the handler's own parser: three events of each device, with numbers that continue those of the
+    /// previous batch.
     #[test]
     fn a_batch_is_one_that_the_host_could_send() -> anyhow::Result<()> {
         let batch = fieldcast::host::envelope::read_batch(SHAPE.batch(2))?;

@@ -1,4 +1,4 @@
-//! What `cargo dev up` says once everything runs.
+//! What `cargo dev up` prints when everything runs.
 
 use super::stack::{Stack, Storage};
 use crate::{
@@ -41,7 +41,7 @@ fn fleet(size: u16) -> String {
     }
 }
 
-/// `cargo dev send` finds the hub through the data folder, so it must be told one that is not the usual.
+/// `cargo dev send` finds the hub through the data folder, so it needs the option when the folder is not the default.
 fn folder_flag(stack: &Stack, workspace: &Workspace) -> String {
     if stack.data == workspace.default_data() {
         String::new()

@@ -1,4 +1,4 @@
-//! The lines of the host and the handler: all to a file, what needs attention to the terminal too.
+//! The log lines of the host and the handler: all go to a file, warnings and errors also to the terminal.
 
 use std::{
     fs::{self, File},
@@ -17,11 +17,11 @@ use tokio::task::JoinHandle;
 
 use crate::workspace::shown;
 
-/// How late a line may be.
+/// The longest delay of a line.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The log of one run. The terminal sees nothing of it while the stack starts, since what goes wrong then is told in
-/// one line of its own, and nothing while it stops, since what ends on purpose is no news.
+/// The log of one run. The terminal shows nothing of it while the stack starts, because a failed start is reported in
+/// one line, and nothing while it stops, because then errors are expected.
 pub(super) struct Log {
     writer: Arc<Writer>,
     task: JoinHandle<()>,
@@ -36,7 +36,7 @@ struct Writer {
 
 type Terminal = Box<dyn Fn(&str) + Send + Sync>;
 
-/// A file that starts again when it is full, keeping the part before as `.old`.
+/// A file that starts again when it is full, and keeps the previous part as `.old`.
 struct BoundedFile {
     path: PathBuf,
     file: BufWriter<File>,
@@ -48,7 +48,7 @@ struct BoundedFile {
 const LIMIT: usize = 64 << 20;
 
 impl Log {
-    /// Starts the log; that of the last run is overwritten. `terminal` is given the lines that need attention.
+    /// Starts the log, and overwrites that of the last run. `terminal` gets the lines that need attention.
     pub(super) fn open(path: &Path, terminal: impl Fn(&str) + Send + Sync + 'static) -> Result<Log> {
         let file =
             BoundedFile::create(path, LIMIT).with_context(|| format!("{} cannot be written", shown(path)))?;
@@ -63,19 +63,19 @@ impl Log {
         Ok(Log { writer, task })
     }
 
-    /// Where the host is to put its lines.
+    /// The sink for the host's lines.
     pub(super) fn sink(&self) -> LogSink {
         LogSink::Collect(Arc::clone(&self.writer.lines))
     }
 
-    /// Writes what there is so far.
+    /// Writes all lines that have arrived.
     pub(super) fn catch_up(&self) {
         self.writer.write();
     }
 
-    /// Whether the terminal sees warnings and errors from here on.
+    /// Sets whether the terminal shows warnings and errors from now on.
     pub(super) fn show(&self, shows: bool) {
-        // What is still waiting belongs to the time of silence, before or after.
+        // Lines that still wait are not shown, because the stack was starting or is stopping.
         self.writer.shows.store(false, Ordering::Relaxed);
         self.writer.write();
         self.writer.shows.store(shows, Ordering::Relaxed);
@@ -105,7 +105,7 @@ impl Writer {
             if self.shows.load(Ordering::Relaxed) && needs_attention(line) {
                 (self.terminal)(line);
             }
-            // A full disk must not end the stack; the terminal still shows what matters.
+            // A full disk must not end the stack; the terminal still shows warnings and errors.
             let _ = file.append(line);
         }
         let _ = file.file.flush();
@@ -129,7 +129,7 @@ impl BoundedFile {
     }
 }
 
-/// The host marks its own lines with a level; what the handler printed starts with a level of its own.
+/// The host marks its own lines with a level; lines of the handler start with the handler's own level.
 fn needs_attention(line: &str) -> bool {
     let Some((head, rest)) = line.split_once('[') else {
         return false;

@@ -1,4 +1,4 @@
-//! The parts of the local stack in the order in which they start, and in the opposite order when they stop.
+//! The parts of the local stack: starts them in order, and stops those that send before those that receive.
 
 use std::{
     collections::BTreeMap,
@@ -28,9 +28,9 @@ pub(super) enum Storage {
     Azurite,
 }
 
-/// What is started. A port of 0 takes any free one.
-pub(super) struct Plan {
-    /// Absolute, because the handler runs in another folder. It holds the staged app as `app`.
+/// How the stack is started. A port of 0 means any free one.
+pub(super) struct StackOptions {
+    /// The data folder, absolute because the handler runs in another folder. The staged app is in its `app`.
     pub(super) data: PathBuf,
     pub(super) lock: DataLock,
     pub(super) dashboard: PathBuf,
@@ -58,25 +58,25 @@ pub(super) struct Stack {
 }
 
 impl Stack {
-    pub(super) async fn start(mut plan: Plan) -> Result<Stack> {
-        let azurite = match plan.storage {
+    pub(super) async fn start(mut options: StackOptions) -> Result<Stack> {
+        let azurite = match options.storage {
             Storage::Embedded => None,
-            Storage::Azurite => Some(start_azurite(plan.data.join("azurite")).await?),
+            Storage::Azurite => Some(start_azurite(options.data.join("azurite")).await?),
         };
-        let hub = start_hub(&plan).await?;
-        let signalr = ServiceConfig { listen: loopback(plan.signalr_port), ..ServiceConfig::default() };
+        let hub = start_hub(&options).await?;
+        let signalr = ServiceConfig { listen: loopback(options.signalr_port), ..ServiceConfig::default() };
         let signalr = Service::start(signalr).await.context("the SignalR service did not start")?;
-        let log = Log::open(&plan.data.join("log.txt"), |line| eprintln!("{line}"))?;
-        let settings = settings(&plan, &hub, &signalr, azurite.as_ref());
-        let host = Host::start(host_config(&plan, settings, &log))
+        let log = Log::open(&options.data.join("log.txt"), |line| eprintln!("{line}"))?;
+        let settings = settings(&options, &hub, &signalr, azurite.as_ref());
+        let host = Host::start(host_config(&options, settings, &log))
             .await
             .context("the Functions host did not start")?;
-        plan.lock.announce(Some(hub.address().port()))?;
-        let catalogue = plan.data.join("app/telemetry.json");
+        options.lock.announce(Some(hub.address().port()))?;
+        let catalogue = options.data.join("app/telemetry.json");
         let connection = |id: &str| hub.device_connection_string(id);
-        let fleet = Fleet::start(plan.fleet, &device::http_client()?, &catalogue, connection)?;
+        let fleet = Fleet::start(options.fleet, &device::http_client()?, &catalogue, connection)?;
         log.show(true);
-        let Plan { fleet: fleet_size, storage, data, lock, .. } = plan;
+        let StackOptions { fleet: fleet_size, storage, data, lock, .. } = options;
         Ok(Stack { fleet_size, storage, data, fleet, host, hub, signalr, azurite, log, _lock: lock })
     }
 
@@ -96,7 +96,7 @@ impl Stack {
         self.hub.stop().await;
         self.signalr.stop().await;
         if let Some(azurite) = self.azurite {
-            // Dropping it waits until it has written its tables. The task is only lost when the runtime ends first.
+            // Dropping Azurite waits until it has written its tables. This fails only when the runtime ends first.
             let _ = tokio::task::spawn_blocking(move || drop(azurite)).await;
         }
         say!("");
@@ -114,10 +114,10 @@ async fn start_azurite(folder: PathBuf) -> Result<Azurite> {
     starting.await?.context("Azurite did not start")
 }
 
-async fn start_hub(plan: &Plan) -> Result<Hub> {
+async fn start_hub(options: &StackOptions) -> Result<Hub> {
     let config = HubConfig {
-        listen: loopback(plan.hub_port),
-        data_dir: Some(plan.data.join("hub")),
+        listen: loopback(options.hub_port),
+        data_dir: Some(options.data.join("hub")),
         ..HubConfig::default()
     };
     let hub = Hub::start(config).await.context("the hub did not start")?;
@@ -128,14 +128,14 @@ async fn start_hub(plan: &Plan) -> Result<Hub> {
 }
 
 fn settings(
-    plan: &Plan,
+    options: &StackOptions,
     hub: &Hub,
     signalr: &Service,
     azurite: Option<&Azurite>,
 ) -> BTreeMap<String, String> {
     let storage = match azurite {
         Some(azurite) => azurite.connection_string(),
-        None => format!("Embedded={}", plan.data.join("state").display()),
+        None => format!("Embedded={}", options.data.join("state").display()),
     };
     let own = [
         ("AzureSignalRConnectionString", signalr.connection_string()),
@@ -147,23 +147,24 @@ fn settings(
         ("StorageConnectionString", storage),
     ];
     let mut settings: BTreeMap<String, String> = own.map(|(name, value)| (name.to_owned(), value)).into();
-    settings.extend(plan.settings.clone());
+    settings.extend(options.settings.clone());
     settings
 }
 
-fn host_config(plan: &Plan, settings: BTreeMap<String, String>, log: &Log) -> HostConfig {
+fn host_config(options: &StackOptions, settings: BTreeMap<String, String>, log: &Log) -> HostConfig {
     HostConfig {
-        app_root: plan.data.join("app"),
-        listen: loopback(plan.port),
+        app_root: options.data.join("app"),
+        listen: loopback(options.port),
         settings,
-        static_dir: Some(plan.dashboard.clone()),
-        data_dir: Some(checkpoints(&plan.data, plan.storage)),
+        static_dir: Some(options.dashboard.clone()),
+        data_dir: Some(checkpoints(&options.data, options.storage)),
         keys: Vec::new(),
         log: log.sink(),
     }
 }
 
-/// Each kind of storage has checkpoints of its own: whoever changes the kind has all events read into the other one.
+/// Each kind of storage has its own checkpoints, so that after a change of the kind all events are read into the
+/// other storage.
 fn checkpoints(data: &Path, storage: Storage) -> PathBuf {
     match storage {
         Storage::Embedded => data.join("checkpoints"),

@@ -1,8 +1,8 @@
-//! The Event Hub trigger of a function: which hub, read by whom, handed over in which shape.
+//! The Event Hub trigger of a function: the hub, the consumer group, and the form in which the handler gets events.
 
 use axum::http::uri::Authority;
 
-use super::text_of;
+use super::bindings::text_of;
 use crate::{
     HostError,
     app::{fields::Field, settings::Settings},
@@ -20,8 +20,8 @@ pub(crate) struct EventHubTrigger {
     pub(crate) shape: Shape,
 }
 
-/// What the trigger hands over, from `cardinality` and `dataType`
-/// (azure-functions-host, `GeneralScriptBindingProvider`).
+/// The form of the trigger's value, from `cardinality` and `dataType` (azure-functions-host,
+/// `GeneralScriptBindingProvider`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     OneText,
@@ -39,7 +39,7 @@ impl Shape {
 
 impl EventHubTrigger {
     pub(crate) fn parse(binding: &Field<'_>, settings: &Settings) -> Result<EventHubTrigger, HostError> {
-        let connection = Connection::parse(binding, settings)?;
+        let connection = EventHubConnection::parse(binding, settings)?;
         let entity = match connection.entity {
             Some(entity) => entity,
             None => expand(&binding.require(&["eventHubName"])?, settings)?,
@@ -60,13 +60,13 @@ fn expand(field: &Field<'_>, settings: &Settings) -> Result<String, HostError> {
 }
 
 /// The setting named by `connection`: an Event Hub connection string whose endpoint is on this machine.
-struct Connection {
+struct EventHubConnection {
     source: Authority,
     entity: Option<String>,
 }
 
-impl Connection {
-    fn parse(binding: &Field<'_>, settings: &Settings) -> Result<Connection, HostError> {
+impl EventHubConnection {
+    fn parse(binding: &Field<'_>, settings: &Settings) -> Result<EventHubConnection, HostError> {
         let field = binding.require(&["connection"])?;
         let name = field.text()?.trim_matches('%');
         let complain =
@@ -83,7 +83,7 @@ impl Connection {
         let authority: Option<Authority> = authority.and_then(|text| text.parse().ok());
         let local = authority.filter(wire::is_loopback);
         let source = local.ok_or_else(|| complain(NOT_LOCAL))?;
-        Ok(Connection { source, entity: part("EntityPath") })
+        Ok(EventHubConnection { source, entity: part("EntityPath") })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 
-use super::{Bindings, text_of};
+use super::bindings::{Bindings, text_of};
 use crate::{
     HostError,
     app::{
@@ -16,7 +16,7 @@ use crate::{
 pub(crate) struct HttpTrigger {
     pub(crate) binding: String,
     pub(crate) route: Template,
-    /// `None` = every method.
+    /// `None` means every method.
     pub(crate) methods: Option<Vec<Method>>,
     pub(crate) level: AuthLevel,
     /// Name of the `http` output.
@@ -39,7 +39,7 @@ pub(crate) enum Delivery {
 }
 
 impl HttpTrigger {
-    pub(crate) fn parse(
+    pub(super) fn parse(
         name: &str,
         binding: &Field<'_>,
         bindings: &Bindings<'_>,

@@ -6,7 +6,7 @@ use crate::wire::Frame;
 use serde::Deserialize;
 use serde_json::json;
 
-/// A handshake that cannot be granted, in the words of ASP.NET Core, which clients show to people.
+/// A refused handshake. The texts are those of ASP.NET Core, and clients show them to users.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HandshakeRefusal {
     #[error("An unexpected error occurred during connection handshake.")]
@@ -31,7 +31,7 @@ pub(crate) fn check_handshake(record: &[u8], binary: bool) -> Result<Protocol, H
         protocol: String,
         version: i64,
     }
-    // Version 2 only adds the messages of stateful reconnect, which are never sent unless it was granted.
+    // Version 2 only adds the messages of stateful reconnect, which need the server's consent.
     const NEWEST: i64 = 2;
     let Request { protocol: name, version } =
         serde_json::from_slice(record).map_err(|_| HandshakeRefusal::Unreadable)?;

@@ -1,7 +1,7 @@
 //! Messages in JSON, each with a separator after it.
 
+use super::messages::{CallResult, ClientMessage, Invocation, ServerMessage, Unreadable, kind};
 use super::records::SEPARATOR;
-use super::{ClientMessage, Invocation, Outcome, ServerMessage, Unreadable, kind};
 use crate::wire::Frame;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -40,7 +40,7 @@ pub(super) fn read(record: &[u8]) -> Result<ClientMessage, Unreadable> {
         kind::COMPLETION => {
             let completion: Completion = serde_json::from_slice(record).map_err(|_| Unreadable)?;
             let result = || completion.result.map_or("null".into(), |result| result.get().to_owned());
-            let outcome = completion.error.map_or_else(|| Outcome::Result(result()), Outcome::Error);
+            let outcome = completion.error.map_or_else(|| CallResult::Returned(result()), CallResult::Failed);
             Ok(ClientMessage::Completion { id: completion.invocation_id, outcome })
         }
         kind::CLOSE => Ok(ClientMessage::Close),
@@ -105,10 +105,13 @@ mod tests {
     #[test]
     fn a_completion_holds_a_result_or_an_error() {
         for (message, outcome) in [
-            (r#"{"result":[1.0, "x"],"invocationId":"7","type":3}"#, Outcome::Result(r#"[1.0, "x"]"#.into())),
-            (r#"{"type":3,"invocationId":"7"}"#, Outcome::Result("null".into())),
-            (r#"{"type":3,"invocationId":"7","result":null}"#, Outcome::Result("null".into())),
-            (r#"{"type":3,"invocationId":"7","error":"no"}"#, Outcome::Error("no".into())),
+            (
+                r#"{"result":[1.0, "x"],"invocationId":"7","type":3}"#,
+                CallResult::Returned(r#"[1.0, "x"]"#.into()),
+            ),
+            (r#"{"type":3,"invocationId":"7"}"#, CallResult::Returned("null".into())),
+            (r#"{"type":3,"invocationId":"7","result":null}"#, CallResult::Returned("null".into())),
+            (r#"{"type":3,"invocationId":"7","error":"no"}"#, CallResult::Failed("no".into())),
         ] {
             let completion = ClientMessage::Completion { id: "7".into(), outcome };
             assert_eq!(read(message.as_bytes()), Ok(completion), "{message}");

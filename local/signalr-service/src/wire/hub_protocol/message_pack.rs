@@ -1,21 +1,23 @@
 //! Messages in MessagePack, each with its length before it.
 
-use super::{ClientMessage, Inexpressible, Invocation, Outcome, ServerMessage, Unreadable, kind};
+use super::messages::{
+    CallResult, ClientMessage, Inexpressible, Invocation, ServerMessage, Unreadable, kind,
+};
 use crate::wire::Frame;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rmpv::decode::read_value_with_max_depth;
 use rmpv::{Utf8String, Value};
 
-/// What a completion holds, as its fourth part says.
+/// The values of a completion's fourth part, which says what it holds.
 mod holds {
     pub(super) const ERROR: i64 = 1;
     pub(super) const NOTHING: i64 = 2;
     pub(super) const RESULT: i64 = 3;
 }
 
-/// The reader counts two for each level, so that it goes about as deep as the JSON reader does. Its own limit
-/// is more than a thread's stack holds in a build without optimisations.
+/// The reader counts two for each level, so this is about as deep as the JSON reader goes. Its default limit needs
+/// more stack than a thread has in a build without optimisations.
 const DEEPEST: usize = 256;
 
 /// Reads one message. Calls have five or six parts: the npm client leaves the last one out.
@@ -55,20 +57,20 @@ fn text(text: &Utf8String) -> Result<String, Unreadable> {
 }
 
 /// A result that JSON cannot hold is the client's failure, not a broken message.
-fn outcome(holds: i64, value: Option<&Value>) -> Result<Outcome, Unreadable> {
+fn outcome(holds: i64, value: Option<&Value>) -> Result<CallResult, Unreadable> {
     match (holds, value) {
-        (holds::ERROR, Some(Value::String(error))) => Ok(Outcome::Error(text(error)?)),
-        (holds::NOTHING, None) => Ok(Outcome::Result("null".into())),
+        (holds::ERROR, Some(Value::String(error))) => Ok(CallResult::Failed(text(error)?)),
+        (holds::NOTHING, None) => Ok(CallResult::Returned("null".into())),
         (holds::RESULT, Some(value)) => Ok(match as_json(value) {
-            Some(json) => Outcome::Result(json.to_string()),
-            None => Outcome::Error("The client's result cannot be expressed in JSON.".into()),
+            Some(json) => CallResult::Returned(json.to_string()),
+            None => CallResult::Failed("The client's result cannot be expressed in JSON.".into()),
         }),
         _ => Err(Unreadable),
     }
 }
 
-/// `None` for what JSON has no form for: infinities, keys that are no text, extension types. Bytes become base64,
-/// as .NET writes them.
+/// `None` for values that JSON cannot express: infinities, keys other than texts, extension types. Bytes become
+/// base64, as .NET writes them.
 fn as_json(value: &Value) -> Option<serde_json::Value> {
     Some(match value {
         Value::Nil => serde_json::Value::Null,
@@ -128,7 +130,7 @@ fn frame(parts: Vec<Value>) -> Frame {
     Frame::Binary(frame.into())
 }
 
-/// Seven bits a byte, the lowest first; the top bit says that more follow.
+/// Seven bits per byte, the lowest first. The top bit is set if more bytes follow.
 fn length(mut rest: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while rest > 0x7f {
@@ -195,15 +197,15 @@ mod tests {
             Ok(ClientMessage::Completion { id, outcome }) if id == "0" => outcome,
             other => panic!("{other:?}"),
         };
-        assert_eq!(read("07 95 03 80 a1 30 03 05"), Outcome::Result("5".into()));
-        assert_eq!(read("06 94 03 80 a1 30 02"), Outcome::Result("null".into()));
-        assert_eq!(read("0a 95 03 80 a1 30 01 a3 626164"), Outcome::Error("bad".into()));
+        assert_eq!(read("07 95 03 80 a1 30 03 05"), CallResult::Returned("5".into()));
+        assert_eq!(read("06 94 03 80 a1 30 02"), CallResult::Returned("null".into()));
+        assert_eq!(read("0a 95 03 80 a1 30 01 a3 626164"), CallResult::Failed("bad".into()));
         let value = "82 a1 61 93 c0 c2 cb3ff8000000000000 a1 62 c4 02 0102";
         let json = r#"{"a":[null,false,1.5],"b":"AQI="}"#;
-        assert_eq!(read(&format!("00 95 03 80 a1 30 03 {value}")), Outcome::Result(json.into()));
+        assert_eq!(read(&format!("00 95 03 80 a1 30 03 {value}")), CallResult::Returned(json.into()));
         for beyond in ["cb7ff0000000000000", "81 01 02", "d4 05 00"] {
             let outcome = read(&format!("00 95 03 80 a1 30 03 {beyond}"));
-            assert!(matches!(outcome, Outcome::Error(_)), "{beyond}: {outcome:?}");
+            assert!(matches!(outcome, CallResult::Failed(_)), "{beyond}: {outcome:?}");
         }
     }
 

@@ -1,11 +1,11 @@
-//! What a transport delivers, taken apart into whole messages: one delivery may hold several, or a part of one.
+//! Splits what a transport delivers into whole messages. One delivery may hold several messages, or a part of one.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 /// Ends every message of JSON and of the handshake.
 pub(super) const SEPARATOR: u8 = 0x1e;
 
-/// How the end of a message is found.
+/// How the end of a message is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// By a separator after it.
@@ -14,20 +14,20 @@ pub(crate) enum Framing {
     Counted,
 }
 
-/// A client sent more than [`Records::LONGEST`] without ending its message, or a length that is none.
+/// A client sent a message longer than [`Records::LONGEST`], or an invalid length.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Broken;
 
-/// Bytes of a client that are not read yet.
+/// The bytes of a client that do not form a whole message yet.
 #[derive(Default)]
 pub(crate) struct Records {
     buffer: BytesMut,
-    /// How much of the buffer is known to hold no separator.
+    /// How many bytes of the buffer were searched and hold no separator.
     searched: usize,
 }
 
 impl Records {
-    /// Bytes of one client message; the service's documentation advises to stay below 16 MB.
+    /// The most bytes of one client message; the service's documentation advises to stay below 16 MB.
     pub(crate) const LONGEST: usize = 16 * 1024 * 1024;
 
     pub(crate) fn add(&mut self, data: &[u8]) {

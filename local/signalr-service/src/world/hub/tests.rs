@@ -32,7 +32,7 @@ fn members(hub: &mut Hub, name: &str, now: Instant) -> Vec<String> {
 fn a_ttl_counts_for_present_and_later_connections() {
     let (mut hub, now) = (Hub::default(), Instant::now());
     open(&mut hub, "a1", "alice", now);
-    hub.join_user(user("alice"), group("g"), Stay::For(10 * SECOND), now);
+    hub.join_user(user("alice"), group("g"), JoinDuration::For(10 * SECOND), now);
     open(&mut hub, "a2", "alice", now + 5 * SECOND);
     assert_eq!(members(&mut hub, "g", now + 9 * SECOND), ["a1", "a2"]);
     assert!(members(&mut hub, "g", now + 10 * SECOND).is_empty());
@@ -45,10 +45,10 @@ fn a_ttl_counts_for_present_and_later_connections() {
 fn a_second_put_extends_or_shortens_the_stay() {
     let (mut hub, now) = (Hub::default(), Instant::now());
     open(&mut hub, "a", "alice", now);
-    hub.join_user(user("alice"), group("g"), Stay::For(5 * SECOND), now);
-    hub.join_user(user("alice"), group("g"), Stay::For(9 * SECOND), now);
+    hub.join_user(user("alice"), group("g"), JoinDuration::For(5 * SECOND), now);
+    hub.join_user(user("alice"), group("g"), JoinDuration::For(9 * SECOND), now);
     assert_eq!(members(&mut hub, "g", now + 8 * SECOND), ["a"]);
-    hub.join_user(user("alice"), group("g"), Stay::For(SECOND), now);
+    hub.join_user(user("alice"), group("g"), JoinDuration::For(SECOND), now);
     assert!(members(&mut hub, "g", now + 2 * SECOND).is_empty());
 }
 
@@ -56,9 +56,9 @@ fn a_second_put_extends_or_shortens_the_stay() {
 fn a_connection_that_joined_itself_stays_when_its_users_time_is_up() {
     let (mut hub, now) = (Hub::default(), Instant::now());
     open(&mut hub, "a", "alice", now);
-    hub.join_user(user("alice"), group("g"), Stay::For(SECOND), now);
+    hub.join_user(user("alice"), group("g"), JoinDuration::For(SECOND), now);
     assert!(hub.join_connection(id("a"), group("g")));
-    hub.join_user(user("alice"), group("g"), Stay::For(SECOND), now);
+    hub.join_user(user("alice"), group("g"), JoinDuration::For(SECOND), now);
     assert_eq!(members(&mut hub, "g", now + 2 * SECOND), ["a"]);
 }
 
@@ -102,8 +102,10 @@ fn apply(hub: &mut Hub, step: &Step, now: &mut Instant) {
         Step::Open(..) => {}
         Step::Remove(n) => drop(hub.remove(&c(n))),
         Step::JoinConnection(n, to) => drop(hub.join_connection(c(n), g(to))),
-        Step::JoinUser(n, to, 0) => hub.join_user(u(n), g(to), Stay::PresentConnections, *now),
-        Step::JoinUser(n, to, ttl) => hub.join_user(u(n), g(to), Stay::For(ttl as u32 * SECOND), *now),
+        Step::JoinUser(n, to, 0) => hub.join_user(u(n), g(to), JoinDuration::PresentConnections, *now),
+        Step::JoinUser(n, to, ttl) => {
+            hub.join_user(u(n), g(to), JoinDuration::For(ttl as u32 * SECOND), *now)
+        }
         Step::LeaveConnection(n, from) => drop(hub.leave_connection(&c(n), &g(from))),
         Step::LeaveUser(n, from) => hub.leave_user(&u(n), &g(from)),
         Step::LeaveAllConnection(n) => hub.leave_all_connection(&c(n)),

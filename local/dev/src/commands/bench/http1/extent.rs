@@ -1,8 +1,9 @@
-//! How far an HTTP/1.1 message reaches in a stream, found out while its bytes arrive.
+//! Finds where an HTTP/1.1 message ends in a stream, while its bytes arrive.
 
 use std::io::{self, ErrorKind};
 
-/// Heads of SDK requests take about 1 KB; without a limit a peer that speaks something else would be read for ever.
+/// The longest head. SDK requests have about 1 KB; without a limit a peer with another protocol would be read for
+/// ever.
 const LONGEST_HEAD: usize = 64 * 1024;
 
 /// What is known of a message's length while it arrives.
@@ -10,7 +11,7 @@ const LONGEST_HEAD: usize = 64 * 1024;
 pub(super) struct Extent {
     stage: Stage,
     head: usize,
-    /// As many bytes belong to the message at least, whether or not they are there yet.
+    /// At least this many bytes belong to the message, whether they have arrived or not.
     known: usize,
 }
 
@@ -18,22 +19,22 @@ pub(super) struct Extent {
 enum Stage {
     #[default]
     Head,
-    /// Where the known bytes end, the size of the next chunk stands.
+    /// The size of the next chunk follows the known bytes.
     ChunkSize,
     /// The message ends with the known bytes.
     Complete,
 }
 
 impl Extent {
-    /// `read` begins with the message, and holds at least as much of it as the last time. Chunks that were seen then are
-    /// not looked at again.
+    /// Looks at the message at the start of `read`, which holds at least as much of it as at the last call. Chunks
+    /// that were seen then are not read again.
     pub(super) fn look(&mut self, read: &[u8]) -> io::Result<()> {
         if self.stage == Stage::Head {
             self.look_for_head(read)?;
         }
         while self.stage == Stage::ChunkSize {
             let Some(size) = read.get(self.known..).map(chunk_size).transpose()?.flatten() else { break };
-            // The line break after the content; nobody here sends trailers.
+            // The line break after the content. There are no trailers here.
             self.known += size.line + size.content + 2;
             if size.content == 0 {
                 self.stage = Stage::Complete;
@@ -61,7 +62,7 @@ impl Extent {
         Ok(())
     }
 
-    /// Length of the head, once it is there.
+    /// The length of the head, when it has arrived.
     pub(super) fn head(&self) -> usize {
         self.head
     }
@@ -70,7 +71,7 @@ impl Extent {
         self.known
     }
 
-    /// Whether the whole message is there.
+    /// Whether the whole message has arrived.
     pub(super) fn is_within(&self, read: &[u8]) -> bool {
         self.stage == Stage::Complete && self.known <= read.len()
     }
@@ -105,15 +106,15 @@ impl Framing {
     }
 }
 
-/// The start of a chunk: how long its size line is, break included, and how long what follows.
+/// The start of a chunk: the length of its size line with the line break, and the length of the rest.
 struct ChunkSize {
     line: usize,
     content: usize,
 }
 
-/// `None` while some of the line is missing.
+/// `None` while a part of the line is missing.
 fn chunk_size(read: &[u8]) -> io::Result<Option<ChunkSize>> {
-    /// A size and perhaps a few words behind it.
+    /// The longest size line, with possible extensions.
     const LONGEST_LINE: usize = 1024;
     let Some(end) = read.windows(2).take(LONGEST_LINE).position(|two| two == b"\r\n") else {
         return match read.len() > LONGEST_LINE {
@@ -168,7 +169,7 @@ mod tests {
         }
     }
 
-    /// What was seen may change without being noticed, because it is not read again.
+    /// A change of what was read already is not noticed, which shows that it is not read again.
     #[test]
     fn chunks_are_looked_at_once() {
         let whole = MESSAGES[3];

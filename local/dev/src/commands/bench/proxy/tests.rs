@@ -14,7 +14,7 @@ const REQUEST: &[u8] = b"POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi";
 const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes";
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
-/// For what happens at once unless it never does.
+/// Time for what happens at once, unless it fails.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Answers each request with `REPLY`, on as many connections as come.
@@ -29,12 +29,12 @@ async fn service() -> Result<Server> {
     .await
 }
 
-async fn connect(proxy: &Proxy) -> Result<Connection> {
+async fn connect(proxy: &Proxy) -> Result<HttpConnection> {
     let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).await?;
-    Ok(Connection::new(socket)?)
+    Ok(HttpConnection::new(socket)?)
 }
 
-async fn ask(client: &mut Connection) -> Result<()> {
+async fn ask(client: &mut HttpConnection) -> Result<()> {
     client.send(REQUEST).await?;
     let reply = client.next().await?.context("the proxy closed the connection")?;
     assert_eq!(reply.bytes(), REPLY);
@@ -70,7 +70,7 @@ async fn replies_are_held_back_and_on_several_connections_at_the_same_time() -> 
     };
     timeout(DEADLINE, all_asked).await?;
 
-    // While others come and go, any of the fifty would have had its reply.
+    // While other requests are answered, each of the fifty would have had its reply.
     let open = Proxy::start(service.port, Delay::new(Duration::ZERO)?).await?;
     let mut passing = connect(&open).await?;
     for _ in 0..200 {

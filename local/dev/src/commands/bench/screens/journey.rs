@@ -1,6 +1,6 @@
-//! From a device to the number on the screen: devices send over HTTPS's plain cousin to the hub, the host calls the
-//! handler, the handler stores and announces, and Chromium shows it on the dashboard. Each reading carries the time at which
-//! it was sent as one of its values; the page is watched for the moment at which that value stands in its table.
+//! Measures the time from a device to the number on the screen: devices send to the hub over HTTP, the host calls the
+//! handler, the handler stores and announces, and Chromium shows the dashboard. One value of each reading is the time
+//! at which it was sent; a script in the page notes when that value appears in the table.
 
 use std::{
     collections::BTreeMap,
@@ -21,22 +21,23 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, sleep},
 };
 
-use super::{
-    super::{cell::Plan, scratch::Scratch, start::Milliseconds},
-    quantile,
+use super::super::{
+    cell::BenchPlan,
+    scratch::Scratch,
+    statistics::{Milliseconds, quantile},
 };
 use crate::{
-    connection::Connection,
+    connection_string::ConnectionString,
     device::{self, Device, Refusal},
     npm, stage,
     workspace::Workspace,
 };
 
-/// Each sends once a second.
+/// The number of devices; each sends once a second.
 const DEVICES: u32 = 200;
 const PERIOD: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_secs(3);
-/// For the page to be live, and for what is asked of it.
+/// The longest wait for the page.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -49,16 +50,16 @@ pub(in super::super) struct Journey {
     pub(in super::super) longest_ms: Milliseconds,
 }
 
-pub(super) async fn measure(program: &Path, plan: &Plan, workspace: &Workspace) -> Result<Journey> {
+pub(super) async fn measure(program: &Path, plan: &BenchPlan, workspace: &Workspace) -> Result<Journey> {
     npm::install(&workspace.test_clients()).await?;
     let dashboard = npm::dashboard(workspace).await?;
     let folder = Scratch::make("journey")?;
-    let stack = Stack::start(program, &dashboard, folder.path(), workspace).await?;
+    let stack = JourneyStack::start(program, &dashboard, folder.path(), workspace).await?;
     let mut page = Browser::open(&format!("http://{}/", stack.host.address()))?;
     let began = SystemTime::now();
     let devices = stack.send_on(began)?;
     evaluate(&mut page, &watching(began)?).await?;
-    // The first seconds belong to the start: new processes, the page's first paints.
+    // The first seconds are not measured: processes start, and the page paints for the first time.
     sleep(WARM_UP).await;
     evaluate(&mut page, "window.journeys.length = 0").await?;
     sleep(plan.watched).await;
@@ -80,8 +81,8 @@ pub(super) async fn measure(program: &Path, plan: &Plan, workspace: &Workspace) 
     })
 }
 
-/// Notes, for each new value of `light` in the table, how long ago it was sent. The first value of a row says nothing:
-/// it may come from the snapshot.
+/// Notes, for each new value of `light` in the table, how long ago it was sent. The first value of a row is ignored,
+/// because it may come from the snapshot.
 fn watching(began: SystemTime) -> Result<String> {
     let began = began.duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
     Ok(format!(
@@ -109,14 +110,19 @@ async fn evaluate(page: &mut Browser, script: &str) -> Result<serde_json::Value>
 }
 
 /// Everything between the devices and the browser.
-struct Stack {
+struct JourneyStack {
     hub: Hub,
     signalr: Service,
     host: Host,
 }
 
-impl Stack {
-    async fn start(program: &Path, dashboard: &Path, folder: &Path, workspace: &Workspace) -> Result<Stack> {
+impl JourneyStack {
+    async fn start(
+        program: &Path,
+        dashboard: &Path,
+        folder: &Path,
+        workspace: &Workspace,
+    ) -> Result<JourneyStack> {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let hub = Hub::start(HubConfig { listen, ..HubConfig::default() }).await?;
         let signalr = Service::start(ServiceConfig { listen, ..ServiceConfig::default() }).await?;
@@ -142,10 +148,10 @@ impl Stack {
             log: LogSink::Quiet,
         };
         let host = Host::start(config).await?;
-        Ok(Stack { hub, signalr, host })
+        Ok(JourneyStack { hub, signalr, host })
     }
 
-    /// Devices that send until the set is dropped, spread over the period.
+    /// Starts devices that send until the set is dropped, spread over the period.
     fn send_on(&self, began: SystemTime) -> Result<JoinSet<()>> {
         let http = device::http_client()?;
         let mut devices = JoinSet::new();
@@ -153,7 +159,7 @@ impl Stack {
             let id = format!("sensor-{number:03}");
             let connection =
                 self.hub.device_connection_string(&id).context("the hub knows no such device")?;
-            let device = Device::new(http.clone(), Connection::parse(&connection)?, id);
+            let device = Device::new(http.clone(), ConnectionString::parse(&connection)?, id);
             devices.spawn(async move {
                 let mut turns = interval_at(Instant::now() + PERIOD * number / DEVICES, PERIOD);
                 turns.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,12 +1,12 @@
-//! What the dashboard costs the browser while a large fleet reports: `tests/clients/page-bench.mjs` measures the real page in
-//! Chromium, and says what the figures mean.
+//! What the dashboard costs the browser while a large fleet reports. `tests/clients/page-bench.mjs` measures the real
+//! page in Chromium, and documents the figures.
 
 use anyhow::{Context, Result};
 use fieldcast_test_clients::find_chromium;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use super::super::{cell::Plan, start::Milliseconds};
+use super::super::{cell::BenchPlan, statistics::Milliseconds};
 use crate::{npm, process, workspace::Workspace};
 
 pub(super) const DEVICES: u64 = 10_000;
@@ -14,22 +14,22 @@ const UPDATES_PER_SECOND: u64 = 1_000;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in super::super) struct Page {
+pub(in super::super) struct PageCost {
     pub(in super::super) seconds: u64,
     pub(in super::super) devices: u64,
     /// Device states per second.
     pub(in super::super) updates_applied: u64,
-    /// In the document.
+    /// Rows in the document.
     pub(in super::super) rows: u64,
     pub(in super::super) script_ms: PerFrame,
-    /// Per second.
+    /// Frames per second.
     pub(in super::super) frames: f64,
     pub(in super::super) long_tasks: LongTasks,
     #[serde(rename = "memoryMB")]
-    pub(in super::super) memory_mb: Memory,
+    pub(in super::super) memory_mb: PageMemory,
 }
 
-/// Scripting from one frame to the next.
+/// Time in scripts per frame.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(in super::super) struct PerFrame {
     pub(in super::super) median: Milliseconds,
@@ -37,7 +37,7 @@ pub(in super::super) struct PerFrame {
     pub(in super::super) longest: Milliseconds,
 }
 
-/// Over 50 ms.
+/// Tasks of more than 50 ms.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(in super::super) struct LongTasks {
     pub(in super::super) count: u64,
@@ -45,19 +45,19 @@ pub(in super::super) struct LongTasks {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub(in super::super) struct Memory {
-    pub(in super::super) start: Held,
-    pub(in super::super) end: Held,
+pub(in super::super) struct PageMemory {
+    pub(in super::super) start: MemoryUse,
+    pub(in super::super) end: MemoryUse,
 }
 
-/// After a garbage collection.
+/// Memory after a garbage collection, in megabytes.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub(in super::super) struct Held {
+pub(in super::super) struct MemoryUse {
     pub(in super::super) heap: f64,
     pub(in super::super) buffers: f64,
 }
 
-pub(super) async fn measure(plan: &Plan, workspace: &Workspace) -> Result<Page> {
+pub(super) async fn measure(plan: &BenchPlan, workspace: &Workspace) -> Result<PageCost> {
     let clients = workspace.test_clients();
     npm::install(&clients).await?;
     let dashboard = npm::dashboard(workspace).await?;

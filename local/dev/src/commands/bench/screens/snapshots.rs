@@ -1,4 +1,4 @@
-//! A handler on the embedded store: how long the snapshot of all devices takes, plain and compressed, and the catch-up of
+//! Measures a handler on the embedded store: the snapshot of all devices, plain and compressed, and the catch-up of
 //! those that changed since.
 
 use std::{path::Path, time::Duration};
@@ -7,19 +7,15 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    super::{
-        backend::Backend,
-        cell::{Environment, Plan},
-        figures,
-        handler::{Handler, Settings},
-        memory::largest_batch,
-        scratch::Scratch,
-        start::Milliseconds,
-        system::{Candidate, System},
-        workload::Shape,
-    },
-    milliseconds,
+use super::super::{
+    backend::Backend,
+    cell::{BenchPlan, Environment},
+    handler::{Handler, Settings},
+    host_json::largest_batch,
+    scratch::Scratch,
+    statistics::{Milliseconds, median, milliseconds},
+    system::{Candidate, System},
+    workload::Shape,
 };
 use crate::workspace::Workspace;
 
@@ -27,7 +23,7 @@ use crate::workspace::Workspace;
 const CHANGED: u32 = 200;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Medians, and sizes as they travel.
+/// Median times, and sizes on the wire.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(in super::super) struct Snapshots {
     pub(in super::super) devices: u32,
@@ -40,7 +36,7 @@ pub(in super::super) struct Snapshots {
     pub(in super::super) catch_up_ms: Milliseconds,
 }
 
-pub(super) async fn measure(program: &Path, plan: &Plan, workspace: &Workspace) -> Result<Snapshots> {
+pub(super) async fn measure(program: &Path, plan: &BenchPlan, workspace: &Workspace) -> Result<Snapshots> {
     let signalr = Backend::start(Environment::Stub, plan.known).await?;
     let folder = Scratch::make("snapshots")?;
     let storage = format!("Embedded={}", folder.path().display());
@@ -76,7 +72,7 @@ pub(super) async fn measure(program: &Path, plan: &Plan, workspace: &Workspace) 
         catch_up.push(took);
     }
     handler.stop().await?;
-    let median = |times: &[Duration]| milliseconds(figures::median(times));
+    let median = |times: &[Duration]| milliseconds(median(times));
     Ok(Snapshots {
         devices,
         rounds: plan.snapshots,

@@ -1,18 +1,15 @@
-//! What the canned table service says, in the form of the real one (Microsoft docs, "Table service REST API"; the
-//! replies of Azurite). Replies are bytes; the long ones are made once.
+//! The replies of the canned table service, in the form of the real one (Microsoft docs, "Table service REST API";
+//! the replies of Azurite). Replies are bytes, and long ones are made once.
 
-use std::{
-    fmt::Write as _,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The real service answers a send with 202, whether or not anybody listens.
+/// The real service answers a send with 202, with or without clients.
 pub(super) const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 
-/// The service gives out at most so many rows at a time.
+/// The most rows in one page of the service.
 const PAGE: usize = 1_000;
 
-/// Etags that never come twice.
+/// Etags that are never repeated.
 #[derive(Default)]
 pub(super) struct Etags(AtomicU64);
 
@@ -62,7 +59,7 @@ pub(super) fn no_rows() -> Vec<u8> {
     json("200 OK", "", &page(""))
 }
 
-/// The rows of one partition: all are there, each as the Python predecessor writes it.
+/// The rows of one partition, one for each device, as the Python predecessor writes them.
 pub(super) struct Pages {
     partition: String,
     pages: Vec<Vec<u8>>,
@@ -81,7 +78,7 @@ impl Pages {
         Pages { partition: partition.to_owned(), pages: pages.enumerate().map(page).collect() }
     }
 
-    /// One row when `resource` names one, else the page that `query` goes on with.
+    /// One row when `resource` names one, otherwise the page that `query` continues with.
     pub(super) fn read(&self, resource: &str, query: &str) -> Vec<u8> {
         if let Some(device) = resource.split("RowKey='").nth(1).and_then(|rest| rest.split('\'').next()) {
             let headers = format!("ETag: {}\r\n", etag(0));
@@ -120,13 +117,10 @@ fn json(status: &str, headers: &str, body: &str) -> Vec<u8> {
 }
 
 fn with_body(status: &str, content_type: &str, headers: &str, body: &str) -> Vec<u8> {
-    let mut reply = String::with_capacity(body.len() + 400);
     let length = body.len();
-    write!(
-        reply,
+    let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nDataServiceVersion: 3.0;\r\n{headers}\
-         Content-Length: {length}\r\n\r\n{body}"
-    )
-    .expect("a string takes any text");
-    reply.into_bytes()
+         Content-Length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body.as_bytes()].concat()
 }

@@ -1,8 +1,8 @@
-//! The canned services beside the client that production uses.
+//! The canned services with the client that production uses.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use fieldcast_tables::{Account, ConnectionString, Deadline, Entity, Operation, Query, Table};
+use fieldcast_tables::{AzureTables, ConnectionString, Deadline, Entity, Operation, Query, Table, TableName};
 
 use super::*;
 use crate::device;
@@ -15,7 +15,8 @@ fn table(stub: &Tables, name: &str) -> Table {
     let connection =
         format!("AccountName=stub;AccountKey=c3R1Yg==;TableEndpoint=http://127.0.0.1:{}/stub;", stub.port());
     let connection = ConnectionString::parse(&connection).unwrap();
-    Account::new(connection, device::http_client().unwrap()).table(name).unwrap()
+    let tables = Arc::new(AzureTables::new(connection, device::http_client().unwrap()));
+    Table::new(tables, TableName::new(name).unwrap())
 }
 
 fn soon() -> Deadline {
@@ -76,7 +77,7 @@ async fn sends_are_counted_and_answered_after_the_delay() -> Result<()> {
         http.post(address).body("{}").timeout(Duration::from_secs(60)).send()
     };
     let held = tokio::spawn(send(&slow));
-    // The first of them goes on its way behind it, and the others give it time to come back.
+    // The first request is sent after it, and the others give it time to be answered.
     for _ in 0..50 {
         assert_eq!(send(&fast).await?.status(), 202);
     }

@@ -1,0 +1,7 @@
+//! Entities as the service's JSON.
+
+mod read;
+mod write;
+
+pub(super) use read::Row;
+pub(super) use write::write_entity;

@@ -1,0 +1,78 @@
+/** The rejected readings of one device, as the service lists them page by page, newest first. Pure. */
+
+/** One reading that was not counted, with the reason. */
+export interface RejectedReading {
+  /** The service's stable code, e.g. `out_of_range`. */
+  readonly reason: string;
+  /** The service's sentence. */
+  readonly detail: string;
+  /** What the device sent, unchanged. */
+  readonly body: Body;
+  /** Where it is in the hub: partition, sequence number, and which reading of the message. Unique. */
+  readonly position: string;
+  /** When it reached the hub; `null` when that is not known. By the service's clock. */
+  readonly enqueuedAt: number | null;
+  /** Likewise. */
+  readonly rejectedAt: number | null;
+}
+
+export type Body =
+  | { readonly kind: "text"; readonly text: string }
+  /** Not UTF-8. */
+  | { readonly kind: "bytes"; readonly base64: string }
+  | { readonly kind: "unknown" };
+
+export interface RejectedPage {
+  readonly readings: readonly RejectedReading[];
+  /** Where the next page starts; `null` on the last one. */
+  readonly continuation: string | null;
+}
+
+/** Reads a reply of `rejectedtelemetry`; `null` for anything else. */
+export function readRejectedPage(reply: unknown): RejectedPage | null {
+  if (!isRecord(reply) || !Array.isArray(reply["rejected"])) return null;
+  const readings = reply["rejected"].filter(isRecord).map(readReading);
+  return { readings, continuation: text(reply["continuation"]) || null };
+}
+
+/** Adds the next page. It may repeat readings when newer ones have come in meanwhile; those are listed once. */
+export function joinPages(first: RejectedPage, next: RejectedPage): RejectedPage {
+  const listed = new Set(first.readings.map(({ position }) => position));
+  const added = next.readings.filter(({ position }) => !listed.has(position));
+  return { readings: [...first.readings, ...added], continuation: next.continuation };
+}
+
+function readReading(entry: Record<string, unknown>): RejectedReading {
+  return {
+    reason: text(entry["reason"]) || "unknown",
+    detail: text(entry["detail"]),
+    body: readBody(entry),
+    position: readPosition(entry),
+    enqueuedAt: instant(entry["enqueuedAt"]),
+    rejectedAt: instant(entry["rejectedAt"]),
+  };
+}
+
+function readBody({ body, bodyBase64 }: Record<string, unknown>): Body {
+  if (typeof body === "string") return { kind: "text", text: body };
+  return typeof bodyBase64 === "string" ? { kind: "bytes", base64: bodyBase64 } : { kind: "unknown" };
+}
+
+/** `hub-3 #12`, and `hub-3 #12, reading 2` for the second of an array. */
+function readPosition({ partition, sequenceNumber, reading }: Record<string, unknown>): string {
+  const place = [text(partition), typeof sequenceNumber === "number" ? `#${sequenceNumber}` : ""].filter(Boolean).join(" ");
+  return typeof reading === "number" && reading > 0 ? `${place}, reading ${reading + 1}` : place;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value.trim() : "";
+}
+
+function instant(value: unknown): number | null {
+  const time = typeof value === "string" ? Date.parse(value) : NaN;
+  return Number.isFinite(time) ? time : null;
+}

@@ -1,0 +1,16 @@
+// @ts-check
+
+/**
+ * Numbers from 0 to 1 that look random, always the same for the same seed (mulberry32).
+ * @param {number} seed 0..2^32-1
+ * @returns {() => number}
+ */
+export function dice(seed) {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,83 @@
+//! The table of functions against the function.json files, which the host goes by.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::super::FUNCTIONS;
+use crate::host::functions::{Access, Kind};
+use crate::host::routes::parameter;
+
+/// The functions that the host knows: each folder with its function.json.
+fn folders() -> Vec<(String, Value)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |folder: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(folder.path().join("function.json")).ok()?;
+        Some((folder.file_name().into_string().unwrap(), serde_json::from_str(&text).unwrap()))
+    };
+    let mut found: Vec<_> = root.read_dir().unwrap().map(Result::unwrap).filter_map(read).collect();
+    found.sort_by(|(one, _), (next, _)| one.cmp(next));
+    found
+}
+
+#[test]
+fn every_function_has_a_folder_and_a_line() {
+    let folders: Vec<_> = folders().into_iter().map(|(name, _)| name).collect();
+    let mut lines: Vec<_> = FUNCTIONS.iter().map(|function| function.name).collect();
+    lines.sort_unstable();
+    assert_eq!(folders, lines);
+}
+
+#[test]
+fn every_function_json_says_what_the_line_says() {
+    for (name, found) in folders() {
+        let function = FUNCTIONS.iter().find(|function| function.name == name).unwrap();
+        match &function.kind {
+            Kind::Trigger(_) => {
+                let [binding] = &found["bindings"].as_array().unwrap()[..] else { panic!("{name}: {found}") };
+                let shape = ["type", "direction", "name", "cardinality", "dataType"].map(|key| &binding[key]);
+                assert_eq!(shape, ["eventHubTrigger", "in", "events", "many", "binary"], "{name}");
+            }
+            Kind::Http(http) => {
+                let level = match http.access {
+                    Access::Anyone | Access::Named => "anonymous",
+                };
+                let methods = http.methods.iter().filter(|method| **method != "HEAD");
+                let methods: Vec<_> = methods.map(|method| method.to_ascii_lowercase()).collect();
+                // One input and one output, or the host wraps the calls although host.json says that it forwards them.
+                let expected = json!([
+                    {
+                        "type": "httpTrigger", "direction": "in", "name": "req",
+                        "authLevel": level, "methods": methods, "route": http.route,
+                    },
+                    { "type": "http", "direction": "out", "name": "res" },
+                ]);
+                assert_eq!(found["bindings"], expected, "{name}");
+            }
+        }
+    }
+}
+
+/// The host would forward what clients post there, and nobody could tell it from the host's own events.
+#[test]
+fn no_route_can_be_the_address_of_a_trigger() {
+    let triggers = FUNCTIONS.iter().filter(|function| matches!(function.kind, Kind::Trigger(_)));
+    let triggers: Vec<_> = triggers.map(|function| function.name).collect();
+    for function in &FUNCTIONS {
+        let Kind::Http(http) = &function.kind else { continue };
+        let first = http.route.split('/').next().unwrap();
+        assert_eq!(parameter(first), None, "{}: a route begins with a literal", function.name);
+        assert!(!triggers.iter().any(|name| name.eq_ignore_ascii_case(first)), "{}", function.name);
+    }
+}
+
+/// The host makes the forwarded address of the decoded one, so that `..\` in a parameter leads to any address of the
+/// handler. As long as a trigger knows the host's posts by nothing but their method, no such call may be a POST.
+#[test]
+fn a_function_with_a_parameter_in_its_address_is_not_posted_to() {
+    for function in &FUNCTIONS {
+        let Kind::Http(http) = &function.kind else { continue };
+        let has_parameter = http.route.split('/').any(|segment| parameter(segment).is_some());
+        assert!(!(has_parameter && http.methods.contains(&"POST")), "{}", function.name);
+    }
+}

@@ -1,0 +1,191 @@
+//! The ledger: one packed column of a device's row for everything that exactness needs and people do not read. It is written
+//! with every change, and storage takes time column by column. Pure.
+//!
+//! The bytes are a format number, the ledger in postcard's encoding, and a checksum: a column that was cut or edited is
+//! damage, and must never be read as "nothing was counted yet".
+
+use std::borrow::Cow;
+
+use litemap::LiteMap;
+use serde::{Deserialize, Serialize};
+
+use super::state::{DeviceState, Mark, Stamp, WriteId};
+use super::verdicts::Verdicts;
+use crate::primitives::ids::Partition;
+use crate::primitives::instant::Millis;
+use crate::primitives::stable_hash::stable_hash;
+
+/// The column.
+pub(super) const COLUMN: &str = "Ledger";
+
+/// The format that this version writes.
+const FORMAT: u8 = 1;
+
+/// What a row's ledger says. Values, texts and the count are plain columns.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ledger {
+    pub(super) version: i64,
+    pub(super) write_id: WriteId,
+    pub(super) calibration: String,
+    /// The partition of the newest reading; its time is a plain column.
+    pub(super) reported_by: Option<Partition>,
+    pub(super) changed_at: Option<Millis>,
+    pub(super) marks: LiteMap<Partition, Mark>,
+    /// Columns whose value is older than the newest reading.
+    pub(super) older: Vec<(String, Stamp)>,
+    pub(super) verdicts: Verdicts,
+}
+
+/// Why a ledger cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum LedgerError {
+    #[error("it is cut off, or somebody changed it")]
+    Damaged,
+    #[error("it has format {0}, which only a newer version of this program can read")]
+    Newer(u8),
+}
+
+/// The encoded form. Partitions are named once and then called by number.
+#[derive(Serialize, Deserialize)]
+struct Packed<'a> {
+    version: i64,
+    write_id: WriteId,
+    #[serde(borrow)]
+    calibration: Cow<'a, str>,
+    partitions: Vec<Cow<'a, str>>,
+    reported_by: Option<u16>,
+    changed_at: Option<Millis>,
+    marks: Vec<PackedMark>,
+    older: Vec<(Cow<'a, str>, Millis, u16)>,
+    verdicts: Vec<PackedVerdict<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PackedMark {
+    partition: u16,
+    sequence: i64,
+    enqueued_at: Option<Millis>,
+    at: Millis,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PackedVerdict<'a> {
+    partition: u16,
+    sequence: i64,
+    #[serde(borrow)]
+    bits: &'a [u8],
+}
+
+/// The names of partitions while a ledger is packed.
+#[derive(Default)]
+struct Names<'a>(Vec<&'a str>);
+
+impl<'a> Names<'a> {
+    fn number(&mut self, partition: &'a Partition) -> u16 {
+        let name = partition.as_str();
+        let number = self.0.iter().position(|known| *known == name).unwrap_or_else(|| {
+            self.0.push(name);
+            self.0.len() - 1
+        });
+        // A device has a mark for each partition of the hubs that it ever spoke to: a handful.
+        u16::try_from(number).unwrap_or(u16::MAX)
+    }
+}
+
+/// The ledger of a state. `older` names the columns whose value is older than the newest reading.
+pub(super) fn pack(state: &DeviceState, older: &[(&str, &Stamp)]) -> Vec<u8> {
+    let mut names = Names::default();
+    let marks = state.marks.iter().map(|(partition, mark)| PackedMark {
+        partition: names.number(partition),
+        sequence: mark.sequence,
+        enqueued_at: mark.enqueued_at,
+        at: mark.at,
+    });
+    let marks = marks.collect();
+    let older = older.iter().map(|(column, stamp)| {
+        let partition = names.number(&stamp.partition);
+        (Cow::Borrowed(*column), stamp.at, partition)
+    });
+    let older = older.collect();
+    let mut verdicts = Vec::new();
+    for (partition, events) in state.verdicts.events() {
+        let partition = names.number(partition);
+        verdicts.extend(events.map(|(sequence, bits)| PackedVerdict { partition, sequence, bits }));
+    }
+    let reported_by = state.reported.as_ref().map(|stamp| names.number(&stamp.partition));
+    encode(&Packed {
+        version: state.version,
+        write_id: state.write_id,
+        calibration: Cow::Borrowed(&state.calibration),
+        partitions: names.0.into_iter().map(Cow::Borrowed).collect(),
+        reported_by,
+        changed_at: state.changed_at,
+        marks,
+        older,
+        verdicts,
+    })
+}
+
+fn encode(packed: &Packed<'_>) -> Vec<u8> {
+    /// What nearly every ledger takes.
+    const USUAL: usize = 128;
+    let mut bytes = Vec::with_capacity(USUAL);
+    bytes.push(FORMAT);
+    let mut bytes =
+        postcard::to_extend(packed, bytes).expect("numbers, texts and lists are encoded to memory");
+    let checksum = checksum(&bytes);
+    bytes.extend_from_slice(&checksum);
+    bytes
+}
+
+fn checksum(bytes: &[u8]) -> [u8; 4] {
+    let [a, b, c, d, ..] = stable_hash(bytes).to_be_bytes();
+    [a, b, c, d]
+}
+
+/// Reads a ledger.
+pub(super) fn unpack(bytes: &[u8]) -> Result<Ledger, LedgerError> {
+    let (content, sum) = bytes.split_last_chunk::<4>().ok_or(LedgerError::Damaged)?;
+    if checksum(content) != *sum {
+        return Err(LedgerError::Damaged);
+    }
+    match content.split_first() {
+        Some((&FORMAT, packed)) => {
+            let packed: Packed<'_> = postcard::from_bytes(packed).map_err(|_| LedgerError::Damaged)?;
+            ledger(packed)
+        }
+        Some((&format, _)) => Err(LedgerError::Newer(format)),
+        None => Err(LedgerError::Damaged),
+    }
+}
+
+fn ledger(packed: Packed<'_>) -> Result<Ledger, LedgerError> {
+    let partitions: Vec<Partition> =
+        packed.partitions.iter().map(|name| Partition::from_stored(name)).collect();
+    let partition = |number: u16| partitions.get(usize::from(number)).cloned().ok_or(LedgerError::Damaged);
+    let mut marks = LiteMap::with_capacity(packed.marks.len());
+    for PackedMark { partition: number, sequence, enqueued_at, at } in packed.marks {
+        marks.insert(partition(number)?, Mark { sequence, enqueued_at, at });
+    }
+    let mut older = Vec::with_capacity(packed.older.len());
+    for (column, at, number) in packed.older {
+        older.push((column.into_owned(), Stamp { at, partition: partition(number)? }));
+    }
+    let mut verdicts = Verdicts::default();
+    for PackedVerdict { partition: number, sequence, bits } in packed.verdicts {
+        verdicts.insert(&partition(number)?, sequence, bits.to_vec());
+    }
+    Ok(Ledger {
+        version: packed.version,
+        write_id: packed.write_id,
+        calibration: packed.calibration.into_owned(),
+        reported_by: packed.reported_by.map(partition).transpose()?,
+        changed_at: packed.changed_at,
+        marks,
+        older,
+        verdicts,
+    })
+}
+
+#[cfg(test)]
+mod tests;

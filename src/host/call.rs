@@ -1,0 +1,28 @@
+//! A client's call, the same whether the host forwarded it or wrapped it.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use bytes::Bytes;
+
+use crate::host::routes::Parameters;
+
+/// An invocation's own deadline. Far below the host's `functionTimeout` of 5 minutes, which kills the process and every
+/// other invocation with it; far above what a healthy store needs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a client asks of a function.
+pub(crate) struct Call {
+    /// One of those that the function's line in the table allows.
+    pub(crate) method: Method,
+    /// What the address says for the parameters of the route.
+    pub(crate) parameters: Parameters,
+    /// What follows the `?` of the address, as it was sent.
+    pub(crate) query: String,
+    /// The ETag of the answer that the caller has already.
+    pub(crate) known: Option<String>,
+    /// The identity that the platform authenticated, for a function that asks who calls.
+    pub(crate) user: Option<String>,
+    /// Empty where there was none.
+    pub(crate) body: Bytes,
+}

@@ -1,0 +1,196 @@
+//! The door: finds the function that a request is for, makes a typed call of it, and gives the answer in the form that
+//! the host waits for.
+//!
+//! Whether clients' calls come forwarded or wrapped is decided by host.json, once, and never by looking into a body: a
+//! forwarded body is the client's, and may look like an envelope that names any principal.
+
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use crate::host::answer::Answer;
+use crate::host::call::Call;
+use crate::host::callers::Callers;
+use crate::host::collect::collect;
+use crate::host::functions::{Access, Function, Http, Kind, Size};
+use crate::host::host_json::{Calls, HostJson};
+use crate::host::routes::{self, Parameters};
+use crate::host::{compression, envelope};
+
+/// A batch is at most 32 MiB on the wire of the hub (host.json limits the prefetch), a third more as base64, and the
+/// metadata of small events can be larger than their bodies. A batch that is refused for its size comes back for ever,
+/// so the limit only keeps out what cannot be a batch.
+const LARGEST_BATCH: usize = 512 * 1024 * 1024;
+
+/// Clients send a connection id at most.
+pub(crate) const LARGEST_CALL: usize = 64 * 1024;
+
+/// The functions of the app, and how the host hands over calls of them.
+pub(crate) struct Door<P: 'static> {
+    pub(crate) functions: &'static [Function<P>],
+    pub(crate) host: HostJson,
+    pub(crate) callers: Callers,
+}
+
+/// What a request is for.
+enum Found<'a, P: 'static> {
+    Trigger(for<'p> fn(&'p P, Vec<u8>) -> BoxFuture<'p, Answer>),
+    Forwarded(&'a Http<P>, Parameters),
+    Wrapped(&'a Http<P>),
+}
+
+impl<P> Door<P> {
+    /// Answers a request of the host with the function that it is for.
+    pub(crate) async fn answer(&self, parts: &P, request: Request) -> Response {
+        match self.find(request.uri().path()) {
+            Some(Found::Trigger(run)) => trigger(parts, run, request).await.into_response(),
+            Some(Found::Forwarded(http, parameters)) => {
+                self.forwarded(parts, http, parameters, request).await
+            }
+            Some(Found::Wrapped(http)) => self.wrapped(parts, http, request).await,
+            None => self.not_found(request.uri().path()).into_response(),
+        }
+    }
+
+    /// A trigger's address is the trigger's, whatever the prefix and the other routes are.
+    fn find(&self, path: &str) -> Option<Found<'_, P>> {
+        let name = path.strip_prefix('/')?;
+        let named = self.functions.iter().find(|function| function.name == name);
+        match (named.map(|function| &function.kind), self.host.calls) {
+            (Some(Kind::Trigger(run)), _) => Some(Found::Trigger(*run)),
+            (Some(Kind::Http(http)), Calls::Wrapped) => Some(Found::Wrapped(http)),
+            (None, Calls::Wrapped) => None,
+            (_, Calls::Forwarded) => self.functions.iter().find_map(|function| match &function.kind {
+                Kind::Http(http) => {
+                    let parameters = routes::read(&self.host.prefix, http.route, path)?;
+                    Some(Found::Forwarded(http, parameters))
+                }
+                Kind::Trigger(_) => None,
+            }),
+        }
+    }
+
+    async fn forwarded(
+        &self,
+        parts: &P,
+        http: &Http<P>,
+        parameters: Parameters,
+        request: Request,
+    ) -> Response {
+        let (head, body) = request.into_parts();
+        let answer = match collect(body, LARGEST_CALL).await {
+            Ok(body) => run(parts, http, self.forwarded_call(http, parameters, head, body.into())).await,
+            Err(error) => Answer::uncollected(&error, LARGEST_CALL),
+        };
+        let mut response = answer.into_response();
+        if http.size == Size::Large {
+            compression::mark(&mut response);
+        }
+        response
+    }
+
+    fn forwarded_call(&self, http: &Http<P>, parameters: Parameters, head: Parts, body: Bytes) -> Call {
+        let header = |name: &str| text_of(&head.headers, name);
+        Call {
+            parameters,
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            known: header("if-none-match"),
+            user: self.user(http, header),
+            body,
+            method: head.method,
+        }
+    }
+
+    /// Everything that was wrapped is answered in an envelope.
+    async fn wrapped(&self, parts: &P, http: &Http<P>, request: Request) -> Response {
+        if request.method() != Method::POST {
+            return Answer::wrong_method("POST").into_response();
+        }
+        let envelope = match collect(request.into_body(), LARGEST_CALL).await {
+            Ok(envelope) => envelope,
+            Err(error) => return Answer::uncollected(&error, LARGEST_CALL).into_response(),
+        };
+        let wrapped = match envelope::read_http_call(&envelope) {
+            Ok(wrapped) => wrapped,
+            Err(error) => {
+                return Answer::error(StatusCode::BAD_REQUEST, "bad_envelope", &error.to_string())
+                    .into_response();
+            }
+        };
+        let answer = match self.wrapped_call(http, wrapped) {
+            Some(call) => run(parts, http, call).await,
+            None => Answer::wrong_method(&http.allowed()),
+        };
+        answer.into_envelope()
+    }
+
+    /// `None` where the method is not even the name of one.
+    fn wrapped_call(&self, http: &Http<P>, wrapped: envelope::HttpCall) -> Option<Call> {
+        let header = |name: &str| wrapped.headers.get(name).cloned();
+        let (path, query) = wrapped.target.split_once('?').unwrap_or((&wrapped.target, ""));
+        Some(Call {
+            method: wrapped.method.parse().ok()?,
+            parameters: routes::read(&self.host.prefix, http.route, path).unwrap_or_default(),
+            query: query.to_owned(),
+            known: header("if-none-match"),
+            user: self.user(http, header),
+            body: wrapped.body.into(),
+        })
+    }
+
+    fn user(&self, http: &Http<P>, header: impl Fn(&str) -> Option<String>) -> Option<String> {
+        match http.access {
+            Access::Anyone => None,
+            Access::Named => self.callers.user(header),
+        }
+    }
+
+    /// No function has this address; those that clients can call are named.
+    fn not_found(&self, path: &str) -> Answer {
+        let addresses: Vec<String> = self.functions.iter().filter_map(|one| self.address(one)).collect();
+        let (last, others) = addresses.split_last().map_or(("", &[][..]), |(last, rest)| (last, rest));
+        let sentence = format!("there is no function at {path}; try {} or {last}", others.join(", "));
+        Answer::error(StatusCode::NOT_FOUND, "not_found", &sentence)
+    }
+
+    /// Where this process serves a function that clients can call.
+    fn address(&self, function: &Function<P>) -> Option<String> {
+        match (&function.kind, self.host.calls) {
+            (Kind::Trigger(_), _) => None,
+            (Kind::Http(http), Calls::Forwarded) => Some(routes::address(&self.host.prefix, http.route)),
+            (Kind::Http(_), Calls::Wrapped) => Some(routes::address("", function.name)),
+        }
+    }
+}
+
+async fn trigger<P>(
+    parts: &P,
+    run: for<'a> fn(&'a P, Vec<u8>) -> BoxFuture<'a, Answer>,
+    request: Request,
+) -> Answer {
+    if request.method() != Method::POST {
+        return Answer::wrong_method("POST");
+    }
+    match collect(request.into_body(), LARGEST_BATCH).await {
+        Ok(batch) => run(parts, batch).await,
+        Err(error) => Answer::uncollected(&error, LARGEST_BATCH),
+    }
+}
+
+/// The answer of a function to a call with one of its methods.
+async fn run<P>(parts: &P, http: &Http<P>, call: Call) -> Answer {
+    match http.allows(&call.method) {
+        true => (http.answers)(parts, &call).await,
+        false => Answer::wrong_method(&http.allowed()),
+    }
+}
+
+fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;
