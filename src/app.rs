@@ -53,7 +53,7 @@ pub struct Resources {
     /// Signs clients in.
     pub hub: HubClient,
     /// Which groups have members; the publisher asks it.
-    pub watched: Arc<GroupOccupancy>,
+    pub occupancy: Arc<GroupOccupancy>,
     /// How the host hands over the calls of clients.
     pub host: HostJson,
     /// Whether principal headers are believed.
@@ -69,7 +69,7 @@ pub struct App {
 impl App {
     /// Puts the parts together.
     pub fn new(resources: Resources) -> App {
-        let Resources { ingest, invocations, hub, watched, host, callers } = resources;
+        let Resources { ingest, invocations, hub, occupancy, host, callers } = resources;
         let parts = Parts {
             negotiation: Negotiation { hub: hub.clone() },
             snapshots: Snapshots {
@@ -77,7 +77,7 @@ impl App {
                 publisher: Arc::clone(&ingest.publisher),
             },
             rejected: RejectedReadings { rows: Arc::clone(&ingest.rejected) },
-            subscriptions: Subscriptions { hub, watched },
+            subscriptions: Subscriptions { hub, occupancy },
             trigger: Trigger { ingest, invocations },
         };
         App { door: Door { functions: &FUNCTIONS, host, callers }, parts }

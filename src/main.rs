@@ -87,7 +87,7 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>, host: HostJson) -> Re
     let peers = if local { Peers::Local } else { Peers::Cloud };
     let http = client(peers).map_err(|error| format!("no HTTP client can be made: {error}"))?;
     let hub = HubClient::with_endpoints(http.clone(), settings.signalr, settings.hub);
-    let watched = Arc::new(GroupOccupancy::new(hub.clone()));
+    let occupancy = Arc::new(GroupOccupancy::new(hub.clone()));
     let (store, calibrations) = storage(settings.storage, &http, settings.shards, &catalogue);
     Ok(App::new(Resources {
         ingest: Ingest {
@@ -97,7 +97,7 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>, host: HostJson) -> Re
             publisher: Arc::new(SignalRPublisher::new(
                 hub.clone(),
                 settings.publish_mode,
-                Arc::clone(&watched),
+                Arc::clone(&occupancy),
             )),
             cache: RowCache::default(),
         },
@@ -106,7 +106,7 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>, host: HostJson) -> Re
             seed: rand::random(),
         }),
         hub,
-        watched,
+        occupancy,
         host,
         callers: settings.callers,
     }))

@@ -56,8 +56,8 @@ impl Bench {
         };
         let invocations = Arc::new(|| Invocation { now: Millis(1_000), seed: 7 });
         let hub = HubClient::new(http, Endpoint::parse(SIGNALR).unwrap(), HubName::new("enviromon").unwrap());
-        let watched = Arc::new(GroupOccupancy::new(hub.clone()));
-        let app = App::new(Resources { ingest, invocations, hub, watched, host, callers });
+        let occupancy = Arc::new(GroupOccupancy::new(hub.clone()));
+        let app = App::new(Resources { ingest, invocations, hub, occupancy, host, callers });
         Bench { publisher, app: Arc::new(app) }
     }
 

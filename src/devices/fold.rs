@@ -116,7 +116,7 @@ fn rejected_before(arrival: &Arrival) -> Rejection {
     }
 }
 
-/// Counts a reading or refuses it; true when the state has changed by that.
+/// Counts a reading or rejects it; true when the state has changed by that.
 fn judge(
     state: &mut DeviceState,
     arrival: &Arrival,

@@ -38,7 +38,7 @@ struct Caller {
 /// Where connections join groups, and what remembers that they did.
 pub(crate) struct Subscriptions {
     pub(crate) hub: HubClient,
-    pub(crate) watched: Arc<GroupOccupancy>,
+    pub(crate) occupancy: Arc<GroupOccupancy>,
 }
 
 impl Subscriptions {
@@ -68,7 +68,7 @@ impl Subscriptions {
     async fn join(&self, connection: &str, group: &Group) -> Result<(), SendError> {
         let add = async |group: &Group| {
             self.hub.add_connection_to_group(connection, &group.to_string(), PATIENCE).await?;
-            self.watched.joined(group.clone());
+            self.occupancy.joined(group.clone());
             Ok(())
         };
         match group {

@@ -153,8 +153,8 @@ fn hub(connection_string: &str) -> HubClient {
 async fn service() -> (Service, GroupOccupancy) {
     let config = ServiceConfig { listen: "127.0.0.1:0".parse().unwrap(), ..ServiceConfig::default() };
     let service = Service::start(config).await.unwrap();
-    let watched = GroupOccupancy::new(hub(&service.connection_string()));
-    (service, watched)
+    let occupancy = GroupOccupancy::new(hub(&service.connection_string()));
+    (service, occupancy)
 }
 
 fn soon() -> Instant {
@@ -169,30 +169,30 @@ async fn passes(time: Duration) {
 
 #[tokio::test]
 async fn the_service_is_asked_once_in_a_few_seconds() {
-    let (service, watched) = service().await;
+    let (service, occupancy) = service().await;
     let groups = || vec![Group::All, Group::area("Sydney").unwrap()];
     for calls in [2, 2] {
-        assert!(watched.with_members(groups(), soon()).await.is_empty());
+        assert!(occupancy.with_members(groups(), soon()).await.is_empty());
         assert_eq!(service.counts().rest_calls, calls);
     }
-    watched.joined(Group::All);
-    assert_eq!(watched.with_members(groups(), soon()).await, [Group::All]);
+    occupancy.joined(Group::All);
+    assert_eq!(occupancy.with_members(groups(), soon()).await, [Group::All]);
     assert_eq!(service.counts().rest_calls, 2);
     passes(SETTLES_AFTER).await;
-    assert!(watched.with_members(groups(), soon()).await.is_empty(), "nobody is in it any more");
+    assert!(occupancy.with_members(groups(), soon()).await.is_empty(), "nobody is in it any more");
     assert_eq!(service.counts().rest_calls, 4);
     service.stop().await;
 }
 
 #[tokio::test]
 async fn a_service_that_says_nothing_may_have_watchers() {
-    let (service, watched) = service().await;
+    let (service, occupancy) = service().await;
     service.faults().fail_next(1_000, 500);
-    let answer = watched.with_members(vec![Group::All], Instant::now() + Duration::from_millis(200)).await;
+    let answer = occupancy.with_members(vec![Group::All], Instant::now() + Duration::from_millis(200)).await;
     assert_eq!(answer, [Group::All]);
     service.faults().clear();
     passes(Duration::from_secs(1)).await;
-    assert!(watched.with_members(vec![Group::All], soon()).await.is_empty(), "and is asked again");
+    assert!(occupancy.with_members(vec![Group::All], soon()).await.is_empty(), "and is asked again");
     service.stop().await;
 }
 
@@ -242,16 +242,16 @@ impl Drop for Slow {
 #[tokio::test]
 async fn whoever_joins_while_the_service_is_being_asked_is_not_forgotten() {
     let mut service = Slow::start().await;
-    let watched = Arc::new(GroupOccupancy::new(hub(&service.connection_string)));
+    let occupancy = Arc::new(GroupOccupancy::new(hub(&service.connection_string)));
     let asking = tokio::spawn({
-        let watched = Arc::clone(&watched);
-        async move { watched.with_members(vec![Group::All], soon()).await }
+        let occupancy = Arc::clone(&occupancy);
+        async move { occupancy.with_members(vec![Group::All], soon()).await }
     });
     service.asked.wait_for(|asked| *asked == 1).await.unwrap();
-    watched.joined(Group::All);
+    occupancy.joined(Group::All);
     service.answering.send_replace(true);
     asking.await.unwrap();
-    assert_eq!(watched.with_members(vec![Group::All], soon()).await, [Group::All]);
+    assert_eq!(occupancy.with_members(vec![Group::All], soon()).await, [Group::All]);
     assert_eq!(*service.asked.borrow(), 1);
 }
 
@@ -259,8 +259,8 @@ async fn whoever_joins_while_the_service_is_being_asked_is_not_forgotten() {
 async fn a_service_that_does_not_say_who_watches_is_sent_to() {
     let mut service = Slow::start().await;
     let hub = hub(&service.connection_string);
-    let watched = Arc::new(GroupOccupancy::new(hub.clone()));
-    let publisher = SignalRPublisher::new(hub, PublishMode::Groups, watched);
+    let occupancy = Arc::new(GroupOccupancy::new(hub.clone()));
+    let publisher = SignalRPublisher::new(hub, PublishMode::Groups, occupancy);
     let changes: Vec<Change> = (0..40)
         .map(|number| Change {
             device: DeviceId::parse(&format!("d{number}")).unwrap(),

@@ -88,11 +88,11 @@ impl Instance {
     pub(crate) fn start(&self) {
         let writes = Arc::new(Writes::default());
         let hub = self.hub();
-        let watched = Arc::new(GroupOccupancy::new(hub.clone()));
+        let occupancy = Arc::new(GroupOccupancy::new(hub.clone()));
         let app = App::new(Resources {
-            ingest: self.ingest(&writes, &hub, &watched),
+            ingest: self.ingest(&writes, &hub, &occupancy),
             invocations: self.invocations(),
-            watched,
+            occupancy,
             hub,
             host: HostJson { calls: Calls::Forwarded, prefix: "api".to_owned() },
             callers: Callers::Anonymous,
@@ -113,14 +113,15 @@ impl Instance {
         })
     }
 
-    fn ingest(&self, writes: &Arc<Writes>, hub: &HubClient, watched: &Arc<GroupOccupancy>) -> Ingest {
+    fn ingest(&self, writes: &Arc<Writes>, hub: &HubClient, occupancy: &Arc<GroupOccupancy>) -> Ingest {
         let world = &self.world;
         let rows =
             SimulatedStore { world: Arc::clone(world), service: self.service(), writes: Arc::clone(writes) };
         let shards = Shards::new(PARTITION_KEY, world.workload.shards);
         let store = Arc::new(Store::new(Arc::new(rows), shards));
         let calibrations = CalibrationSource::table(Arc::clone(&store), Arc::clone(&world.catalogue));
-        let publisher = SignalRPublisher::new(hub.clone(), world.workload.publish_mode, Arc::clone(watched));
+        let publisher =
+            SignalRPublisher::new(hub.clone(), world.workload.publish_mode, Arc::clone(occupancy));
         let publisher: Arc<dyn Publisher> = match world.without {
             Some(Protection::LeftArea) => Arc::new(WeakenedPublisher(publisher)),
             _ => Arc::new(publisher),

@@ -34,7 +34,7 @@ pub enum PublishMode {
 pub struct SignalRPublisher {
     hub: HubClient,
     mode: PublishMode,
-    watched: Arc<GroupOccupancy>,
+    occupancy: Arc<GroupOccupancy>,
 }
 
 /// States by the group that they concern.
@@ -49,8 +49,8 @@ struct Deadlines {
 
 impl SignalRPublisher {
     /// Names the hub; nothing is sent yet.
-    pub fn new(hub: HubClient, mode: PublishMode, watched: Arc<GroupOccupancy>) -> SignalRPublisher {
-        SignalRPublisher { hub, mode, watched }
+    pub fn new(hub: HubClient, mode: PublishMode, occupancy: Arc<GroupOccupancy>) -> SignalRPublisher {
+        SignalRPublisher { hub, mode, occupancy }
     }
 
     async fn announce(
@@ -77,28 +77,28 @@ impl SignalRPublisher {
 
     /// To those who follow everything or an area.
     async fn announce_in_areas(&self, changes: &[Change], deadlines: Deadlines) -> Result<(), PublishError> {
-        self.send_to_watched(by_area(changes), deadlines).await
+        self.send_to_occupied(by_area(changes), deadlines).await
     }
 
     /// To those who follow single devices: they are looked for only where somebody is in the bucket.
     async fn announce_devices(&self, changes: &[Change], deadlines: Deadlines) -> Result<(), PublishError> {
         let buckets: BTreeSet<Group> = changes.iter().map(|change| Group::bucket(&change.device)).collect();
-        let watched = self.watched.with_members(buckets.into_iter().collect(), deadlines.ask).await;
-        let perhaps = changes.iter().filter(|change| watched.contains(&Group::bucket(&change.device)));
+        let occupied = self.occupancy.with_members(buckets.into_iter().collect(), deadlines.ask).await;
+        let perhaps = changes.iter().filter(|change| occupied.contains(&Group::bucket(&change.device)));
         let devices = perhaps.map(|change| (Group::Device(change.device.clone()), vec![&*change.state]));
-        self.send_to_watched(devices.collect(), deadlines).await
+        self.send_to_occupied(devices.collect(), deadlines).await
     }
 
     /// Each group that has members is sent what concerns it, whatever becomes of the others.
-    async fn send_to_watched(
+    async fn send_to_occupied(
         &self,
         mut states: ByGroup<'_>,
         deadlines: Deadlines,
     ) -> Result<(), PublishError> {
-        let watched = self.watched.with_members(states.keys().cloned().collect(), deadlines.ask).await;
-        let watched: Vec<_> = watched.iter().filter_map(|group| states.remove_entry(group)).collect();
-        let mut sends = Vec::with_capacity(watched.len());
-        for (group, states) in &watched {
+        let occupied = self.occupancy.with_members(states.keys().cloned().collect(), deadlines.ask).await;
+        let occupied: Vec<_> = occupied.iter().filter_map(|group| states.remove_entry(group)).collect();
+        let mut sends = Vec::with_capacity(occupied.len());
+        for (group, states) in &occupied {
             sends.push(self.send_to_group(group, states, deadlines.send));
         }
         let results: Vec<_> = stream::iter(sends).buffer_unordered(IN_FLIGHT).collect().await;

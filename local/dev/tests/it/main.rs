@@ -11,5 +11,6 @@ mod doctor;
 mod package;
 mod reshard;
 mod send;
+mod state;
 mod test;
 mod up;
