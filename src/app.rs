@@ -12,12 +12,12 @@ use tokio::net::TcpListener;
 use crate::host::callers::Callers;
 use crate::host::compression;
 use crate::host::door::Door;
-use crate::host::functions::Access::{Anyone, Named};
+use crate::host::functions::Access::{Anonymous, Named};
 use crate::host::functions::Function;
 use crate::host::functions::Size::{Large, Small};
 use crate::host::host_json::HostJson;
 use crate::ingestion::trigger::Trigger;
-use crate::ingestion::{Ingest, Invocations};
+use crate::ingestion::{Ingest, NewInvocation};
 use crate::rejected::function::RejectedReadings;
 use crate::screens::negotiate::Negotiation;
 use crate::screens::publish::GroupOccupancy;
@@ -30,9 +30,9 @@ use crate::screens::subscriptions::Subscriptions;
 static FUNCTIONS: [Function<Parts>; 5] = [
     Function::trigger("EnvironmentEventTrigger", |parts, batch| Box::pin(parts.trigger.answer(batch))),
     Function::http("negotiate", "negotiate", &["GET", "POST"], Named, Small, |parts, call| Box::pin(parts.negotiation.answer(call))),
-    Function::http("getdevicestate", "getdevicestate", &["GET", "HEAD", "POST"], Anyone, Large, |parts, call| Box::pin(parts.snapshots.answer(call))),
-    Function::http("rejectedtelemetry", "rejectedtelemetry", &["GET", "HEAD"], Anyone, Large, |parts, call| Box::pin(parts.rejected.answer(call))),
-    Function::http("subscriptions", "subscriptions/{group}", &["PUT", "DELETE"], Anyone, Small, |parts, call| Box::pin(parts.subscriptions.answer(call))),
+    Function::http("getdevicestate", "getdevicestate", &["GET", "HEAD", "POST"], Anonymous, Large, |parts, call| Box::pin(parts.snapshots.answer(call))),
+    Function::http("rejectedtelemetry", "rejectedtelemetry", &["GET", "HEAD"], Anonymous, Large, |parts, call| Box::pin(parts.rejected.answer(call))),
+    Function::http("subscriptions", "subscriptions/{group}", &["PUT", "DELETE"], Anonymous, Small, |parts, call| Box::pin(parts.subscriptions.answer(call))),
 ];
 
 /// What answers, one part for each function.
@@ -49,7 +49,7 @@ pub struct Resources {
     /// The pipeline; snapshots are read from its store.
     pub ingest: Ingest,
     /// The moment and the dice of each batch.
-    pub invocations: Invocations,
+    pub new_invocation: NewInvocation,
     /// Signs clients in.
     pub hub: HubClient,
     /// Which groups have members; the publisher asks it.
@@ -69,7 +69,7 @@ pub struct App {
 impl App {
     /// Puts the parts together.
     pub fn new(resources: Resources) -> App {
-        let Resources { ingest, invocations, hub, occupancy, host, callers } = resources;
+        let Resources { ingest, new_invocation, hub, occupancy, host, callers } = resources;
         let parts = Parts {
             negotiation: Negotiation { hub: hub.clone() },
             snapshots: Snapshots {
@@ -78,7 +78,7 @@ impl App {
             },
             rejected: RejectedReadings { rows: Arc::clone(&ingest.rejected) },
             subscriptions: Subscriptions { hub, occupancy },
-            trigger: Trigger { ingest, invocations },
+            trigger: Trigger { ingest, new_invocation },
         };
         App { door: Door { functions: &FUNCTIONS, host, callers }, parts }
     }

@@ -1,10 +1,11 @@
 //! The way of a batch, in five stages: its *readings* are found, *folded* into the rows of their devices and *committed*;
-//! rejected readings are *kept*, and changed devices *announced*.
+//! then rejected readings are *kept* and changed devices *announced*, at the same time.
 //!
-//! Order matters and is the reason why nothing is lost and nothing is counted twice: a row's condition decides, together
-//! with its watermark, which readings are counted and which are rejected; what was rejected is kept next, states are
-//! announced after they are stored, and the batch is acknowledged last. A stage that fails makes the batch fail; the host
-//! delivers it again, the watermarks skip what was counted, and the verdicts in the row say what was rejected.
+//! The order is the reason why nothing is lost and nothing is counted twice. A row's condition decides, together with its
+//! watermark, which readings are counted and which are rejected; after that the rejected ones are kept, and the batch is
+//! acknowledged last. A load, commit or keep that fails makes the batch fail. The host then delivers it again, the watermarks
+//! skip what was counted, and the verdicts in the row say what was rejected. An announcement that fails is only logged, and
+//! what was committed is announced even if the batch fails.
 
 mod backoff;
 mod commit;
@@ -21,10 +22,10 @@ use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
 use self::commit::{Committer, IN_FLIGHT};
-use self::draft::{Committed, Pending, Rest, Terms};
+use self::draft::{Decided, Pending, Rest, Terms};
 use self::readings::{DeviceReadings, Readings};
 pub use self::row_cache::RowCache;
-use crate::devices::rows::{DeviceRows, Loaded, Stored};
+use crate::devices::rows::{DeviceRows, Loaded, StoredState};
 use crate::host::call::PATIENCE;
 use crate::host::envelope::{Batch, Event};
 use crate::primitives::ids::DeviceId;
@@ -67,10 +68,10 @@ pub struct Summary {
     pub push: Result<(), PublishError>,
 }
 
-/// Where invocations take their moment and their dice from: the system's clock and random numbers in the deployed app.
-pub type Invocations = Arc<dyn Fn() -> Invocation + Send + Sync>;
+/// Gives each batch the current time and a random seed: the system's in the deployed app.
+pub type NewInvocation = Arc<dyn Fn() -> Invocation + Send + Sync>;
 
-/// The moment and the dice of one invocation, passed in so that the same inputs give the same run.
+/// The time and the random seed of one invocation, passed in so that the same inputs give the same run.
 #[derive(Clone, Copy, Debug)]
 pub struct Invocation {
     /// Now.
@@ -81,7 +82,7 @@ pub struct Invocation {
 
 /// What is known of a batch while it is worked off.
 #[derive(Default)]
-struct Progress {
+struct BatchProgress {
     accepted: usize,
     skipped: usize,
     rejected: usize,
@@ -103,9 +104,9 @@ impl Ingest {
     pub async fn run(&self, mut batch: Batch, invocation: Invocation) -> Result<Summary, StoreError> {
         let deadline = Instant::now() + PATIENCE;
         copy_small_bodies(&mut batch.events);
-        let shards = self.devices.store().shards();
+        let shards = self.devices.shards();
         let mut readings = readings::read(&batch, shards, self.devices.catalogue(), invocation.now);
-        let mut progress = Progress::default();
+        let mut progress = BatchProgress::default();
         progress.reject(std::mem::take(&mut readings.rejected));
         let push = self.work_off(&mut progress, &batch.events, &readings, invocation, deadline).await;
         match progress.failure {
@@ -118,7 +119,7 @@ impl Ingest {
     /// turn is kept before the next, which then finds room.
     async fn work_off(
         &self,
-        progress: &mut Progress,
+        progress: &mut BatchProgress,
         events: &[Event],
         readings: &Readings,
         invocation: Invocation,
@@ -136,7 +137,7 @@ impl Ingest {
 
     async fn commit_all(
         &self,
-        progress: &mut Progress,
+        progress: &mut BatchProgress,
         events: &[Event],
         readings: &Readings,
         invocation: Invocation,
@@ -150,7 +151,7 @@ impl Ingest {
         loop {
             let outcome = committer.commit(pending).await;
             progress.fail(outcome.failure);
-            pending = self.account_for(progress, events, invocation.now, outcome.committed);
+            pending = self.account_for(progress, events, invocation.now, outcome.decided);
             if pending.is_empty() {
                 return Ok(());
             }
@@ -162,7 +163,7 @@ impl Ingest {
     /// The devices of a batch with their rows. Shards that cannot be read are left out, and the batch will fail.
     async fn load_all<'a>(
         &self,
-        progress: &mut Progress,
+        progress: &mut BatchProgress,
         readings: &'a Readings,
         deadline: Instant,
     ) -> PendingByShard<'a> {
@@ -191,7 +192,7 @@ impl Ingest {
         devices: &[DeviceReadings],
         deadline: Instant,
     ) -> Result<Vec<Loaded>, StoreError> {
-        let known: Vec<Option<Box<Stored>>> =
+        let known: Vec<Option<Box<StoredState>>> =
             devices.iter().map(|readings| self.cache.take(&readings.device)).collect();
         let unknown = devices.iter().zip(&known).filter(|(_, known)| known.is_none());
         let unknown: Vec<DeviceId> = unknown.map(|(readings, _)| readings.device.clone()).collect();
@@ -200,7 +201,7 @@ impl Ingest {
             false => self.devices.load(shard, &unknown, deadline).await?,
         }
         .into_iter();
-        let row = |known: Option<Box<Stored>>| match known {
+        let row = |known: Option<Box<StoredState>>| match known {
             Some(stored) => Loaded::Found(stored),
             None => loaded.next().unwrap_or(Loaded::Absent),
         };
@@ -210,10 +211,10 @@ impl Ingest {
     /// Counts what was committed, remembers the rows, and returns what has to be folded in another turn.
     fn account_for<'a>(
         &self,
-        progress: &mut Progress,
+        progress: &mut BatchProgress,
         events: &[Event],
         now: Millis,
-        committed: Vec<Committed<'a>>,
+        committed: Vec<Decided<'a>>,
     ) -> PendingByShard<'a> {
         let mut pending = PendingByShard::new();
         for mut committed in committed {
@@ -229,7 +230,7 @@ impl Ingest {
                 }
                 Rest::Complete(None) => {}
                 Rest::Pending(rest) => {
-                    let shard = self.devices.store().shards().of(rest.device());
+                    let shard = self.devices.shards().of(rest.device());
                     pending.push((shard, vec![rest]));
                 }
             }
@@ -245,7 +246,7 @@ impl Ingest {
     }
 }
 
-impl Progress {
+impl BatchProgress {
     fn reject(&mut self, readings: Vec<RejectedReading>) {
         self.rejected += readings.len();
         self.to_keep.extend(readings);
@@ -273,7 +274,7 @@ fn copy_small_bodies(events: &mut [Event]) {
     }
 }
 
-fn summary(batch: &Batch, progress: &Progress, push: Result<(), PublishError>) -> Summary {
+fn summary(batch: &Batch, progress: &BatchProgress, push: Result<(), PublishError>) -> Summary {
     Summary {
         events: batch.events.len(),
         accepted: progress.accepted,

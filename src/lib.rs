@@ -1,7 +1,6 @@
 //! The fieldcast function app: IoT Hub telemetry in, one exact state row per device, changes to every screen.
 //!
-//! Rooms in reading order: words that all share, the store, the host's door, what devices say, what is known of them, what
-//! is rejected, who watches, the way of a batch, and how it is put together.
+//! Rooms in reading order: `primitives`, `store`, `host`, `telemetry`, `devices`, `rejected`, `screens`, `ingestion`, `app`.
 
 pub mod settings;
 

@@ -101,7 +101,7 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>, host: HostJson) -> Re
             )),
             cache: RowCache::default(),
         },
-        invocations: Arc::new(|| Invocation {
+        new_invocation: Arc::new(|| Invocation {
             now: Millis::from_system(SystemTime::now()),
             seed: rand::random(),
         }),

@@ -5,7 +5,7 @@ mod error;
 pub mod layout;
 pub mod reshard;
 pub mod shard;
-mod tables;
+pub mod tables;
 pub mod upgrade;
 
 use std::collections::BTreeSet;
@@ -51,7 +51,12 @@ impl Store {
         &self.shards
     }
 
-    /// A table of this app, which is made where it is missing.
+    /// A table of this app, which is created if it does not exist.
+    ///
+    /// A new kind of row is a file `rows.rs` in its room: this call with the table's name, its entity from a value and its
+    /// value from an entity. `rejected/rows.rs` is the smallest example. Rows that are only inserted use
+    /// [`insert_missing`](fieldcast_tables::insert_missing); others are written under an etag and read again after
+    /// [`Conflict`](fieldcast_tables::Error::Conflict) and [`Unknown`](fieldcast_tables::Error::Unknown).
     ///
     /// # Errors
     /// [`StoreError`]; a store whose rows are spread in another way than the settings say is `Misconfigured`.
@@ -71,8 +76,8 @@ impl Store {
         if let Some(upgrade) = &self.upgrade {
             upgrade.run(&self.rows, deadline).await?;
         }
-        let layout = self.created(layout::TABLE, deadline).await?;
-        let devices = self.created(layout::DEVICES, deadline).await?;
+        let layout = self.created(tables::LAYOUT, deadline).await?;
+        let devices = self.created(tables::DEVICE_STATE, deadline).await?;
         layout::check(&self.shards, &layout, &devices, deadline).await
     }
 

@@ -1,4 +1,4 @@
-//! Checks telemetry bodies: each reading must be found at its position, and must be counted or refused as the judge
+//! Checks telemetry bodies: each reading must be found at its position, and must be counted or rejected as the judge
 //! says.
 
 use std::sync::LazyLock;
@@ -33,7 +33,7 @@ pub(crate) fn check_body(body: &[u8], stamped: Option<&str>) {
             }
         }
         None => {
-            assert_eq!((found.len(), &found[0].span), (1, &(0..body.len())), "refused as a whole");
+            assert_eq!((found.len(), &found[0].span), (1, &(0..body.len())), "rejected as a whole");
             check_outcome(&found[0].outcome, None, stamped);
         }
     }
@@ -41,7 +41,7 @@ pub(crate) fn check_body(body: &[u8], stamped: Option<&str>) {
 
 /// Spans must lie within the body, in order, and must not overlap.
 fn check_spans(body: &[u8], found: &[Found]) {
-    assert!(!found.is_empty(), "whatever came is counted or refused");
+    assert!(!found.is_empty(), "whatever came is counted or rejected");
     let mut end = 0;
     for one in found {
         assert!(end <= one.span.start && one.span.start <= one.span.end, "{:?} after {end}", one.span);

@@ -14,7 +14,7 @@ const DEEPEST: usize = 64;
 const MOST_READINGS: usize = 20_000;
 const LONGEST_TEXT: usize = 256;
 
-/// The readings of a body as text, in order; `None` when the body has to be refused as a whole.
+/// The readings of a body as text, in order; `None` when the body has to be rejected as a whole.
 pub(crate) fn elements(body: &[u8]) -> Option<Vec<&str>> {
     let text = std::str::from_utf8(body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)).ok()?;
     let whole: &RawValue = serde_json::from_str(text).ok()?;
@@ -34,7 +34,7 @@ pub(crate) struct Expected {
     pub(crate) values: Vec<Option<f64>>,
 }
 
-/// The expected result for one element; `None` when it has to be refused.
+/// The expected result for one element; `None` when it has to be rejected.
 pub(crate) fn reading(element: &str, stamped: Option<&str>, catalogue: &Catalogue) -> Option<Expected> {
     let named: Vec<(String, &str)> = members(element)?
         .into_iter()

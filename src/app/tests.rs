@@ -54,10 +54,10 @@ impl Bench {
             publisher: Arc::clone(&publisher) as Arc<dyn crate::screens::publish::Publisher>,
             cache: RowCache::default(),
         };
-        let invocations = Arc::new(|| Invocation { now: Millis(1_000), seed: 7 });
+        let new_invocation = Arc::new(|| Invocation { now: Millis(1_000), seed: 7 });
         let hub = HubClient::new(http, Endpoint::parse(SIGNALR).unwrap(), HubName::new("enviromon").unwrap());
         let occupancy = Arc::new(GroupOccupancy::new(hub.clone()));
-        let app = App::new(Resources { ingest, invocations, hub, occupancy, host, callers });
+        let app = App::new(Resources { ingest, new_invocation, hub, occupancy, host, callers });
         Bench { publisher, app: Arc::new(app) }
     }
 
@@ -167,7 +167,7 @@ async fn a_device_that_moves_is_announced_to_the_area_that_it_leaves() {
 }
 
 #[tokio::test]
-async fn refused_readings_are_told_with_their_reasons() {
+async fn rejected_readings_are_listed_with_their_reasons() {
     let bench = Bench::new(Callers::Anonymous);
     bench.send(1, "a", r#"{"temperature":20}"#).await;
     bench.send(2, "a", r#"{"temperature":200}"#).await;

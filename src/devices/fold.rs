@@ -1,7 +1,7 @@
 //! Folding: a device's state and the events that arrived for it become its next state. Pure, so that a conflict can fold
 //! again from what the store really holds, and so that no order of batches and no split of them changes the result.
 
-use crate::devices::state::{DeviceState, Latest, Mark, Stamp};
+use crate::devices::state::{DeviceState, Latest, Stamp, Watermark};
 use crate::primitives::ids::{DeviceId, Position};
 use crate::primitives::instant::Millis;
 use crate::rejected::reading::{Reason, Rejection};
@@ -42,7 +42,7 @@ pub struct Folded {
     pub rejected: Vec<(usize, Rejection)>,
     /// How many arrivals were folded. The rest has to be folded into the written state: the verdicts of all would not
     /// fit into one row.
-    pub folded: usize,
+    pub arrivals_used: usize,
 }
 
 /// Verdicts that a row may hold, in bytes of their packed form. The packed column ends at 64 KiB and holds other things as
@@ -101,10 +101,10 @@ fn forget_old_verdicts(state: &mut DeviceState, arrivals: &[Arrival]) {
 fn recall(state: &DeviceState, event: &[Arrival], folded: &mut Folded) {
     for arrival in event {
         match state.verdicts.is_rejected(&arrival.position, arrival.index) {
-            true => folded.rejected.push((folded.folded, rejected_before(arrival))),
+            true => folded.rejected.push((folded.arrivals_used, rejected_before(arrival))),
             false => folded.skipped += 1,
         }
-        folded.folded += 1;
+        folded.arrivals_used += 1;
     }
 }
 
@@ -125,8 +125,8 @@ fn judge(
     catalogue: &Catalogue,
     folded: &mut Folded,
 ) -> bool {
-    let at = folded.folded;
-    folded.folded += 1;
+    let at = folded.arrivals_used;
+    folded.arrivals_used += 1;
     match (validate(arrival, calibration, catalogue), arrival.position.sequence) {
         (Ok(values), _) => {
             take(state, arrival, values, stamp);
@@ -160,13 +160,13 @@ fn advance(state: &mut DeviceState, arrival: &Arrival) -> Option<Stamp> {
     let Some(sequence) = arrival.position.sequence else {
         return Some(Stamp { at: arrival.at, partition });
     };
-    let before = state.marks.get(&partition);
+    let before = state.watermarks.get(&partition);
     if before.is_some_and(|mark| sequence <= mark.sequence) {
         return None;
     }
     let counted_until = before.map_or(Millis::default(), |mark| mark.at);
-    let mark = Mark { sequence, enqueued_at: Some(arrival.at), at: counted_until };
-    state.marks.insert(partition.clone(), mark);
+    let watermark = Watermark { sequence, enqueued_at: Some(arrival.at), at: counted_until };
+    state.watermarks.insert(partition.clone(), watermark);
     Some(Stamp { at: counted_until.max(arrival.at), partition })
 }
 
@@ -193,7 +193,7 @@ fn validate(
 
 fn take(state: &mut DeviceState, arrival: &Arrival, values: Vec<(usize, f64)>, stamp: &Stamp) {
     state.count += 1;
-    if let Some(mark) = state.marks.get_mut(&stamp.partition) {
+    if let Some(mark) = state.watermarks.get_mut(&stamp.partition) {
         mark.at = mark.at.max(stamp.at);
     }
     for (at, value) in values {

@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
-use super::state::{DeviceState, Mark, Stamp, WriteId};
+use super::state::{DeviceState, Stamp, Watermark, WriteId};
 use super::verdicts::Verdicts;
-use crate::primitives::ids::Partition;
+use crate::primitives::ids::HubPartition;
 use crate::primitives::instant::Millis;
 use crate::primitives::stable_hash::stable_hash;
 
@@ -28,9 +28,9 @@ pub(super) struct Ledger {
     pub(super) write_id: WriteId,
     pub(super) calibration: String,
     /// The partition of the newest reading; its time is a plain column.
-    pub(super) reported_by: Option<Partition>,
+    pub(super) reported_by: Option<HubPartition>,
     pub(super) changed_at: Option<Millis>,
-    pub(super) marks: LiteMap<Partition, Mark>,
+    pub(super) watermarks: LiteMap<HubPartition, Watermark>,
     /// Columns whose value is older than the newest reading.
     pub(super) older: Vec<(String, Stamp)>,
     pub(super) verdicts: Verdicts,
@@ -55,13 +55,13 @@ struct Packed<'a> {
     partitions: Vec<Cow<'a, str>>,
     reported_by: Option<u16>,
     changed_at: Option<Millis>,
-    marks: Vec<PackedMark>,
+    watermarks: Vec<PackedWatermark>,
     older: Vec<(Cow<'a, str>, Millis, u16)>,
     verdicts: Vec<PackedVerdict<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct PackedMark {
+struct PackedWatermark {
     partition: u16,
     sequence: i64,
     enqueued_at: Option<Millis>,
@@ -81,7 +81,7 @@ struct PackedVerdict<'a> {
 struct Names<'a>(Vec<&'a str>);
 
 impl<'a> Names<'a> {
-    fn number(&mut self, partition: &'a Partition) -> u16 {
+    fn number(&mut self, partition: &'a HubPartition) -> u16 {
         let name = partition.as_str();
         let number = self.0.iter().position(|known| *known == name).unwrap_or_else(|| {
             self.0.push(name);
@@ -95,13 +95,13 @@ impl<'a> Names<'a> {
 /// The ledger of a state. `older` names the columns whose value is older than the newest reading.
 pub(super) fn pack(state: &DeviceState, older: &[(&str, &Stamp)]) -> Vec<u8> {
     let mut names = Names::default();
-    let marks = state.marks.iter().map(|(partition, mark)| PackedMark {
+    let watermarks = state.watermarks.iter().map(|(partition, mark)| PackedWatermark {
         partition: names.number(partition),
         sequence: mark.sequence,
         enqueued_at: mark.enqueued_at,
         at: mark.at,
     });
-    let marks = marks.collect();
+    let watermarks = watermarks.collect();
     let older = older.iter().map(|(column, stamp)| {
         let partition = names.number(&stamp.partition);
         (Cow::Borrowed(*column), stamp.at, partition)
@@ -120,7 +120,7 @@ pub(super) fn pack(state: &DeviceState, older: &[(&str, &Stamp)]) -> Vec<u8> {
         partitions: names.0.into_iter().map(Cow::Borrowed).collect(),
         reported_by,
         changed_at: state.changed_at,
-        marks,
+        watermarks,
         older,
         verdicts,
     })
@@ -160,12 +160,12 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Ledger, LedgerError> {
 }
 
 fn ledger(packed: Packed<'_>) -> Result<Ledger, LedgerError> {
-    let partitions: Vec<Partition> =
-        packed.partitions.iter().map(|name| Partition::from_stored(name)).collect();
+    let partitions: Vec<HubPartition> =
+        packed.partitions.iter().map(|name| HubPartition::from_stored(name)).collect();
     let partition = |number: u16| partitions.get(usize::from(number)).cloned().ok_or(LedgerError::Damaged);
-    let mut marks = LiteMap::with_capacity(packed.marks.len());
-    for PackedMark { partition: number, sequence, enqueued_at, at } in packed.marks {
-        marks.insert(partition(number)?, Mark { sequence, enqueued_at, at });
+    let mut watermarks = LiteMap::with_capacity(packed.watermarks.len());
+    for PackedWatermark { partition: number, sequence, enqueued_at, at } in packed.watermarks {
+        watermarks.insert(partition(number)?, Watermark { sequence, enqueued_at, at });
     }
     let mut older = Vec::with_capacity(packed.older.len());
     for (column, at, number) in packed.older {
@@ -181,7 +181,7 @@ fn ledger(packed: Packed<'_>) -> Result<Ledger, LedgerError> {
         calibration: packed.calibration.into_owned(),
         reported_by: packed.reported_by.map(partition).transpose()?,
         changed_at: packed.changed_at,
-        marks,
+        watermarks,
         older,
         verdicts,
     })

@@ -10,7 +10,7 @@ pub use self::cells::RowError;
 use self::cells::time;
 use super::ledger::{self, Ledger};
 use super::state::{DeviceState, Latest, Stamp};
-use crate::primitives::ids::{DeviceId, Partition};
+use crate::primitives::ids::{DeviceId, HubPartition};
 use crate::primitives::instant::Millis;
 use crate::telemetry::catalogue::Catalogue;
 
@@ -90,7 +90,7 @@ pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result
     let written_at = stored.timestamp.as_deref().and_then(Millis::parse).unwrap_or_default();
     let count = row.get("Count").and_then(Value::as_i64).unwrap_or(0);
     let ledger = ledger_of(row)?;
-    let partition = ledger.reported_by.clone().unwrap_or_else(Partition::unknown);
+    let partition = ledger.reported_by.clone().unwrap_or_else(HubPartition::unknown);
     let newest = Stamp { at: time(row, "ReportedAt").unwrap_or(written_at), partition };
     let stamp_of = |column: &str| match ledger.older.iter().find(|(older, _)| older == column) {
         Some((_, stamp)) => stamp.clone(),
@@ -114,14 +114,14 @@ pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result
         // A row without readings was written for its verdicts; the predecessor's rows have some.
         reported: (count > 0).then(|| newest.clone()),
         changed_at: ledger.changed_at,
-        marks: ledger.marks,
+        watermarks: ledger.watermarks,
         verdicts: ledger.verdicts,
         write_id: ledger.write_id,
         calibration: ledger.calibration,
     })
 }
 
-/// The row's ledger. A row of this version without one is damaged: its marks have gone.
+/// The row's ledger. A row of this version without one is damaged: its watermarks have gone.
 fn ledger_of(row: &Entity) -> Result<Ledger, RowError> {
     let damaged = |problem: String| RowError::new(ledger::COLUMN, problem);
     let schema = row.get("Schema").and_then(Value::as_i64).unwrap_or(0);

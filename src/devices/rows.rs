@@ -5,8 +5,9 @@ mod load;
 
 use std::sync::Arc;
 
+use fieldcast_tables::limits::MOST_OPERATIONS;
 use fieldcast_tables::{
-    Continuation, Deadline, Entity, Error, Etag, Moment, Operation, Query, Stored as StoredRow, Table, Value,
+    Continuation, Deadline, Entity, Error, Etag, Moment, Operation, Query, Stored, Table, Value,
 };
 use tokio::time::Instant;
 
@@ -14,12 +15,12 @@ use super::rarely_changed::{Digest, RarelyChanged};
 use super::row;
 use super::state::DeviceState;
 use crate::primitives::ids::DeviceId;
-use crate::store::shard::Shard;
-use crate::store::{Store, StoreError, layout};
+use crate::store::shard::{Shard, Shards};
+use crate::store::{Store, StoreError, tables};
 use crate::telemetry::catalogue::Catalogue;
 
-/// The most rows of one commit: Table Storage's limit for an entity group transaction.
-pub const MOST_WRITES: usize = 100;
+/// The most rows of one commit.
+pub const MOST_WRITES: usize = MOST_OPERATIONS;
 
 /// The device rows of an app.
 pub struct DeviceRows {
@@ -46,7 +47,7 @@ enum Held {
 
 /// A row as it was read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stored {
+pub struct StoredState {
     /// The state.
     pub state: DeviceState,
     /// Its revision.
@@ -59,7 +60,7 @@ pub enum Loaded {
     /// There is none.
     Absent,
     /// There is one.
-    Found(Box<Stored>),
+    Found(Box<StoredState>),
     /// There is one, but what exactness needs of it cannot be read; why, for the operator. It must not be overwritten.
     Damaged(String),
 }
@@ -84,7 +85,7 @@ pub struct Write {
 
 /// Part of a scan.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Page {
+pub struct StatePage {
     /// States, in no promised order.
     pub states: Vec<DeviceState>,
     /// Where the next page begins; `None`: this was the last one. A page may be empty and still not be the last.
@@ -132,8 +133,8 @@ impl DeviceRows {
     }
 
     /// How the devices are spread over partitions.
-    pub fn store(&self) -> &Store {
-        &self.store
+    pub fn shards(&self) -> &Shards {
+        self.store.shards()
     }
 
     /// What can be measured.
@@ -153,7 +154,7 @@ impl DeviceRows {
     ) -> Result<Vec<Loaded>, StoreError> {
         let table = self.table(deadline).await?;
         let rows = load::rows(&table, &self.key(shard), devices, Deadline::at(deadline)).await?;
-        let loaded = |(row, device): (Option<StoredRow>, &DeviceId)| match row {
+        let loaded = |(row, device): (Option<Stored>, &DeviceId)| match row {
             Some(row) => self.loaded(device.clone(), &row),
             None => Loaded::Absent,
         };
@@ -173,18 +174,17 @@ impl DeviceRows {
     ) -> Result<Vec<Revision>, CommitError> {
         let table = self.table(deadline).await?;
         let key = self.key(shard);
-        let (operations, held): (Vec<_>, Vec<_>) =
+        let (operations, digests): (Vec<_>, Vec<_>) =
             writes.iter().map(|write| self.operation(&key, write)).unzip();
         let etags = table.transact(operations, Deadline::at(deadline)).await?;
-        let revisions = held.into_iter().zip(etags.into_iter().flatten());
+        let revisions = digests.into_iter().zip(etags.into_iter().flatten());
         Ok(revisions.map(|(digest, etag)| Revision { etag, held: Held::Columns(digest) }).collect())
     }
 
-    /// Part of the states of a shard: of those that were written after `since`, and perhaps of others. `from` is the
-    /// previous page's `next`.
+    /// One page of a shard's states: at least those written since `since`. `from` is the previous page's `next`.
     ///
-    /// A scan since the `as_of` of a scan's first page, of whichever shard, finds every state that this scan did not
-    /// return as it now is. Without `since`, or when the store cannot read that moment, it finds all.
+    /// Passing the `as_of` of a first page, of whichever shard, to a later scan misses no change. Without `since`, or when
+    /// the store cannot read that moment, a scan finds all states.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -194,7 +194,7 @@ impl DeviceRows {
         since: Option<&Moment>,
         from: Option<&Continuation>,
         deadline: Instant,
-    ) -> Result<Page, StoreError> {
+    ) -> Result<StatePage, StoreError> {
         let table = self.table(deadline).await?;
         let query = Query::partition(self.key(shard));
         let query = match since {
@@ -203,23 +203,27 @@ impl DeviceRows {
         };
         let page = table.query(&query, from, Deadline::at(deadline)).await?;
         let state =
-            |row: &StoredRow| row::state(DeviceId::parse(&row.entity.row).ok()?, row, &self.catalogue).ok();
-        Ok(Page { states: page.rows.iter().filter_map(state).collect(), next: page.next, as_of: page.as_of })
+            |row: &Stored| row::state(DeviceId::parse(&row.entity.row).ok()?, row, &self.catalogue).ok();
+        Ok(StatePage {
+            states: page.rows.iter().filter_map(state).collect(),
+            next: page.next,
+            as_of: page.as_of,
+        })
     }
 
     async fn table(&self, deadline: Instant) -> Result<Table, StoreError> {
-        self.store.table(layout::DEVICES, deadline).await
+        self.store.table(tables::DEVICE_STATE, deadline).await
     }
 
     fn key(&self, shard: Shard) -> String {
-        self.store.shards().key(shard)
+        self.shards().key(shard)
     }
 
-    fn loaded(&self, device: DeviceId, row: &StoredRow) -> Loaded {
+    fn loaded(&self, device: DeviceId, row: &Stored) -> Loaded {
         match row::state(device, row, &self.catalogue) {
             Ok(state) => {
                 let revision = Revision { etag: row.etag.clone(), held: self.held(&row.entity) };
-                Loaded::Found(Box::new(Stored { state, revision }))
+                Loaded::Found(Box::new(StoredState { state, revision }))
             }
             Err(error) => Loaded::Damaged(error.to_string()),
         }

@@ -5,19 +5,19 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
 use crate::devices::verdicts::Verdicts;
-use crate::primitives::ids::{DeviceId, Partition};
+use crate::primitives::ids::{DeviceId, HubPartition};
 use crate::primitives::instant::Millis;
 use crate::primitives::json::to_json;
 use crate::telemetry::catalogue::Catalogue;
 
 /// When something was said, as a total order: the time the hub enqueued it, then the partition. Within a partition the
-/// time never runs backwards (see [`Mark`]), so this order agrees with the order of the stream.
+/// time never runs backwards (see [`Watermark`]), so this order agrees with the order of the stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
     /// Enqueued time.
     pub at: Millis,
     /// The partition it came from.
-    pub partition: Partition,
+    pub partition: HubPartition,
 }
 
 /// A value with its stamp: the greatest stamp wins, in whatever order readings are folded.
@@ -31,7 +31,7 @@ pub struct Latest<T> {
 
 /// How far one partition has been folded into a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct Watermark {
     /// The highest sequence number folded in. Events at or below it have been counted.
     pub sequence: i64,
     /// When the hub enqueued the event with that number. Unknown in rows of version 0.1.0.
@@ -68,7 +68,7 @@ pub struct DeviceState {
     pub version: i64,
     /// Per partition, how far it has been folded in. A sorted list, since nearly every device has one partition, and ten
     /// thousand devices are kept in memory: a tree takes 400 bytes for its first entry.
-    pub marks: LiteMap<Partition, Mark>,
+    pub watermarks: LiteMap<HubPartition, Watermark>,
     /// Which readings of recent events were rejected for their range.
     pub verdicts: Verdicts,
     /// Names the write that the row stems from, so that a write whose answer was lost is recognised.
@@ -91,7 +91,7 @@ impl DeviceState {
             values: vec![None; catalogue.measurements().len()],
             count: 0,
             version: 0,
-            marks: LiteMap::with_capacity(1),
+            watermarks: LiteMap::with_capacity(1),
             verdicts: Verdicts::default(),
             write_id: WriteId::default(),
             reported: None,
@@ -150,7 +150,7 @@ mod tests {
     fn the_client_schema_is_fixed() {
         let catalogue = Catalogue::environment();
         let mut state = DeviceState::new(DeviceId::parse("sensor-1").unwrap(), &catalogue);
-        let stamp = Stamp { at: Millis(1_732_150_631_123), partition: Partition::new("hub", "0") };
+        let stamp = Stamp { at: Millis(1_732_150_631_123), partition: HubPartition::new("hub", "0") };
         state.values[0] = Some(Latest { value: 0.0, stamp: stamp.clone() });
         state.geo = Some(Latest { value: "Sydney".to_owned(), stamp: stamp.clone() });
         state.reported = Some(stamp);

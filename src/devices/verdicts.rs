@@ -7,33 +7,19 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-use serde::Deserialize;
-
-use crate::primitives::ids::{Partition, Position};
+use crate::primitives::ids::{HubPartition, Position};
 
 /// Rejected readings by partition, sequence number and index within the event.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Verdicts(BTreeMap<Partition, BTreeMap<i64, Indices>>);
+pub struct Verdicts(BTreeMap<HubPartition, BTreeMap<i64, Indices>>);
 
 /// A set of small numbers, one bit each: an event has up to 20,000 readings, and all of them may be rejected.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Indices(Vec<u8>);
 
-/// The column of version 0.1.0: per partition the sequence numbers with their bits as base64.
-#[derive(Default, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct OldVerdicts(BTreeMap<String, Vec<(i64, String)>>);
-
-/// Why stored verdicts cannot be read.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the readings of event {0} are not base64")]
-pub(crate) struct VerdictError(i64);
-
 impl Verdicts {
     /// Notes that a reading was rejected.
-    pub fn reject(&mut self, partition: &Partition, sequence: i64, index: usize) {
+    pub fn reject(&mut self, partition: &HubPartition, sequence: i64, index: usize) {
         let events = self.0.entry(partition.clone()).or_default();
         events.entry(sequence).or_default().insert(index);
     }
@@ -45,7 +31,7 @@ impl Verdicts {
     }
 
     /// Drops the verdicts of a partition below a sequence number: a delivery that begins there follows a success.
-    pub fn forget_before(&mut self, partition: &Partition, sequence: i64) {
+    pub fn forget_before(&mut self, partition: &HubPartition, sequence: i64) {
         if let Some(events) = self.0.get_mut(partition) {
             events.retain(|&event, _| event >= sequence);
             if events.is_empty() {
@@ -69,14 +55,14 @@ impl Verdicts {
     }
 
     /// Each partition with its events and their bits, for the packed column.
-    pub(crate) fn events(&self) -> impl Iterator<Item = (&Partition, impl Iterator<Item = (i64, &[u8])>)> {
+    pub(crate) fn events(&self) -> impl Iterator<Item = (&HubPartition, impl Iterator<Item = (i64, &[u8])>)> {
         self.0.iter().map(|(partition, events)| {
             (partition, events.iter().map(|(&sequence, indices)| (sequence, indices.0.as_slice())))
         })
     }
 
     /// Each event with the indices of its rejected readings.
-    pub fn listed(&self) -> Vec<(&Partition, i64, Vec<usize>)> {
+    pub fn listed(&self) -> Vec<(&HubPartition, i64, Vec<usize>)> {
         let mut list = Vec::new();
         for (partition, events) in &self.0 {
             for (sequence, indices) in events {
@@ -88,20 +74,8 @@ impl Verdicts {
     }
 
     /// Adds an event with its bits, as it was packed.
-    pub(crate) fn insert(&mut self, partition: &Partition, sequence: i64, bits: Vec<u8>) {
+    pub(crate) fn insert(&mut self, partition: &HubPartition, sequence: i64, bits: Vec<u8>) {
         self.0.entry(partition.clone()).or_default().insert(sequence, Indices(bits));
-    }
-
-    /// Reads the column of version 0.1.0.
-    pub(crate) fn from_old(stored: &OldVerdicts) -> Result<Verdicts, VerdictError> {
-        let mut verdicts = Verdicts::default();
-        for (partition, events) in &stored.0 {
-            for (sequence, bits) in events {
-                let bits = STANDARD_NO_PAD.decode(bits).map_err(|_| VerdictError(*sequence))?;
-                verdicts.insert(&Partition::from_stored(partition), *sequence, bits);
-            }
-        }
-        Ok(verdicts)
     }
 }
 
@@ -124,13 +98,13 @@ mod tests {
     use super::*;
 
     fn position(partition: &str, sequence: impl Into<Option<i64>>) -> Position {
-        Position { partition: Partition::new("hub", partition), sequence: sequence.into() }
+        Position { partition: HubPartition::new("hub", partition), sequence: sequence.into() }
     }
 
     fn verdicts(rejected: &[(&str, i64, usize)]) -> Verdicts {
         let mut verdicts = Verdicts::default();
         for (partition, sequence, index) in rejected {
-            verdicts.reject(&Partition::new("hub", partition), *sequence, *index);
+            verdicts.reject(&HubPartition::new("hub", partition), *sequence, *index);
         }
         verdicts
     }
@@ -148,16 +122,10 @@ mod tests {
     #[test]
     fn what_lies_before_a_delivery_is_forgotten() {
         let mut verdicts = verdicts(&[("0", 7, 0), ("0", 8, 0), ("1", 1, 0)]);
-        verdicts.forget_before(&Partition::new("hub", "0"), 8);
+        verdicts.forget_before(&HubPartition::new("hub", "0"), 8);
         assert_eq!(verdicts, self::verdicts(&[("0", 8, 0), ("1", 1, 0)]));
-        verdicts.forget_before(&Partition::new("hub", "0"), 9);
-        verdicts.forget_before(&Partition::new("hub", "1"), 9);
+        verdicts.forget_before(&HubPartition::new("hub", "0"), 9);
+        verdicts.forget_before(&HubPartition::new("hub", "1"), 9);
         assert!(verdicts.is_empty());
-    }
-
-    #[test]
-    fn damaged_verdicts_are_an_error() {
-        let stored: OldVerdicts = serde_json::from_str(r#"{"hub/0":[[7,"!"]]}"#).unwrap();
-        assert_eq!(Verdicts::from_old(&stored), Err(VerdictError(7)));
     }
 }

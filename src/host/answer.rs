@@ -33,14 +33,14 @@ impl Answer {
             ("content-type", "application/json".to_owned()),
             // Snapshots and tokens are only true now.
             ("cache-control", "no-store".to_owned()),
-            // A page of another origin tells the age of data by the server's clock, which it may only read if told so.
+            // The page measures its clock against `Date`; a page of another origin may read it only if it is exposed.
             ("access-control-expose-headers", "Date, ETag".to_owned()),
         ];
         Answer { status, headers, body }
     }
 
-    /// The same for as long as it has this ETag: nothing is sent to a caller who has it already.
-    pub(crate) fn unless_known(mut self, known: Option<&str>) -> Answer {
+    /// Adds an ETag; 304 without a body if the caller has it.
+    pub(crate) fn revalidated(mut self, known: Option<&str>) -> Answer {
         let etag = format!("W/\"{:016x}\"", stable_hash(self.body.as_bytes()));
         let is_it = |tag: &str| tag == "*" || tag.trim_start_matches("W/") == etag.trim_start_matches("W/");
         if known.is_some_and(|known| known.split(',').any(|tag| is_it(tag.trim()))) {

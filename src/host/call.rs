@@ -20,7 +20,7 @@ pub(crate) struct Call {
     /// What follows the `?` of the address, as it was sent.
     pub(crate) query: String,
     /// The ETag of the answer that the caller has already.
-    pub(crate) known: Option<String>,
+    pub(crate) if_none_match: Option<String>,
     /// The identity that the platform authenticated, for a function that asks who calls.
     pub(crate) user: Option<String>,
     /// Empty where there was none.

@@ -9,13 +9,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 
 use crate::host::answer::Answer;
 use crate::host::call::Call;
 use crate::host::callers::Callers;
 use crate::host::collect::collect;
-use crate::host::functions::{Access, Function, Http, Kind, Size};
+use crate::host::functions::{Access, AnswersBatch, Function, Http, Kind, Size};
 use crate::host::host_json::{Calls, HostJson};
 use crate::host::routes::{self, Parameters};
 use crate::host::{compression, envelope};
@@ -37,7 +36,7 @@ pub(crate) struct Door<P: 'static> {
 
 /// What a request is for.
 enum Found<'a, P: 'static> {
-    Trigger(for<'p> fn(&'p P, Vec<u8>) -> BoxFuture<'p, Answer>),
+    Trigger(AnswersBatch<P>),
     Forwarded(&'a Http<P>, Parameters),
     Wrapped(&'a Http<P>),
 }
@@ -97,7 +96,7 @@ impl<P> Door<P> {
         Call {
             parameters,
             query: head.uri.query().unwrap_or_default().to_owned(),
-            known: header("if-none-match"),
+            if_none_match: header("if-none-match"),
             user: self.user(http, header),
             body,
             method: head.method,
@@ -135,7 +134,7 @@ impl<P> Door<P> {
             method: wrapped.method.parse().ok()?,
             parameters: routes::read(&self.host.prefix, http.route, path).unwrap_or_default(),
             query: query.to_owned(),
-            known: header("if-none-match"),
+            if_none_match: header("if-none-match"),
             user: self.user(http, header),
             body: wrapped.body.into(),
         })
@@ -143,7 +142,7 @@ impl<P> Door<P> {
 
     fn user(&self, http: &Http<P>, header: impl Fn(&str) -> Option<String>) -> Option<String> {
         match http.access {
-            Access::Anyone => None,
+            Access::Anonymous => None,
             Access::Named => self.callers.user(header),
         }
     }
@@ -166,11 +165,7 @@ impl<P> Door<P> {
     }
 }
 
-async fn trigger<P>(
-    parts: &P,
-    run: for<'a> fn(&'a P, Vec<u8>) -> BoxFuture<'a, Answer>,
-    request: Request,
-) -> Answer {
+async fn trigger<P>(parts: &P, run: AnswersBatch<P>, request: Request) -> Answer {
     if request.method() != Method::POST {
         return Answer::wrong_method("POST");
     }

@@ -46,9 +46,9 @@ pub(crate) struct Http<P: 'static> {
 /// Who may call a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Anyone, and the function is not told who it is.
-    Anyone,
-    /// Anyone, and the function is told who it is, where the platform has authenticated the caller.
+    /// Anyone may call, and stays anonymous.
+    Anonymous,
+    /// Anyone may call, and is known by the name that the platform authenticated, if it did.
     Named,
 }
 

@@ -8,8 +8,10 @@ use tokio::task::yield_now;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::backoff::pause;
-use super::draft::{Committed, Draft, Pending, Step, Terms};
-use crate::devices::rows::{CommitError, DeviceRows, Expect, Loaded, MOST_WRITES, Revision, Stored, Write};
+use super::draft::{Decided, Draft, Pending, Step, Terms};
+use crate::devices::rows::{
+    CommitError, DeviceRows, Expect, Loaded, MOST_WRITES, Revision, StoredState, Write,
+};
 use crate::primitives::chain::chain;
 use crate::primitives::ids::DeviceId;
 use crate::primitives::stable_hash::stable_hash;
@@ -34,8 +36,8 @@ pub(super) struct Committer<'a> {
 /// What came of a number of devices.
 #[derive(Default)]
 pub(super) struct Outcome<'a> {
-    pub(super) committed: Vec<Committed<'a>>,
-    /// The first failure; the devices that it concerns are not among the committed ones.
+    pub(super) decided: Vec<Decided<'a>>,
+    /// The first failure; the devices that it concerns are not among the decided ones.
     pub(super) failure: Option<StoreError>,
 }
 
@@ -69,8 +71,8 @@ impl<'a> Committer<'a> {
         Committer { devices, terms, deadline, permits: Semaphore::new(IN_FLIGHT) }
     }
 
-    /// Commits devices, in groups that fit one transaction each. A device that fails takes no other with it for longer
-    /// than it takes to tell which one it is.
+    /// Commits devices, in groups that fit one transaction each. A device that fails delays its group only until it has
+    /// been told apart.
     pub(super) async fn commit(&self, pending: Vec<(Shard, Vec<Pending<'a>>)>) -> Outcome<'a> {
         let mut outcome = Outcome::default();
         let mut running: FuturesUnordered<BoxFuture<'_, Ended<'a>>> = FuturesUnordered::new();
@@ -108,7 +110,7 @@ impl<'a> Committer<'a> {
                     drafts.push(draft);
                     writes.push(write);
                 }
-                Step::Done(committed) => ended.outcome.committed.push(committed),
+                Step::Done(decided) => ended.outcome.decided.push(decided),
             }
         }
         if !drafts.is_empty() {
@@ -123,13 +125,13 @@ impl<'a> Committer<'a> {
             self.devices.commit(shard, &writes, self.deadline).await
         };
         match written {
-            Ok(revisions) => Ended::committed(with_rows(drafts, writes, revisions)),
+            Ok(revisions) => Ended::decided(with_rows(drafts, writes, revisions)),
             Err(CommitError::Failed(error)) => Ended::failed(error),
             // Halving finds the row that is not taken in few requests.
             Err(CommitError::Refused(_)) if drafts.len() > 1 => halves(shard, number + 1, drafts, writes),
             Err(CommitError::Refused(error)) => {
                 let problem = chain(&error);
-                Ended::committed(drafts.into_iter().map(|draft| draft.not_stored(&problem)).collect())
+                Ended::decided(drafts.into_iter().map(|draft| draft.not_stored(&problem)).collect())
             }
             Err(problem) => {
                 let again = self.again(Attempt { shard, number, drafts, writes }, problem).await;
@@ -149,7 +151,7 @@ impl<'a> Committer<'a> {
         };
         if is_written(&writes, &rows) {
             let committed = drafts.into_iter().zip(rows).map(|(draft, row)| draft.committed(found(row)));
-            return Ok(Ended::committed(committed.collect()));
+            return Ok(Ended::decided(committed.collect()));
         }
         let mut ended = Ended::default();
         for group in regroup(number, drafts, &writes, rows) {
@@ -161,8 +163,8 @@ impl<'a> Committer<'a> {
     /// Waits before the next try, for a time of this group's own: groups that met the same writer do not meet again.
     async fn wait(&self, number: u32, devices: &[DeviceId], problem: CommitError) -> Result<(), StoreError> {
         let name = devices.first().map_or("", DeviceId::as_str);
-        let dice = [&self.terms.seed.to_be_bytes()[..], &number.to_be_bytes(), name.as_bytes()].concat();
-        let pause = pause(number, stable_hash(&dice));
+        let seed = [&self.terms.seed.to_be_bytes()[..], &number.to_be_bytes(), name.as_bytes()].concat();
+        let pause = pause(number, stable_hash(&seed));
         if Instant::now() + pause + Duration::from_millis(1) >= self.deadline {
             return Err(StoreError::Unavailable(GaveUp { tries: number + 1, last: problem }.into()));
         }
@@ -173,28 +175,28 @@ impl<'a> Committer<'a> {
 
 impl<'a> Outcome<'a> {
     fn add(&mut self, other: Outcome<'a>) {
-        self.committed.extend(other.committed);
+        self.decided.extend(other.decided);
         self.failure = self.failure.take().or(other.failure);
     }
 }
 
 impl<'a> Ended<'a> {
-    fn committed(committed: Vec<Committed<'a>>) -> Ended<'a> {
-        Ended { outcome: Outcome { committed, failure: None }, next: Vec::new() }
+    fn decided(decided: Vec<Decided<'a>>) -> Ended<'a> {
+        Ended { outcome: Outcome { decided, failure: None }, next: Vec::new() }
     }
 
     fn failed(error: StoreError) -> Ended<'a> {
-        Ended { outcome: Outcome { committed: Vec::new(), failure: Some(error) }, next: Vec::new() }
+        Ended { outcome: Outcome { decided: Vec::new(), failure: Some(error) }, next: Vec::new() }
     }
 }
 
-fn with_rows(drafts: Vec<Draft<'_>>, writes: Vec<Write>, revisions: Vec<Revision>) -> Vec<Committed<'_>> {
+fn with_rows(drafts: Vec<Draft<'_>>, writes: Vec<Write>, revisions: Vec<Revision>) -> Vec<Decided<'_>> {
     let rows = writes.into_iter().zip(revisions);
-    let rows = rows.map(|(write, revision)| Stored { state: write.state, revision });
+    let rows = rows.map(|(write, revision)| StoredState { state: write.state, revision });
     drafts.into_iter().zip(rows).map(|(draft, row)| draft.committed(Some(row))).collect()
 }
 
-fn found(row: Loaded) -> Option<Stored> {
+fn found(row: Loaded) -> Option<StoredState> {
     match row {
         Loaded::Found(stored) => Some(*stored),
         Loaded::Absent | Loaded::Damaged(_) => None,
@@ -214,22 +216,22 @@ fn halves<'a>(shard: Shard, number: u32, mut drafts: Vec<Draft<'a>>, mut writes:
     Ended { outcome: Outcome::default(), next: vec![Attempt { shard, number, drafts, writes }, second] }
 }
 
-/// Together again, or, when that has been tried enough, each of the devices that others write on its own.
+/// Together again; after [`TRIES_TOGETHER`] tries each device whose row others changed goes alone.
 fn regroup<'a>(
     number: u32,
     drafts: Vec<Draft<'a>>,
     writes: &[Write],
     rows: Vec<Loaded>,
 ) -> Vec<Vec<Pending<'a>>> {
-    let (mut together, mut alone) = (Vec::new(), Vec::new());
+    let (mut together, mut groups) = (Vec::new(), Vec::new());
     for ((draft, write), row) in drafts.into_iter().zip(writes).zip(rows) {
         match number + 1 >= TRIES_TOGETHER && !holds(&write.expect, &row) {
-            true => alone.push(vec![draft.again(row)]),
+            true => groups.push(vec![draft.again(row)]),
             false => together.push(draft.again(row)),
         }
     }
-    alone.push(together);
-    alone
+    groups.push(together);
+    groups
 }
 
 fn holds(expect: &Expect, row: &Loaded) -> bool {

@@ -2,7 +2,7 @@
 
 use super::readings::{DeviceReadings, rejected_reading};
 use crate::devices::fold::{Folded, fold};
-use crate::devices::rows::{Expect, Loaded, Stored, Write};
+use crate::devices::rows::{Expect, Loaded, StoredState, Write};
 use crate::devices::state::{DeviceState, WriteId};
 use crate::host::envelope::Event;
 use crate::primitives::ids::DeviceId;
@@ -25,7 +25,7 @@ pub(super) struct Pending<'a> {
     /// Arrivals before this one are in the row.
     from: usize,
     /// The area that the device left by those.
-    left: Option<String>,
+    left_area: Option<String>,
     row: Loaded,
 }
 
@@ -34,18 +34,18 @@ pub(super) struct Draft<'a> {
     device: &'a DeviceReadings,
     from: usize,
     /// The area that the device leaves by this write.
-    left: Option<String>,
+    left_area: Option<String>,
     folded: Folded,
 }
 
-/// Readings that are in the row, or that never will be.
-pub(super) struct Committed<'a> {
+/// Readings whose fate is decided: they are in the row, or rejected for good.
+pub(super) struct Decided<'a> {
     device: &'a DeviceReadings,
     from: usize,
-    left: Option<String>,
+    left_area: Option<String>,
     folded: Folded,
     /// The row as it now stands in the store, where it is known.
-    row: Option<Stored>,
+    row: Option<StoredState>,
 }
 
 /// What a fold led to.
@@ -53,13 +53,13 @@ pub(super) enum Step<'a> {
     /// The row has to be written.
     Write(Draft<'a>, Write),
     /// There is nothing to write.
-    Done(Committed<'a>),
+    Done(Decided<'a>),
 }
 
 /// What is left of a device when its committed readings have been accounted for.
 pub(super) enum Rest<'a> {
     /// Everything is in the row: the row, where it is known, and the area that the device left.
-    Complete(Option<(Box<Stored>, Option<String>)>),
+    Complete(Option<(Box<StoredState>, Option<String>)>),
     /// The row was too full to take more verdicts: these readings are folded once the rejected ones are kept.
     Pending(Pending<'a>),
 }
@@ -67,7 +67,7 @@ pub(super) enum Rest<'a> {
 impl<'a> Pending<'a> {
     /// All readings of a device.
     pub(super) fn new(device: &'a DeviceReadings, row: Loaded) -> Pending<'a> {
-        Pending { device, from: 0, left: None, row }
+        Pending { device, from: 0, left_area: None, row }
     }
 
     /// Whose readings they are.
@@ -77,64 +77,64 @@ impl<'a> Pending<'a> {
 
     /// Folds what is left into the row.
     pub(super) fn fold(self, terms: &Terms<'_>) -> Step<'a> {
-        let Pending { device, from, left, row } = self;
+        let Pending { device, from, left_area, row } = self;
         let (current, expect) = match row {
             Loaded::Absent => (None, Expect::Absent),
             Loaded::Found(stored) => (Some(stored.state), Expect::At(stored.revision)),
             Loaded::Damaged(problem) => {
                 let detail =
                     format!("the row of this device cannot be read, repair it and send again: {problem}");
-                return Step::Done(Committed::rejected(device, from, Reason::DamagedState, &detail));
+                return Step::Done(Decided::rejected(device, from, Reason::DamagedState, &detail));
             }
         };
         let calibration = terms.calibrations.get(&device.device);
-        let left = left.or_else(|| area_of(current.as_ref()?).cloned());
+        let left_area = left_area.or_else(|| area_of(current.as_ref()?).cloned());
         let mut folded =
             fold(&device.device, current, &device.arrivals[from..], calibration, terms.catalogue);
         if let Some(mut state) = folded.next.take() {
             state.write_id =
                 WriteId { invocation: terms.seed, from: u32::try_from(from).unwrap_or(u32::MAX) };
-            let left = left.filter(|left| area_of(&state) != Some(left));
-            return Step::Write(Draft { device, from, left, folded }, Write { state, expect });
+            let left_area = left_area.filter(|left| area_of(&state) != Some(left));
+            return Step::Write(Draft { device, from, left_area, folded }, Write { state, expect });
         }
         let row = match (folded.unchanged.take(), expect) {
-            (Some(state), Expect::At(revision)) => Some(Stored { state, revision }),
+            (Some(state), Expect::At(revision)) => Some(StoredState { state, revision }),
             _ => None,
         };
-        Step::Done(Committed { device, from, left: None, folded, row })
+        Step::Done(Decided { device, from, left_area: None, folded, row })
     }
 }
 
 impl<'a> Draft<'a> {
     /// The write is in the store, as this row.
-    pub(super) fn committed(self, row: Option<Stored>) -> Committed<'a> {
-        let Draft { device, from, left, folded } = self;
-        Committed { device, from, left, folded, row }
+    pub(super) fn committed(self, row: Option<StoredState>) -> Decided<'a> {
+        let Draft { device, from, left_area, folded } = self;
+        Decided { device, from, left_area, folded, row }
     }
 
     /// The store does not take the row: its readings are kept as rejected, so that it does not stop the partition for ever.
-    pub(super) fn not_stored(self, problem: &str) -> Committed<'a> {
+    pub(super) fn not_stored(self, problem: &str) -> Decided<'a> {
         let detail = format!("the store does not take the row of this device: {problem}");
-        Committed::rejected(self.device, self.from, Reason::NotStored, &detail)
+        Decided::rejected(self.device, self.from, Reason::NotStored, &detail)
     }
 
     /// To be folded again, into the row as it was loaded again.
     pub(super) fn again(self, row: Loaded) -> Pending<'a> {
-        // Whoever wrote meanwhile has told those who follow the area that the row was in then.
-        let left = self.left.filter(|_| self.from > 0);
-        Pending { device: self.device, from: self.from, left, row }
+        // On a first fold the other writer has told the old area; only an earlier turn of ours still owes that.
+        let left_area = self.left_area.filter(|_| self.from > 0);
+        Pending { device: self.device, from: self.from, left_area, row }
     }
 }
 
-impl<'a> Committed<'a> {
+impl<'a> Decided<'a> {
     /// Counts nothing: what is left of the device's readings is rejected.
-    fn rejected(device: &'a DeviceReadings, from: usize, reason: Reason, detail: &str) -> Committed<'a> {
+    fn rejected(device: &'a DeviceReadings, from: usize, reason: Reason, detail: &str) -> Decided<'a> {
         let device_id = Some(device.device.to_string());
         let rejection = Rejection { reason, detail: detail.to_owned(), device: device_id };
-        let left = device.arrivals.len() - from;
-        let rejected = (0..left).map(|at| (at, rejection.clone())).collect();
-        let folded = Folded { rejected, folded: left, ..Folded::default() };
-        Committed { device, from, left: None, folded, row: None }
+        let remaining = device.arrivals.len() - from;
+        let rejected = (0..remaining).map(|at| (at, rejection.clone())).collect();
+        let folded = Folded { rejected, arrivals_used: remaining, ..Folded::default() };
+        Decided { device, from, left_area: None, folded, row: None }
     }
 
     /// Readings counted now.
@@ -159,13 +159,13 @@ impl<'a> Committed<'a> {
 
     /// What is left to do for the device.
     pub(super) fn rest(self) -> Rest<'a> {
-        let Committed { device, from, left, folded, row } = self;
-        let from = from + folded.folded;
+        let Decided { device, from, left_area, folded, row } = self;
+        let from = from + folded.arrivals_used;
         if from == device.arrivals.len() {
-            return Rest::Complete(row.map(|row| (Box::new(row), left)));
+            return Rest::Complete(row.map(|row| (Box::new(row), left_area)));
         }
         let row = row.map_or(Loaded::Absent, |stored| Loaded::Found(Box::new(stored)));
-        Rest::Pending(Pending { device, from, left, row })
+        Rest::Pending(Pending { device, from, left_area, row })
     }
 }
 

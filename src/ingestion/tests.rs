@@ -1,4 +1,4 @@
-//! The pipeline over the in-memory store: what is counted, kept, refused and announced, and what a failure does.
+//! The pipeline over the in-memory store: what is counted, kept, rejected and announced, and what a failure does.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -15,10 +15,10 @@ use super::*;
 use crate::devices::row;
 use crate::devices::state::{DeviceState, WriteId};
 use crate::primitives::chain::chain;
-use crate::primitives::ids::{Partition, Position};
+use crate::primitives::ids::{HubPartition, Position};
 use crate::screens::publish::RecordedPublisher;
 use crate::store::shard::Shards;
-use crate::store::{Store, layout};
+use crate::store::{Store, tables};
 use crate::telemetry::calibration::CalibrationSource;
 use crate::telemetry::catalogue::Catalogue;
 
@@ -78,7 +78,7 @@ impl Mishaps {
         let stored = StoredRow { etag, entity: entity.clone(), timestamp: None };
         let mut other = row::state(DeviceId::parse(&entity.row).unwrap(), &stored, &catalogue).unwrap();
         other.write_id = WriteId { invocation: 99, from: 0 };
-        other.marks.clear();
+        other.watermarks.clear();
         other.count = 100;
         let columns = row::columns(&other, &catalogue);
         let entity = Entity::of_distinct(entity.partition.as_str(), entity.row.as_str(), columns);
@@ -90,7 +90,7 @@ impl Mishaps {
     }
 
     fn is_devices(table: &TableName) -> bool {
-        table.as_str() == layout::DEVICES
+        table.as_str() == tables::DEVICE_STATE
     }
 
     fn note_read(&self, table: &TableName) {
@@ -182,6 +182,7 @@ impl TableStore for Mishaps {
 
 struct Bench {
     store: Arc<Mishaps>,
+    tables: Arc<Store>,
     publisher: Arc<RecordedPublisher>,
     ingest: Ingest,
     seed: u64,
@@ -204,16 +205,16 @@ impl Bench {
         let source = CalibrationSource::table(Arc::clone(&tables), Arc::clone(&catalogue));
         let ingest = Ingest {
             devices: Arc::new(DeviceRows::new(Arc::clone(&tables), catalogue)),
-            rejected: Arc::new(RejectedRows::new(tables)),
+            rejected: Arc::new(RejectedRows::new(Arc::clone(&tables))),
             calibrations: CalibrationCache::new(source, Duration::ZERO),
             publisher: Arc::clone(&publisher) as Arc<dyn Publisher>,
             cache: RowCache::default(),
         };
-        Bench { store, publisher, ingest, seed }
+        Bench { store, tables, publisher, ingest, seed }
     }
 
     async fn run(&self, events: Vec<Event>) -> Result<Summary, StoreError> {
-        let batch = Batch { partition: Partition::new("hub", "0"), events };
+        let batch = Batch { partition: HubPartition::new("hub", "0"), events };
         self.ingest.run(batch, Invocation { now: Millis(1_000), seed: self.seed }).await
     }
 
@@ -241,15 +242,14 @@ impl Bench {
     async fn calibrate(&self, device: &str, slope: f64) {
         let row =
             Entity::new("Sydney", device).with("TemperatureSlope", slope).with("TemperatureYIntercept", 0.0);
-        let table =
-            self.ingest.devices.store().table("Calibration", Instant::now() + PATIENCE).await.unwrap();
+        let table = self.tables.table(tables::CALIBRATION, Instant::now() + PATIENCE).await.unwrap();
         table.insert(&row, Deadline::after(PATIENCE)).await.unwrap();
     }
 }
 
 fn event(sequence: impl Into<Option<i64>>, device: &str, body: &str) -> Event {
     Event {
-        position: Position { partition: Partition::new("hub", "0"), sequence: sequence.into() },
+        position: Position { partition: HubPartition::new("hub", "0"), sequence: sequence.into() },
         enqueued_at: Some(Millis(500)),
         stamped_device: Some(device.to_owned()),
         message_id: None,

@@ -4,14 +4,14 @@ use axum::http::StatusCode;
 
 use crate::host::answer::Answer;
 use crate::host::envelope;
-use crate::ingestion::{Ingest, Invocations, Summary};
+use crate::ingestion::{Ingest, NewInvocation, Summary};
 use crate::primitives::chain::chain;
 
 /// What the trigger works with.
 pub(crate) struct Trigger {
     pub(crate) ingest: Ingest,
     /// The moment and the dice of each batch.
-    pub(crate) invocations: Invocations,
+    pub(crate) new_invocation: NewInvocation,
 }
 
 impl Trigger {
@@ -24,7 +24,7 @@ impl Trigger {
             }
         };
         let partition = batch.partition.clone();
-        match self.ingest.run(batch, (self.invocations)()).await {
+        match self.ingest.run(batch, (self.new_invocation)()).await {
             Ok(summary) => {
                 // The host logs the line with the invocation, so it is not printed as well.
                 let line = log_line(partition.as_str(), &summary);

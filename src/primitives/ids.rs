@@ -71,22 +71,22 @@ impl fmt::Debug for DeviceId {
 /// One partition of one hub, as `<event hub>/<partition>`. The hub's name is part of it because a deleted and
 /// re-created hub starts again at sequence number 0 under a new Event Hub-compatible name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Partition(Arc<str>);
+pub struct HubPartition(Arc<str>);
 
-impl Partition {
+impl HubPartition {
     /// The partition that the host named.
-    pub fn new(event_hub: &str, partition_id: &str) -> Partition {
-        Partition(format!("{event_hub}/{partition_id}").into())
+    pub fn new(event_hub: &str, partition_id: &str) -> HubPartition {
+        HubPartition(format!("{event_hub}/{partition_id}").into())
     }
 
     /// The partition of events whose host did not say where they came from (a manual run).
-    pub fn unknown() -> Partition {
-        Partition("?".into())
+    pub fn unknown() -> HubPartition {
+        HubPartition("?".into())
     }
 
     /// A partition as it was written to storage.
-    pub fn from_stored(text: &str) -> Partition {
-        Partition(text.into())
+    pub fn from_stored(text: &str) -> HubPartition {
+        HubPartition(text.into())
     }
 
     /// `<event hub>/<partition>`.
@@ -100,7 +100,7 @@ impl Partition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The partition.
-    pub partition: Partition,
+    pub partition: HubPartition,
     /// The sequence number in it, where the host gave one.
     pub sequence: Option<i64>,
 }

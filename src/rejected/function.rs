@@ -241,11 +241,12 @@ impl Reader {
     }
 }
 
-type Refused = (&'static str, &'static str);
+/// Code and sentence of a query that cannot be answered.
+type BadQuery = (&'static str, &'static str);
 
 impl Wanted {
     /// Reads a query. Names that are not known are ignored: hosts and proxies add their own.
-    fn parse(query: &str) -> Result<Wanted, Refused> {
+    fn parse(query: &str) -> Result<Wanted, BadQuery> {
         let mut wanted = Wanted { device: None, limit: USUAL_LIMIT, continuation: None };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {

@@ -1,6 +1,6 @@
 //! Rejected readings: why, what exactly was rejected, and the key that makes a second delivery of it the same row.
 
-use crate::primitives::ids::{Partition, Position, forbidden_in_key};
+use crate::primitives::ids::{HubPartition, Position, forbidden_in_key};
 use crate::primitives::instant::Millis;
 
 /// Why a reading was rejected; stable codes that dashboards and scripts may rely on.
@@ -107,12 +107,6 @@ impl RejectedReading {
         self.rejection.device.as_ref().map(|device| device.chars().take(256).map(shown).collect())
     }
 
-    /// The rejected reading as a store gives it back.
-    pub fn as_kept(&self) -> RejectedReading {
-        let rejection = Rejection { device: self.claimed_device(), ..self.rejection.clone() };
-        RejectedReading { rejection, ..self.clone() }
-    }
-
     /// The partition key: the hub partition. `/` is not allowed in keys.
     pub fn partition_key(&self) -> String {
         partition_key(&self.position.partition)
@@ -132,7 +126,7 @@ impl RejectedReading {
 }
 
 /// The partition key under which the rejected readings of a hub partition are kept.
-pub fn partition_key(partition: &Partition) -> String {
+pub fn partition_key(partition: &HubPartition) -> String {
     let allowed = |c: char| if forbidden_in_key(c) { '-' } else { c };
     partition.as_str().chars().map(allowed).collect()
 }
@@ -146,7 +140,7 @@ mod tests {
             rejection: Rejection::new(Reason::Unreadable, "the body is empty"),
             body: body.to_vec(),
             body_length: body.len(),
-            position: Position { partition: Partition::new("hub", "3"), sequence },
+            position: Position { partition: HubPartition::new("hub", "3"), sequence },
             index,
             enqueued_at: Some(Millis(1)),
             rejected_at: Millis(2),

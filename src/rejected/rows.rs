@@ -5,23 +5,19 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use fieldcast_tables::limits::{MOST_OPERATIONS, MOST_PAGE_ROWS};
 use fieldcast_tables::{Comparison, Deadline, Entity, Query, Table, Value, insert_missing};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::reading::{Reason, RejectedReading, Rejection};
-use crate::primitives::ids::{Partition, Position};
+use crate::primitives::ids::{HubPartition, Position};
 use crate::primitives::instant::Millis;
 use crate::primitives::jitter::Jitter;
-use crate::store::{Store, StoreError};
-
-const TABLE: &str = "RejectedTelemetry";
+use crate::store::{Store, StoreError, tables};
 
 /// Transactions in flight at once: a body with thousands of rejected readings must not take longer than an invocation has.
 const IN_FLIGHT: usize = 8;
-
-/// The service's largest page.
-const MOST_ROWS: u16 = 1_000;
 
 /// The rejected readings of an app.
 pub struct RejectedRows {
@@ -77,8 +73,8 @@ impl RejectedRows {
         Ok(())
     }
 
-    /// The keys of the hub partitions of which rejected readings are kept: from each the first row behind it, which is of
-    /// the next. There are as many as the hub has.
+    /// The keys of the hub partitions of which rejected readings are kept. Found by jumping: the first row behind a
+    /// partition belongs to the next one. There are as many as the hub has.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -110,7 +106,7 @@ impl RejectedRows {
     ) -> Result<Vec<RejectedReading>, StoreError> {
         let table = self.table(deadline).await?;
         let behind = wanted.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let page_size = u16::try_from(wanted.limit).unwrap_or(MOST_ROWS).clamp(1, MOST_ROWS);
+        let page_size = u16::try_from(wanted.limit).unwrap_or(MOST_PAGE_ROWS).clamp(1, MOST_PAGE_ROWS);
         let query =
             Query::partition(&wanted.partition).rows((behind, Bound::<&str>::Unbounded)).top(page_size);
         let query = match &wanted.device {
@@ -130,17 +126,15 @@ impl RejectedRows {
     }
 
     async fn table(&self, deadline: Instant) -> Result<Table, StoreError> {
-        self.store.table(TABLE, deadline).await
+        self.store.table(tables::REJECTED_TELEMETRY, deadline).await
     }
 }
 
-/// Rows in groups of which each fits a transaction, give or take their size.
+/// Pieces that are inserted at the same time; `insert_missing` splits them further by size.
 fn in_groups(rows: BTreeMap<String, Entity>) -> impl Iterator<Item = Vec<Entity>> {
-    /// Operations of a transaction.
-    const MOST: usize = 100;
     let mut rows = rows.into_values();
     std::iter::from_fn(move || {
-        let group: Vec<Entity> = rows.by_ref().take(MOST).collect();
+        let group: Vec<Entity> = rows.by_ref().take(MOST_OPERATIONS).collect();
         (!group.is_empty()).then_some(group)
     })
 }
@@ -159,7 +153,7 @@ pub fn reading(row: &Entity) -> Option<RejectedReading> {
         body: row.get("Body")?.as_bytes()?.to_vec(),
         body_length: whole("BodyLength")?.try_into().ok()?,
         position: Position {
-            partition: Partition::from_stored(text("HubPartition")?),
+            partition: HubPartition::from_stored(text("HubPartition")?),
             sequence: whole("SequenceNumber"),
         },
         index: whole("ReadingIndex")?.try_into().ok()?,

@@ -92,7 +92,7 @@ async fn read(snapshots: &Snapshots, call: &Call) -> Answer {
         Ok(mut part) => {
             sort(&mut part.states);
             let body = render(&part, snapshots.devices.catalogue());
-            Answer::json(StatusCode::OK, body).unless_known(call.known.as_deref())
+            Answer::json(StatusCode::OK, body).revalidated(call.if_none_match.as_deref())
         }
         Err(StoreError::NoSuchPlace(_)) => {
             let error = WantedError::Continuation;
@@ -124,7 +124,7 @@ struct Part {
 async fn part(snapshots: &Snapshots, wanted: &Wanted) -> Result<Part, StoreError> {
     let deadline = Instant::now() + PATIENCE;
     let Place { mut shard, mut after, mut cursor } = wanted.place.clone();
-    let shards = snapshots.devices.store().shards().count();
+    let shards = snapshots.devices.shards().count();
     let (mut states, mut elsewhere) = (Vec::new(), Vec::new());
     while shard < shards {
         let since = wanted.since.as_ref().map(|Cursor(moment)| moment);

@@ -6,15 +6,11 @@ use fieldcast_tables::{Deadline, Entity, Error, Etag, Query, Table, TableStore};
 
 use super::error::StoreError;
 use super::shard::Shards;
-use super::tables::table;
+use super::tables::{LAYOUT, table};
 
-/// The table of layout rows.
-pub(super) const TABLE: &str = "FieldcastLayout";
-/// The table whose rows are spread.
-pub const DEVICES: &str = "DeviceState";
 const ROW: &str = "layout";
 const SHARDS: &str = "PartitionShards";
-/// Where the rows are on their way to. They have arrived when this is what `SHARDS` says, so that one merge ends a move.
+/// The target of a move. The move has ended when it equals `SHARDS`, so that one merge ends it.
 const TARGET: &str = "ReshardTo";
 /// What there was when the move began. The readings are text, because the sum may need more than 64 bits.
 const ROWS: &str = "ReshardRows";
@@ -44,7 +40,7 @@ impl std::fmt::Display for Totals {
 }
 
 /// What the layout row says.
-pub(super) struct Recorded {
+pub(super) struct RecordedLayout {
     /// The revision of the row.
     pub(super) etag: Etag,
     /// How many partitions the rows are spread over.
@@ -72,16 +68,16 @@ pub(super) async fn check(
         let unsharded = wanted > 1 && has_unsharded_rows(key, devices, deadline).await?;
         let shards = if unsharded { 1 } else { wanted };
         recorded = match layout.insert(&entity(key).with(SHARDS, i64::from(shards)), deadline).await {
-            Ok(etag) => Some(Recorded { etag, shards, moving: None }),
+            Ok(etag) => Some(RecordedLayout { etag, shards, moving: None }),
             // Conflict: another process was faster. Unknown: perhaps it was written. Reading tells.
             Err(Error::Conflict { .. } | Error::Unknown { .. }) => read(layout, key, deadline).await?,
             Err(error) => return Err(error.into()),
         };
     }
     match recorded {
-        Some(Recorded { moving: Some(moving), .. }) => Err(unfinished(moving.to)),
-        Some(Recorded { shards, .. }) if shards == wanted => Ok(()),
-        Some(Recorded { shards, .. }) => Err(wrong_shards(shards, wanted)),
+        Some(RecordedLayout { moving: Some(moving), .. }) => Err(unfinished(moving.to)),
+        Some(RecordedLayout { shards, .. }) if shards == wanted => Ok(()),
+        Some(RecordedLayout { shards, .. }) => Err(wrong_shards(shards, wanted)),
         None => Err(StoreError::Unavailable("the layout row could not be written".into())),
     }
 }
@@ -91,7 +87,7 @@ pub(super) async fn read(
     layout: &Table,
     key: &str,
     deadline: Deadline,
-) -> Result<Option<Recorded>, StoreError> {
+) -> Result<Option<RecordedLayout>, StoreError> {
     match layout.get(key, ROW, deadline).await {
         Ok(Some(stored)) => recorded(&stored.entity, stored.etag).map(Some),
         Ok(None) | Err(Error::MissingTable { .. }) => Ok(None),
@@ -108,14 +104,14 @@ pub async fn recorded_shards(
     key: &str,
     deadline: Deadline,
 ) -> Result<u16, StoreError> {
-    let recorded = read(&table(rows, TABLE)?, key, deadline).await?;
+    let recorded = read(&table(rows, LAYOUT)?, key, deadline).await?;
     Ok(recorded.map_or(1, |recorded| recorded.shards))
 }
 
-fn recorded(row: &Entity, etag: Etag) -> Result<Recorded, StoreError> {
+fn recorded(row: &Entity, etag: Etag) -> Result<RecordedLayout, StoreError> {
     let damaged = |column: &str| {
         StoreError::Misconfigured(
-            format!("{column} of row {ROW:?} in table {TABLE} cannot be read: set it to a whole number, or restore it")
+            format!("{column} of row {ROW:?} in table {LAYOUT} cannot be read: set it to a whole number, or restore it")
                 .into(),
         )
     };
@@ -134,14 +130,14 @@ fn recorded(row: &Entity, etag: Etag) -> Result<Recorded, StoreError> {
         let before = Totals { rows, readings: readings.ok_or_else(|| damaged(READINGS))? };
         Some(Moving { to, before })
     };
-    Ok(Recorded { etag, shards, moving })
+    Ok(RecordedLayout { etag, shards, moving })
 }
 
 /// Records that a move begins: from now on no app starts until it has ended. `old` is what was read before.
 pub(super) async fn begin(
     layout: &Table,
     key: &str,
-    old: Option<&Recorded>,
+    old: Option<&RecordedLayout>,
     moving: &Moving,
     deadline: Deadline,
 ) -> Result<Etag, Error> {

@@ -16,7 +16,7 @@ use self::survey::survey;
 pub use self::terms::{Expected, Outcome, Progress, Reshard, ReshardError, RowName, Totals};
 use super::layout;
 use super::shard::Shards;
-use super::tables::table;
+use super::tables::{self, table};
 
 /// Moves the rows under `partition_key` as asked, or goes on with a move that was interrupted. The app must be stopped.
 ///
@@ -28,7 +28,7 @@ pub async fn reshard(
     wanted: &Reshard,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Outcome, ReshardError> {
-    let (layout, devices) = (table(&rows, layout::TABLE)?, table(&rows, layout::DEVICES)?);
+    let (layout, devices) = (table(&rows, tables::LAYOUT)?, table(&rows, tables::DEVICE_STATE)?);
     let deadline = || Deadline::after(wanted.patience);
     let recorded = layout::read(&layout, partition_key, deadline()).await?;
     let from = recorded.as_ref().map_or(1, |recorded| recorded.shards);
@@ -44,7 +44,7 @@ pub async fn reshard(
     if recorded.is_none() && found.totals.rows == 0 {
         return Err(ReshardError::NothingStored(format!(
             "table {} under {partition_key:?}",
-            layout::DEVICES
+            tables::DEVICE_STATE
         )));
     }
     if recorded.is_none() && wanted.to == from {

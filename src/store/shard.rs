@@ -38,7 +38,7 @@ impl Shards {
         self.of_row(device.as_str())
     }
 
-    /// The shard of a row, whatever its key: `of` for those that are not a device's.
+    /// As `of`, for row keys that are not valid device ids.
     pub(crate) fn of_row(&self, row_key: &str) -> Shard {
         let hash = stable_hash(row_key.as_bytes());
         Shard(u16::try_from(hash % u64::from(self.count)).expect("a remainder of a u16 fits"))

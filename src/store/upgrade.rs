@@ -14,8 +14,7 @@ use fieldcast_tables::{Deadline, Entity, TableStore, insert_missing};
 
 use self::file::Left;
 use super::error::StoreError;
-use super::layout;
-use super::tables::table;
+use super::tables::{self, table};
 
 /// The file of version 0.1.0.
 const OLD: &str = "fieldcast.redb";
@@ -64,12 +63,12 @@ impl Upgrade {
         left: Left,
         deadline: Deadline,
     ) -> Result<(), StoreError> {
-        let tables = [
-            (layout::TABLE, left.layout),
-            (layout::DEVICES, left.devices),
-            ("RejectedTelemetry", left.rejected),
+        let parts = [
+            (tables::LAYOUT, left.layout),
+            (tables::DEVICE_STATE, left.devices),
+            (tables::REJECTED_TELEMETRY, left.rejected),
         ];
-        for (name, entities) in tables {
+        for (name, entities) in parts {
             let table = table(rows, name)?;
             table.create(deadline).await?;
             for (_, entities) in by_partition(entities) {

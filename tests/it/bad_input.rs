@@ -104,7 +104,7 @@ fn witnesses() -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_bad_body_is_refused_once_and_nothing_else_is_lost() {
+async fn every_bad_body_is_rejected_once_and_nothing_else_is_lost() {
     let account = Account::start();
     let options = Options { trigger: vec![SOON], ..Options::default() };
     let stack = Stack::start(&account.connection_string(), options).await;
@@ -157,7 +157,7 @@ fn unstamped_bodies() -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ids_that_cannot_be_keys_and_endless_texts_are_refused_once() {
+async fn ids_that_cannot_be_keys_and_endless_texts_are_rejected_once() {
     let account = Account::start();
     let stack = Stack::start(&account.connection_string(), Options::default()).await;
     let bodies: Vec<String> = unstamped_bodies().iter().map(Value::to_string).collect();

@@ -272,7 +272,7 @@ async fn d16_objects_texts_and_outages_are_neither_lost_nor_reported_as_success(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d17_an_event_without_a_device_is_refused_before_any_state_is_read() {
+async fn d17_an_event_without_a_device_is_rejected_before_any_state_is_read() {
     let (account, proxy, stack) = behind_proxy(soon()).await;
     stack.host.faults().omit_system_properties(["iothub-connection-device-id"]);
     stack.send("sensor-1", WARM).await;

@@ -41,7 +41,7 @@ async fn reshard_through(connection: &str, wanted: &Reshard) -> Result<Outcome, 
 
 /// What an app with so many shards says when it starts.
 async fn start(devices: &DeviceRows) -> Result<(), StoreError> {
-    let shard = devices.store().shards().all().next().unwrap();
+    let shard = devices.shards().all().next().unwrap();
     devices.load(shard, &[], soon()).await.map(drop)
 }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fieldcast::devices::rows::{
-    CommitError, DeviceRows, Expect, Loaded, MOST_WRITES, Page, Revision, Stored, Write,
+    CommitError, DeviceRows, Expect, Loaded, MOST_WRITES, Revision, StatePage, StoredState, Write,
 };
-use fieldcast::devices::state::{DeviceState, Latest, Mark, Stamp};
+use fieldcast::devices::state::{DeviceState, Latest, Stamp, Watermark};
 use fieldcast::primitives::chain::chain;
-use fieldcast::primitives::ids::{DeviceId, Partition, Position};
+use fieldcast::primitives::ids::{DeviceId, HubPartition, Position};
 use fieldcast::primitives::instant::Millis;
 use fieldcast::rejected::reading::{Reason, RejectedReading, Rejection};
 use fieldcast::rejected::rows::{RejectedQuery, RejectedRows};
@@ -33,12 +33,12 @@ fn device(name: &str) -> DeviceId {
 
 fn state(name: &str, count: i64) -> DeviceState {
     let mut state = DeviceState::new(device(name), &Catalogue::environment());
-    let stamp = Stamp { at: Millis(1_732_150_631_123), partition: Partition::new("hub", "0") };
+    let stamp = Stamp { at: Millis(1_732_150_631_123), partition: HubPartition::new("hub", "0") };
     state.values[0] = Some(Latest { value: -9.538_485_327_531_745, stamp: stamp.clone() });
     state.geo = Some(Latest { value: "Zürich's \"hill\" 100%".to_owned(), stamp: stamp.clone() });
-    state.marks = [(
-        Partition::new("hub", "0"),
-        Mark { sequence: i64::MAX, enqueued_at: Some(stamp.at), at: stamp.at },
+    state.watermarks = [(
+        HubPartition::new("hub", "0"),
+        Watermark { sequence: i64::MAX, enqueued_at: Some(stamp.at), at: stamp.at },
     )]
     .into_iter()
     .collect();
@@ -55,7 +55,7 @@ fn update(name: &str, count: i64, revision: &Revision) -> Write {
     Write { state: state(name, count), expect: Expect::At(revision.clone()) }
 }
 
-async fn found(store: &DeviceRows, name: &str) -> Stored {
+async fn found(store: &DeviceRows, name: &str) -> StoredState {
     match store.load(Shard(0), &[device(name)], soon()).await.unwrap().remove(0) {
         Loaded::Found(stored) => *stored,
         other => panic!("{name}: {other:?}"),
@@ -74,7 +74,7 @@ async fn everything_is_read_as_it_was_written(store: &DeviceRows) {
     for (name, revision) in odd.iter().zip(&revisions) {
         assert_eq!(
             found(store, name).await,
-            Stored { state: state(name, i64::MAX), revision: revision.clone() }
+            StoredState { state: state(name, i64::MAX), revision: revision.clone() }
         );
     }
     let asked = [device("100%"), device("nobody"), device("sensor-1")];
@@ -91,7 +91,7 @@ async fn a_write_needs_its_condition(store: &DeviceRows) {
     let second = commit(store, &[update("cond", 2, &first)]).await.unwrap().remove(0);
     assert_ne!(first, second);
     assert!(matches!(commit(store, &[update("cond", 3, &first)]).await, Err(CommitError::Conflict)));
-    assert_eq!(found(store, "cond").await, Stored { state: state("cond", 2), revision: second.clone() });
+    assert_eq!(found(store, "cond").await, StoredState { state: state("cond", 2), revision: second.clone() });
     assert!(matches!(commit(store, &[update("cond-gone", 3, &second)]).await, Err(CommitError::Conflict)));
 }
 
@@ -100,7 +100,7 @@ async fn whatever_changes_is_stored(store: &DeviceRows) {
     let steps: [fn(&mut DeviceState); 6] = [
         |state| state.count += 1,
         |state| state.geo.as_mut().unwrap().value = "Perth".to_owned(),
-        |state| state.verdicts.reject(&Partition::new("hub", "0"), i64::MAX, 0),
+        |state| state.verdicts.reject(&HubPartition::new("hub", "0"), i64::MAX, 0),
         |state| (state.count, state.calibration) = (9, "2".to_owned()),
         |state| state.geo.as_mut().unwrap().stamp.at = Millis(1),
         |state| *state = self::state("steps", 2),
@@ -112,7 +112,7 @@ async fn whatever_changes_is_stored(store: &DeviceRows) {
         let write = Write { state: state.clone(), expect: Expect::At(revision) };
         revision = commit(store, &[write]).await.unwrap().remove(0);
         let stored = found(store, "steps").await;
-        assert_eq!(stored, Stored { state: state.clone(), revision: revision.clone() });
+        assert_eq!(stored, StoredState { state: state.clone(), revision: revision.clone() });
         revision = stored.revision;
     }
 }
@@ -141,7 +141,7 @@ async fn scans_find_every_row_of_the_shard_and_no_other(store: &DeviceRows) {
     }
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let page: Page = store.scan(Shard(1), None, after.as_ref(), soon()).await.unwrap();
+        let page: StatePage = store.scan(Shard(1), None, after.as_ref(), soon()).await.unwrap();
         seen.extend(page.states.iter().map(|state| state.device.to_string()));
         after = page.next;
         if after.is_none() {
@@ -185,7 +185,7 @@ fn reading(sequence: i64, index: usize) -> RejectedReading {
         rejection: Rejection::new(Reason::Unreadable, "the body is empty"),
         body: vec![255; RejectedReading::MOST_BYTES],
         body_length: RejectedReading::MOST_BYTES,
-        position: Position { partition: Partition::new("hub", "0"), sequence: Some(sequence) },
+        position: Position { partition: HubPartition::new("hub", "0"), sequence: Some(sequence) },
         index,
         enqueued_at: Some(Millis(1_732_150_631_123)),
         rejected_at: Millis(1_732_150_631_999),
@@ -215,7 +215,7 @@ async fn rejected_readings_are_found_newest_first(rejected: &RejectedRows) {
         },
         body: b"\xff\0 {}".to_vec(),
         body_length: 70_000,
-        position: Position { partition: Partition::new("found", partition), sequence },
+        position: Position { partition: HubPartition::new("found", partition), sequence },
         enqueued_at: None,
         ..reading(0, 3)
     };
@@ -299,7 +299,10 @@ async fn a_row_of_version_0_1_0_is_upgraded_in_place() {
     let devices = account.devices(Shards::new("Sydney", 1));
     let stored = found(&devices, "sensor-1").await;
     let mut state = stored.state;
-    assert_eq!((state.count, state.version, state.marks[&Partition::new("hub", "0")].sequence), (41, 9, 7));
+    assert_eq!(
+        (state.count, state.version, state.watermarks[&HubPartition::new("hub", "0")].sequence),
+        (41, 9, 7)
+    );
     (state.count, state.version) = (42, 10);
     let write = Write { state: state.clone(), expect: Expect::At(stored.revision) };
     commit(&devices, &[write]).await.unwrap();

@@ -94,8 +94,8 @@ impl Query {
 
     /// Only rows that were written since this moment, and perhaps some others. Rows that were deleted since are not told.
     ///
-    /// `moment` is the [`as_of`](crate::Page::as_of) of the first page of an earlier query of the same table: every row
-    /// that is not in that query's answer as it now is, and is still there, is found. A moment that the store cannot
+    /// `moment` is the [`as_of`](crate::Page::as_of) of the first page of an earlier query of the same table. Every row that
+    /// was inserted or changed after that query read it, and that still exists, is found. A moment that the store cannot
     /// read, such as one of another store, finds all rows.
     #[must_use]
     pub fn changed_since(mut self, moment: &Moment) -> Query {

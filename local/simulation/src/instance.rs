@@ -91,7 +91,7 @@ impl Instance {
         let occupancy = Arc::new(GroupOccupancy::new(hub.clone()));
         let app = App::new(Resources {
             ingest: self.ingest(&writes, &hub, &occupancy),
-            invocations: self.invocations(),
+            new_invocation: self.new_invocation(),
             occupancy,
             hub,
             host: HostJson { calls: Calls::Forwarded, prefix: "api".to_owned() },
@@ -144,7 +144,7 @@ impl Instance {
     }
 
     /// Time and dice of this instance's invocations.
-    fn invocations(&self) -> fieldcast::ingestion::Invocations {
+    fn new_invocation(&self) -> fieldcast::ingestion::NewInvocation {
         let (world, clock, number) = (Arc::clone(&self.world), Arc::clone(&self.clock), self.number as u64);
         let count = AtomicU64::new(self.world.now() << 16);
         Arc::new(move || {

@@ -40,7 +40,7 @@ fn every_function_json_says_what_the_line_says() {
             }
             Kind::Http(http) => {
                 let level = match http.access {
-                    Access::Anyone | Access::Named => "anonymous",
+                    Access::Anonymous | Access::Named => "anonymous",
                 };
                 let methods = http.methods.iter().filter(|method| **method != "HEAD");
                 let methods: Vec<_> = methods.map(|method| method.to_ascii_lowercase()).collect();

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::primitives::ids::Partition;
+use crate::primitives::ids::HubPartition;
 
 const PARTITIONS: [&str; 2] = ["0", "1"];
 
@@ -23,7 +23,7 @@ fn event(
         event,
         index,
         span: 0..0,
-        position: Position { partition: Partition::new("hub", partition), sequence },
+        position: Position { partition: HubPartition::new("hub", partition), sequence },
         at: Millis(at),
         reading: Reading {
             device: device(),
@@ -53,8 +53,8 @@ fn readings_of_one_device_become_one_next_state() {
     assert_eq!((folded.accepted, folded.skipped, next.count, next.version), (3, 0, 3, 1));
     assert_eq!(temperature(&next), 22.0);
     assert_eq!(
-        next.marks[&Partition::new("hub", "0")],
-        Mark { sequence: 8, enqueued_at: Some(Millis(200)), at: Millis(200) }
+        next.watermarks[&HubPartition::new("hub", "0")],
+        Watermark { sequence: 8, enqueued_at: Some(Millis(200)), at: Millis(200) }
     );
     assert_eq!(next.reported.unwrap().at, Millis(200));
 }
@@ -144,7 +144,7 @@ fn verdicts_that_fit_no_row_are_written_in_turns() {
     let mut turns = 0;
     while from < arrivals.len() {
         let folded = fold(&device(), state.clone(), &arrivals[from..], None, &Catalogue::environment());
-        (from, rejected, turns) = (from + folded.folded, rejected + folded.rejected.len(), turns + 1);
+        (from, rejected, turns) = (from + folded.arrivals_used, rejected + folded.rejected.len(), turns + 1);
         let next = folded.next.unwrap();
         assert!(next.verdicts.packed_length() < 32 * 1024, "half of the packed column");
         state = Some(next);

@@ -6,12 +6,12 @@ use super::*;
 use crate::primitives::ids::DeviceId;
 use crate::telemetry::catalogue::Catalogue;
 
-fn partition(name: &str) -> Partition {
-    Partition::new("hub", name)
+fn partition(name: &str) -> HubPartition {
+    HubPartition::new("hub", name)
 }
 
-fn mark(sequence: i64, enqueued_at: Option<i64>, at: i64) -> Mark {
-    Mark { sequence, enqueued_at: enqueued_at.map(Millis), at: Millis(at) }
+fn mark(sequence: i64, enqueued_at: Option<i64>, at: i64) -> Watermark {
+    Watermark { sequence, enqueued_at: enqueued_at.map(Millis), at: Millis(at) }
 }
 
 /// A state with these rejected readings: partition, sequence number, index.
@@ -22,8 +22,8 @@ fn state(rejected: &[(u8, i64, usize)]) -> DeviceState {
     state.calibration = "0123456789abcdef".to_owned();
     state.reported = Some(Stamp { at: Millis(5), partition: partition("3") });
     state.changed_at = Some(Millis(-4));
-    let marks = [(partition("0"), mark(i64::MAX, Some(3), 2)), (partition("3"), mark(0, None, 0))];
-    state.marks = marks.into_iter().collect();
+    let watermarks = [(partition("0"), mark(i64::MAX, Some(3), 2)), (partition("3"), mark(0, None, 0))];
+    state.watermarks = watermarks.into_iter().collect();
     for (number, sequence, index) in rejected {
         state.verdicts.reject(&partition(&number.to_string()), *sequence, *index);
     }
@@ -47,7 +47,7 @@ proptest! {
         prop_assert_eq!(ledger.calibration, state.calibration);
         prop_assert_eq!(ledger.reported_by, Some(partition("3")));
         prop_assert_eq!(ledger.changed_at, state.changed_at);
-        prop_assert_eq!(ledger.marks, state.marks);
+        prop_assert_eq!(ledger.watermarks, state.watermarks);
         prop_assert_eq!(ledger.older, [("Geo".to_owned(), Stamp { at: Millis(1), partition: partition("9") })]);
         let without = packed(&super::tests::state(&[])).len();
         prop_assert!(bytes.len() - without <= state.verdicts.packed_length() + 20);

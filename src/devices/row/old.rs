@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use fieldcast_tables::{Entity, Value};
 use serde::Deserialize;
 
 use super::cells::{RowError, time};
 use crate::devices::ledger::Ledger;
-use crate::devices::state::{Mark, Stamp, WriteId};
-use crate::devices::verdicts::{OldVerdicts, Verdicts};
-use crate::primitives::ids::Partition;
+use crate::devices::state::{Stamp, Watermark, WriteId};
+use crate::devices::verdicts::Verdicts;
+use crate::primitives::ids::HubPartition;
 use crate::primitives::instant::Millis;
 
 /// What version 0.1.0 kept in columns of their own, and this version in the ledger.
@@ -28,29 +30,32 @@ pub(super) const COLUMNS: [&str; 8] = [
 /// Milliseconds and partition of a value.
 type OldStamp = (i64, String);
 /// Sequence number and latest time of a partition.
-type OldMark = (i64, i64);
+type OldWatermark = (i64, i64);
+
+/// Per partition the sequence numbers of events with rejected readings, and which ones: a bit each, as base64.
+type OldVerdicts = BTreeMap<String, Vec<(i64, String)>>;
 
 /// The ledger of a row that has none.
 pub(super) fn ledger(row: &Entity) -> Result<Ledger, RowError> {
     let text = |column: &str| row.get(column).and_then(Value::as_str);
     let older: BTreeMap<String, OldStamp> = json(row, "OlderValues")?;
-    let marks: BTreeMap<String, OldMark> = json(row, "Watermarks")?;
-    let stamp =
-        |(at, partition): OldStamp| Stamp { at: Millis(at), partition: Partition::from_stored(&partition) };
-    let mark = |(partition, (sequence, at)): (String, OldMark)| {
-        (Partition::from_stored(&partition), Mark { sequence, enqueued_at: None, at: Millis(at) })
+    let watermarks: BTreeMap<String, OldWatermark> = json(row, "Watermarks")?;
+    let stamp = |(at, partition): OldStamp| Stamp {
+        at: Millis(at),
+        partition: HubPartition::from_stored(&partition),
     };
-    let rejected: OldVerdicts = json(row, "RefusedReadings")?;
-    let verdicts =
-        Verdicts::from_old(&rejected).map_err(|error| RowError::new("RefusedReadings", error.to_string()))?;
+    let mark = |(partition, (sequence, at)): (String, OldWatermark)| {
+        (HubPartition::from_stored(&partition), Watermark { sequence, enqueued_at: None, at: Millis(at) })
+    };
+    let verdicts = verdicts(&json(row, "RefusedReadings")?)?;
     Ok(Ledger {
         version: row.get("Version").and_then(Value::as_i64).unwrap_or(0),
         // Whoever wrote it has ended: the new version is a new process.
         write_id: WriteId::default(),
         calibration: text("CalibrationVersion").unwrap_or_default().to_owned(),
-        reported_by: text("ReportedBy").map(Partition::from_stored),
+        reported_by: text("ReportedBy").map(HubPartition::from_stored),
         changed_at: time(row, "ChangedAt"),
-        marks: marks.into_iter().map(mark).collect(),
+        watermarks: watermarks.into_iter().map(mark).collect(),
         older: older.into_iter().map(|(column, older)| (column, stamp(older))).collect(),
         verdicts,
     })
@@ -66,4 +71,18 @@ fn json<T: Default + for<'de> Deserialize<'de>>(row: &Entity, column: &'static s
             serde_json::from_str(text).map_err(|error| RowError::new(column, error.to_string()))
         }
     }
+}
+
+fn verdicts(stored: &OldVerdicts) -> Result<Verdicts, RowError> {
+    let mut verdicts = Verdicts::default();
+    for (partition, events) in stored {
+        for (sequence, bits) in events {
+            let damaged = |_| {
+                RowError::new("RefusedReadings", format!("the readings of event {sequence} are not base64"))
+            };
+            let bits = STANDARD_NO_PAD.decode(bits).map_err(damaged)?;
+            verdicts.insert(&HubPartition::from_stored(partition), *sequence, bits);
+        }
+    }
+    Ok(verdicts)
 }

@@ -3,10 +3,10 @@
 use fieldcast_tables::Etag;
 
 use super::*;
-use crate::devices::state::{Mark, WriteId};
+use crate::devices::state::{Watermark, WriteId};
 
 fn stamp(at: i64, partition: &str) -> Stamp {
-    Stamp { at: Millis(at), partition: Partition::new("hub", partition) }
+    Stamp { at: Millis(at), partition: HubPartition::new("hub", partition) }
 }
 
 fn device() -> DeviceId {
@@ -36,9 +36,9 @@ fn full_state() -> DeviceState {
     state.values[2] = Some(Latest { value: 40.5, stamp: stamp(100, "1") });
     state.geo = Some(Latest { value: "Sydney".to_owned(), stamp: stamp(100, "1") });
     state.message_id = Some(Latest { value: "7".to_owned(), stamp: stamp(200, "0") });
-    let mark = Mark { sequence: i64::MAX, enqueued_at: Some(Millis(190)), at: Millis(200) };
-    state.marks = [(Partition::new("hub", "0"), mark)].into_iter().collect();
-    state.verdicts.reject(&Partition::new("hub", "0"), i64::MAX, 3);
+    let watermark = Watermark { sequence: i64::MAX, enqueued_at: Some(Millis(190)), at: Millis(200) };
+    state.watermarks = [(HubPartition::new("hub", "0"), watermark)].into_iter().collect();
+    state.verdicts.reject(&HubPartition::new("hub", "0"), i64::MAX, 3);
     state.reported = Some(stamp(200, "0"));
     state.changed_at = Some(Millis(150));
     (state.count, state.version) = (i64::MAX, 9);
@@ -77,7 +77,7 @@ fn a_row_of_the_python_predecessor_is_understood() {
         column("Schema", 1_i32),
     ];
     let state = read(row).unwrap();
-    assert_eq!((state.count, state.version, state.marks.len()), (41, 0, 0));
+    assert_eq!((state.count, state.version, state.watermarks.len()), (41, 0, 0));
     assert_eq!(state.values[1].as_ref().unwrap().value, 1013.0);
     assert_eq!(state.reported.as_ref().unwrap().at, Millis(5_000), "when the store wrote it");
 }
@@ -108,8 +108,8 @@ fn row_of_0_1_0() -> Vec<(String, Value)> {
 fn a_row_of_version_0_1_0_is_understood_and_what_others_added_is_kept() {
     let mut expected = full_state();
     expected.write_id = WriteId::default();
-    let mark = Mark { sequence: i64::MAX, enqueued_at: None, at: Millis(200) };
-    expected.marks = [(Partition::new("hub", "0"), mark)].into_iter().collect();
+    let watermark = Watermark { sequence: i64::MAX, enqueued_at: None, at: Millis(200) };
+    expected.watermarks = [(HubPartition::new("hub", "0"), watermark)].into_iter().collect();
     assert_eq!(read(row_of_0_1_0()), Ok(expected));
     let entity = stored(row_of_0_1_0()).entity;
     assert!(!is_current(&entity), "it is written anew");
@@ -120,7 +120,7 @@ fn a_row_of_version_0_1_0_is_understood_and_what_others_added_is_kept() {
 fn a_row_that_was_written_for_its_verdicts_was_never_heard() {
     let catalogue = Catalogue::environment();
     let mut state = DeviceState::new(device(), &catalogue);
-    state.verdicts.reject(&Partition::new("hub", "0"), 7, 0);
+    state.verdicts.reject(&HubPartition::new("hub", "0"), 7, 0);
     assert_eq!(read(columns(&state, &catalogue)), Ok(state));
 }
 
@@ -138,4 +138,6 @@ fn what_exactness_needs_and_cannot_be_read_is_damage_and_not_forgotten() {
     assert_eq!(cut, "column Ledger: it is cut off, or somebody changed it");
     let old = read(vec![column("Watermarks", "{")]).unwrap_err().to_string();
     assert!(old.starts_with("column Watermarks: "), "{old}");
+    let old = read(vec![column("RefusedReadings", r#"{"hub/0":[[7,"!"]]}"#)]).unwrap_err().to_string();
+    assert_eq!(old, "column RefusedReadings: the readings of event 7 are not base64");
 }

@@ -23,7 +23,7 @@ static FUNCTIONS: [Function<()>; 4] = [
         kind: Kind::Http(Http {
             route: "groups/{group}",
             methods: &["PUT", "DELETE"],
-            access: Access::Anyone,
+            access: Access::Anonymous,
             size: Size::Small,
             answers: |(), call| Box::pin(echo(call)),
         }),
@@ -33,7 +33,7 @@ static FUNCTIONS: [Function<()>; 4] = [
         kind: Kind::Http(Http {
             route: "{first?}/{second?}",
             methods: &["GET", "POST", "PATCH"],
-            access: Access::Anyone,
+            access: Access::Anonymous,
             size: Size::Small,
             answers: |(), _| Box::pin(async { Answer::json(StatusCode::OK, json!("anything").to_string()) }),
         }),
@@ -50,7 +50,7 @@ async fn echo(call: &Call) -> Answer {
         "method": call.method.as_str(),
         "group": call.parameters.get("group").unwrap(),
         "query": call.query,
-        "known": call.known,
+        "known": call.if_none_match,
         "user": call.user,
         "body": String::from_utf8_lossy(&call.body),
     });

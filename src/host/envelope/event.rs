@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 
-use crate::primitives::ids::{Partition, Position};
+use crate::primitives::ids::{HubPartition, Position};
 use crate::primitives::instant::Millis;
 
 /// Events of one partition, in the order of the stream.
 #[derive(Debug, PartialEq)]
 pub struct Batch {
     /// Where they come from.
-    pub partition: Partition,
+    pub partition: HubPartition,
     /// The events.
     pub events: Vec<Event>,
 }

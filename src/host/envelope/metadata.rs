@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::event::{EnvelopeError, Event};
 use super::level::{open, open_if_json, read};
 use super::loose::{Text, Whole};
-use crate::primitives::ids::{Partition, Position};
+use crate::primitives::ids::{HubPartition, Position};
 use crate::primitives::instant::Millis;
 use crate::primitives::span::span_of;
 
@@ -138,7 +138,7 @@ struct SystemProperties<'a> {
 
 /// The metadata of a batch, one entry per event in each list that is not empty.
 pub(super) struct Metadata<'a> {
-    pub(super) partition: Partition,
+    pub(super) partition: HubPartition,
     sequences: Vec<Whole>,
     enqueued: Vec<Text<'a>>,
     properties: Vec<SystemProperties<'a>>,
@@ -182,15 +182,15 @@ impl<'a> Metadata<'a> {
     }
 }
 
-fn partition(request: &[u8], places: &Places) -> Result<Partition, EnvelopeError> {
+fn partition(request: &[u8], places: &Places) -> Result<HubPartition, EnvelopeError> {
     let json = places.partition.clone().map(|place| &request[place]);
     let context: Option<PartitionContext<'_>> = json
         .map_or(Ok(None), read)
         .map_err(|problem| EnvelopeError::Metadata { name: "PartitionContext", problem })?;
     Ok(match context {
         Some(PartitionContext { event_hub_name: hub, partition_id: Text(Some(id)) }) => {
-            Partition::new(hub.as_deref().unwrap_or("?"), &id)
+            HubPartition::new(hub.as_deref().unwrap_or("?"), &id)
         }
-        _ => Partition::unknown(),
+        _ => HubPartition::unknown(),
     })
 }

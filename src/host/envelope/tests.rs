@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
-use crate::primitives::ids::Partition;
+use crate::primitives::ids::HubPartition;
 use crate::primitives::instant::Millis;
 
 const FIRST: &str = r#"{"temp":21.50,"ts":"2024-11-21T00:57:11.120Z"}"#;
@@ -88,7 +88,7 @@ fn metadata_may_be_missing() {
         json!({ "Data": { "events": "[\"eyJ0ZW1wIjoyMn0=\"]" }, "Metadata": { "PartitionContext": null, "SequenceNumberArray": "null" } }),
     ] {
         let batch = batch(&envelope).unwrap();
-        assert_eq!(batch.partition, Partition::unknown());
+        assert_eq!(batch.partition, HubPartition::unknown());
         assert_eq!(batch.events[0].position.sequence, None);
         assert_eq!(batch.events[0].body[..], *br#"{"temp":22}"#);
     }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::primitives::ids::{Partition, Position};
+use crate::primitives::ids::{HubPartition, Position};
 use crate::rejected::reading::{Reason, Rejection};
 use crate::store::Store;
 use crate::store::shard::Shards;
@@ -21,7 +21,7 @@ fn rejected(partition: &str, sequence: i64, at: i64, device: Option<&str>) -> Re
         },
         body: b"{}".to_vec(),
         body_length: 2,
-        position: Position { partition: Partition::new("hub", partition), sequence: Some(sequence) },
+        position: Position { partition: HubPartition::new("hub", partition), sequence: Some(sequence) },
         index: 0,
         enqueued_at: Some(Millis(at)),
         rejected_at: Millis(at + 5),
@@ -103,18 +103,18 @@ async fn one_device_can_be_asked_for() {
 
 #[test]
 fn a_body_is_text_where_it_was() {
-    let mut refused = rejected("0", 7, 1_000, None);
-    let shown = |refused: &RejectedReading| serde_json::to_value(Shown::from(refused)).unwrap();
+    let mut rejected = rejected("0", 7, 1_000, None);
+    let shown = |rejected: &RejectedReading| serde_json::to_value(Shown::from(rejected)).unwrap();
     assert_eq!(
-        shown(&refused),
+        shown(&rejected),
         json!({
             "deviceId": null, "reason": "out_of_range", "detail": "too hot", "body": "{}", "bodyLength": 2,
             "partition": "hub/0", "sequenceNumber": 7, "reading": 0,
             "enqueuedAt": "1970-01-01T00:00:01.000Z", "rejectedAt": "1970-01-01T00:00:01.005Z",
         })
     );
-    refused.body = vec![0xff, 0];
-    assert_eq!((&shown(&refused)["body"], &shown(&refused)["bodyBase64"]), (&json!(null), &json!("/wA=")));
+    rejected.body = vec![0xff, 0];
+    assert_eq!((&shown(&rejected)["body"], &shown(&rejected)["bodyBase64"]), (&json!(null), &json!("/wA=")));
 }
 
 #[test]

@@ -28,11 +28,11 @@ const IN_FLIGHT: usize = 16;
 /// What the service last said of each group.
 pub struct GroupOccupancy {
     hub: HubClient,
-    groups: Mutex<LruCache<Group, Answer>>,
+    groups: Mutex<LruCache<Group, Membership>>,
 }
 
 #[derive(Clone, Copy)]
-struct Answer {
+struct Membership {
     has_members: bool,
     /// When the service was asked: what it answers may be true of no later moment.
     asked: Instant,
@@ -61,11 +61,11 @@ impl GroupOccupancy {
 
     /// A member has just joined.
     pub fn joined(&self, group: Group) {
-        self.learn(group, Answer { has_members: true, asked: Instant::now(), lasts: SETTLES_AFTER });
+        self.learn(group, Membership { has_members: true, asked: Instant::now(), lasts: SETTLES_AFTER });
     }
 
     fn known(&self, group: &Group) -> Option<bool> {
-        let fresh = |answer: &&Answer| answer.asked.elapsed() < answer.lasts;
+        let fresh = |answer: &&Membership| answer.asked.elapsed() < answer.lasts;
         self.groups().get(group).filter(fresh).map(|answer| answer.has_members)
     }
 
@@ -73,22 +73,22 @@ impl GroupOccupancy {
         let asked = Instant::now();
         let left = deadline.saturating_duration_since(asked);
         let answer = match self.hub.group_exists(&group.to_string(), left).await {
-            Ok(has_members) => Answer { has_members, asked, lasts: SETTLES_AFTER },
-            Err(_) => Answer { has_members: true, asked, lasts: UNSURE },
+            Ok(has_members) => Membership { has_members, asked, lasts: SETTLES_AFTER },
+            Err(_) => Membership { has_members: true, asked, lasts: UNSURE },
         };
         self.learn(group.clone(), answer);
         answer.has_members
     }
 
     /// A member that joined while the service was being asked is not forgotten over its answer.
-    fn learn(&self, group: Group, answer: Answer) {
+    fn learn(&self, group: Group, answer: Membership) {
         let mut groups = self.groups();
         if groups.peek(&group).is_none_or(|known| known.asked <= answer.asked) {
             groups.put(group, answer);
         }
     }
 
-    fn groups(&self) -> MutexGuard<'_, LruCache<Group, Answer>> {
+    fn groups(&self) -> MutexGuard<'_, LruCache<Group, Membership>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

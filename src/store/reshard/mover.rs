@@ -14,7 +14,7 @@ use super::spread::{PARTITIONS_IN_FLIGHT, Spread, TRANSACTIONS_IN_FLIGHT};
 use super::survey::Survey;
 use super::terms::{Expected, Progress, ReshardError, RowName, Totals};
 use crate::primitives::chain::chain;
-use crate::store::layout::{self, Moving, Recorded};
+use crate::store::layout::{self, Moving, RecordedLayout};
 
 /// Rows that one partition has in memory, in pages of up to 1,000 rows and 4 MiB: enough to fill transactions for a few
 /// dozen targets.
@@ -51,16 +51,18 @@ impl Mover<'_> {
     pub(super) async fn begin(
         &self,
         layout: &Table,
-        recorded: Option<Recorded>,
+        recorded: Option<RecordedLayout>,
         found: &Survey,
     ) -> Result<(Totals, Etag), ReshardError> {
         match recorded {
-            Some(Recorded { etag, moving: Some(moving), .. }) if self.expect == Expected::AsRecorded => {
+            Some(RecordedLayout { etag, moving: Some(moving), .. })
+                if self.expect == Expected::AsRecorded =>
+            {
                 found.must_be(moving.before)?;
                 return Ok((moving.before, etag));
             }
             // It is under way, and a person accepts what is there.
-            Some(Recorded { moving: Some(_), .. }) => {}
+            Some(RecordedLayout { moving: Some(_), .. }) => {}
             _ => found.has_no_strangers()?,
         }
         let (key, moving) =

@@ -57,7 +57,7 @@ fn rows(store: &MemoryStore, table: &str) -> Vec<Stored> {
 }
 
 async fn open(store: &Store) -> Result<(), StoreError> {
-    store.table(layout::DEVICES, tokio::time::Instant::now() + Duration::from_secs(30)).await.map(drop)
+    store.table(tables::DEVICE_STATE, tokio::time::Instant::now() + Duration::from_secs(30)).await.map(drop)
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn rows_are_moved_once_and_the_file_is_kept() {
 async fn a_move_that_was_interrupted_is_finished_and_overwrites_nothing() {
     let directory = left_behind(1, &[("Sydney", "a", device_row(41)), ("Sydney", "b", device_row(7))]);
     let tables = Arc::new(MemoryStore::new());
-    let first = table(&(Arc::clone(&tables) as Arc<dyn TableStore>), layout::DEVICES).unwrap();
+    let first = table(&(Arc::clone(&tables) as Arc<dyn TableStore>), tables::DEVICE_STATE).unwrap();
     first.create(soon()).await.unwrap();
     let moved = Entity::new("Sydney", "a").with("Count", 42_i64);
     first.insert(&moved, soon()).await.unwrap();

@@ -9,10 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Calibration;
 use crate::primitives::ids::DeviceId;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, tables};
 use crate::telemetry::catalogue::Catalogue;
-
-const TABLE: &str = "Calibration";
 
 /// Every device's calibration; a device without a row has none.
 pub type Calibrations = HashMap<DeviceId, Calibration>;
@@ -64,7 +62,7 @@ impl CalibrationSource {
     }
 
     async fn read_table(&self, store: &Store, deadline: Instant) -> Result<Calibrations, StoreError> {
-        let table = store.table(TABLE, deadline).await?;
+        let table = store.table(tables::CALIBRATION, deadline).await?;
         let query = Query::partition(store.shards().partition_key());
         let rows = table.query_all(&query, Deadline::at(deadline)).await?;
         Ok(rows.iter().filter_map(|row| self.of_row(row)).collect())

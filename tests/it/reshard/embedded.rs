@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fieldcast::devices::rows::{DeviceRows, Expect, Loaded, MOST_WRITES, Write};
-use fieldcast::devices::state::{DeviceState, Latest, Mark, Stamp};
+use fieldcast::devices::state::{DeviceState, Latest, Stamp, Watermark};
 use fieldcast::primitives::chain::chain;
-use fieldcast::primitives::ids::{DeviceId, Partition};
+use fieldcast::primitives::ids::{DeviceId, HubPartition};
 use fieldcast::primitives::instant::Millis;
 use fieldcast::store::Store;
 use fieldcast::store::reshard::{Outcome, ReshardError, reshard};
@@ -34,11 +34,11 @@ fn id(number: usize) -> DeviceId {
 
 fn state(number: usize) -> DeviceState {
     let mut state = DeviceState::new(id(number), &Catalogue::environment());
-    let stamp = Stamp { at: Millis(1_732_150_631_123), partition: Partition::new("hub", "0") };
+    let stamp = Stamp { at: Millis(1_732_150_631_123), partition: HubPartition::new("hub", "0") };
     state.values[0] = Some(Latest { value: 24.100_000_000_000_026, stamp: stamp.clone() });
-    state.marks = [(
-        Partition::new("hub", "0"),
-        Mark { sequence: i64::MAX, enqueued_at: Some(stamp.at), at: stamp.at },
+    state.watermarks = [(
+        HubPartition::new("hub", "0"),
+        Watermark { sequence: i64::MAX, enqueued_at: Some(stamp.at), at: stamp.at },
     )]
     .into_iter()
     .collect();

@@ -7,7 +7,7 @@ use clap::Args;
 use fieldcast::{
     devices::{row, state::DeviceState},
     primitives::ids::DeviceId,
-    store::{layout, shard::Shards},
+    store::{layout, shard::Shards, tables},
     telemetry::catalogue::Catalogue,
 };
 use fieldcast_tables::{Deadline, Stored, Table, TableName, Value};
@@ -45,7 +45,7 @@ fn catalogue(workspace: &Workspace) -> Result<Catalogue> {
 }
 
 async fn find(storage: &OpenedStorage, device: &DeviceId) -> Result<Option<Stored>> {
-    let table = Table::new(Arc::clone(&storage.tables), TableName::new(layout::DEVICES)?);
+    let table = Table::new(Arc::clone(&storage.tables), TableName::new(tables::DEVICE_STATE)?);
     let deadline = Deadline::after(PATIENCE);
     let shards = layout::recorded_shards(&storage.tables, &storage.partition_key, deadline).await?;
     let shards = Shards::new(&storage.partition_key, shards);
@@ -73,7 +73,7 @@ fn print(stored: &Stored, state: Result<DeviceState, row::RowError>, catalogue: 
     if let Some(changed_at) = state.changed_at {
         say!("  changed at       {}", changed_at.to_text());
     }
-    for (partition, mark) in state.marks.iter() {
+    for (partition, mark) in state.watermarks.iter() {
         let enqueued = mark.enqueued_at.map_or_else(|| "at an unknown time".to_owned(), |at| at.to_text());
         say!("  partition {}: events up to {}, enqueued {enqueued}", partition.as_str(), mark.sequence);
     }

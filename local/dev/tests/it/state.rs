@@ -4,8 +4,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use fieldcast::{
     devices::rows::{DeviceRows, Expect, Write},
-    devices::state::{DeviceState, Latest, Mark, Stamp},
-    primitives::ids::{DeviceId, Partition},
+    devices::state::{DeviceState, Latest, Stamp, Watermark},
+    primitives::ids::{DeviceId, HubPartition},
     primitives::instant::Millis,
     store::{
         Store,
@@ -27,11 +27,11 @@ async fn store_one_device(data: &Path) {
     let store = Store::new(Arc::new(EmbeddedStore::new(&data.join("state"))), Shards::new("Sydney", 1));
     let rows = DeviceRows::new(Arc::new(store), Arc::clone(&catalogue));
     let mut state = DeviceState::new(DeviceId::parse("sensor-1").expect("an id"), &catalogue);
-    let partition = Partition::new("hub", "3");
+    let partition = HubPartition::new("hub", "3");
     let stamp = Stamp { at: Millis(1_732_150_631_123), partition: partition.clone() };
     state.values[0] = Some(Latest { value: 21.5, stamp: stamp.clone() });
-    let mark = Mark { sequence: 4_711, enqueued_at: Some(stamp.at), at: stamp.at };
-    state.marks = [(partition.clone(), mark)].into_iter().collect();
+    let watermark = Watermark { sequence: 4_711, enqueued_at: Some(stamp.at), at: stamp.at };
+    state.watermarks = [(partition.clone(), watermark)].into_iter().collect();
     state.verdicts.reject(&partition, 4_711, 2);
     state.reported = Some(stamp);
     (state.count, state.version) = (7, 5);

@@ -45,7 +45,7 @@ fn check_kept(world: &World, message: &Message, states: &[DeviceState], rejected
     let Some(sequence) = message.sequence else { return };
     let device = format!("device-{}", message.device);
     let state = states.iter().find(|state| state.device.as_str() == device);
-    let folded = state.is_some_and(|state| state.marks.values().any(|mark| mark.sequence >= sequence));
+    let folded = state.is_some_and(|state| state.watermarks.values().any(|mark| mark.sequence >= sequence));
     let rejected = rejected.iter().filter(|reading| reading.position.sequence == Some(sequence)).count();
     let poison = message.readings.iter().filter(|reading| **reading == Reading::Poison).count();
     let missing = rejected < poison || !(folded || rejected >= message.readings.len());

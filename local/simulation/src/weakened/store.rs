@@ -34,7 +34,7 @@ impl WeakenedStore {
         }
         let Some(mut state) = tables.state_of(&row) else { return row };
         match self.without {
-            Protection::Watermark => state.marks.clear(),
+            Protection::Watermark => state.watermarks.clear(),
             Protection::WriteId => state.write_id = Default::default(),
             Protection::Verdict => state.verdicts = Default::default(),
             _ => return row,

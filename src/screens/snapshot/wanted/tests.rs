@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::devices::state::{Latest, Stamp};
-use crate::primitives::ids::Partition;
+use crate::primitives::ids::HubPartition;
 use crate::primitives::instant::Millis;
 use crate::telemetry::catalogue::Catalogue;
 
@@ -16,7 +16,7 @@ fn cursor(moment: &str) -> Cursor {
 
 fn state(device: &str, geo: Option<&str>) -> DeviceState {
     let mut state = DeviceState::new(DeviceId::parse(device).unwrap(), &Catalogue::environment());
-    let stamp = Stamp { at: Millis(0), partition: Partition::unknown() };
+    let stamp = Stamp { at: Millis(0), partition: HubPartition::unknown() };
     state.geo = geo.map(|geo| Latest { value: geo.to_owned(), stamp });
     state
 }

@@ -129,7 +129,7 @@ impl BoundedFile {
     }
 }
 
-/// The host marks its own lines with a level; lines of the handler start with the handler's own level.
+/// The host watermarks its own lines with a level; lines of the handler start with the handler's own level.
 fn needs_attention(line: &str) -> bool {
     let Some((head, rest)) = line.split_once('[') else {
         return false;
