@@ -16,7 +16,7 @@ use crate::host::functions::Access::{Anonymous, Named};
 use crate::host::functions::Function;
 use crate::host::functions::Size::{Large, Small};
 use crate::host::host_json::HostJson;
-use crate::ingestion::trigger::Trigger;
+use crate::ingestion::trigger::{NewStreams, Trigger};
 use crate::ingestion::{Ingest, NewInvocation};
 use crate::rejected::function::RejectedReadings;
 use crate::screens::negotiate::Negotiation;
@@ -78,7 +78,7 @@ impl App {
             },
             rejected: RejectedReadings { rows: Arc::clone(&ingest.rejected) },
             subscriptions: Subscriptions { hub, occupancy },
-            trigger: Trigger { ingest, new_invocation },
+            trigger: Trigger { ingest, new_invocation, new_streams: NewStreams::default() },
         };
         App { door: Door { functions: &FUNCTIONS, host, callers }, parts }
     }

@@ -6,4 +6,5 @@ mod rarely_changed;
 pub mod row;
 pub mod rows;
 pub mod state;
+mod streams;
 pub mod verdicts;

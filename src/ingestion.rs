@@ -8,6 +8,7 @@
 //! what was committed is announced even if the batch fails.
 
 mod backoff;
+mod clock;
 mod commit;
 mod draft;
 mod readings;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use self::commit::{Committer, IN_FLIGHT};
 use self::draft::{Decided, Pending, Rest, Terms};
 use self::readings::{DeviceReadings, Readings};
+pub use self::readings::Sources;
 pub use self::row_cache::RowCache;
 use crate::devices::rows::{DeviceRows, Loaded, StoredState};
 use crate::host::call::PATIENCE;
@@ -45,6 +47,8 @@ pub struct Ingest {
     pub rejected: Arc<RejectedRows>,
     /// Corrections.
     pub calibrations: CalibrationCache,
+    /// Whether the modules and components of a device are told apart.
+    pub sources: Sources,
     /// Where changes are announced.
     pub publisher: Arc<dyn Publisher>,
     /// Rows as this process last saw them.
@@ -62,6 +66,12 @@ pub struct Summary {
     pub skipped: usize,
     /// Readings rejected.
     pub rejected: usize,
+    /// Events that no device sent.
+    pub not_telemetry: usize,
+    /// Readings whose clock said something that cannot be.
+    pub absurd_clocks: usize,
+    /// Devices of which the numbers of the stream begin again.
+    pub new_streams: usize,
     /// Devices announced.
     pub devices: usize,
     /// Whether the announcement reached the service.
@@ -86,6 +96,9 @@ struct BatchProgress {
     accepted: usize,
     skipped: usize,
     rejected: usize,
+    not_telemetry: usize,
+    absurd_clocks: usize,
+    new_streams: usize,
     /// Rejected readings that are not kept yet.
     to_keep: Vec<RejectedReading>,
     /// Changed states, to be announced.
@@ -105,8 +118,13 @@ impl Ingest {
         let deadline = Instant::now() + PATIENCE;
         copy_small_bodies(&mut batch.events);
         let shards = self.devices.shards();
-        let mut readings = readings::read(&batch, shards, self.devices.catalogue(), invocation.now);
-        let mut progress = BatchProgress::default();
+        let mut readings =
+            readings::read(&batch, shards, self.devices.catalogue(), self.sources, invocation.now);
+        let mut progress = BatchProgress {
+            not_telemetry: readings.not_telemetry,
+            absurd_clocks: readings.absurd_clocks,
+            ..BatchProgress::default()
+        };
         progress.reject(std::mem::take(&mut readings.rejected));
         let push = self.work_off(&mut progress, &batch.events, &readings, invocation, deadline).await;
         match progress.failure {
@@ -220,6 +238,7 @@ impl Ingest {
         for mut committed in committed {
             progress.accepted += committed.accepted();
             progress.skipped += committed.skipped();
+            progress.new_streams += usize::from(committed.is_new_stream());
             progress.reject(committed.take_rejected(events, now));
             match committed.rest() {
                 Rest::Complete(Some((row, left))) => {
@@ -280,6 +299,9 @@ fn summary(batch: &Batch, progress: &BatchProgress, push: Result<(), PublishErro
         accepted: progress.accepted,
         skipped: progress.skipped,
         rejected: progress.rejected,
+        not_telemetry: progress.not_telemetry,
+        absurd_clocks: progress.absurd_clocks,
+        new_streams: progress.new_streams,
         devices: progress.changes.len(),
         push,
     }

@@ -94,6 +94,7 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>, host: HostJson) -> Re
             devices: Arc::new(DeviceRows::new(Arc::clone(&store), catalogue)),
             rejected: Arc::new(RejectedRows::new(store)),
             calibrations: CalibrationCache::new(calibrations, settings.calibration_age),
+            sources: settings.sources,
             publisher: Arc::new(SignalRPublisher::new(
                 hub.clone(),
                 settings.publish_mode,

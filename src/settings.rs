@@ -10,6 +10,7 @@ use fieldcast_tables::ConnectionString;
 
 use crate::host::callers::Callers;
 use crate::host::host_json;
+use crate::ingestion::Sources;
 use crate::primitives::ids::forbidden_in_key;
 use crate::screens::publish::PublishMode;
 use crate::store::shard::Shards;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub hub: HubName,
     /// Whom changes go to.
     pub publish_mode: PublishMode,
+    /// Whether the modules and components of a device are told apart.
+    pub sources: Sources,
     /// Whether principal headers are believed.
     pub callers: Callers,
     /// How long a calibration may be used after it was changed.
@@ -80,6 +83,7 @@ impl Settings {
             signalr: Endpoints::from_settings(environment, DEFAULT_SETTING).map_err(signalr_error)?,
             hub: hub(environment)?,
             publish_mode: publish_mode(environment)?,
+            sources: sources(environment)?,
             callers: match optional(environment, "WEBSITE_AUTH_ENABLED") {
                 Some(on) if on.eq_ignore_ascii_case("true") => Callers::Authenticated,
                 _ => Callers::Anonymous,
@@ -190,6 +194,15 @@ fn publish_mode(environment: &Environment) -> Result<PublishMode, SettingError> 
         "broadcast" => Ok(PublishMode::Broadcast),
         "groups" => Ok(PublishMode::Groups),
         _ => Err(error(NAME, "expected broadcast or groups")),
+    }
+}
+
+fn sources(environment: &Environment) -> Result<Sources, SettingError> {
+    const NAME: &str = "DeviceParts";
+    match optional(environment, NAME).unwrap_or("apart").to_ascii_lowercase().as_str() {
+        "apart" => Ok(Sources::Apart),
+        "merged" => Ok(Sources::Merged),
+        _ => Err(error(NAME, "expected apart or merged")),
     }
 }
 

@@ -2,7 +2,8 @@
 //! again from what the store really holds, and so that no order of batches and no split of them changes the result.
 
 use crate::devices::state::{DeviceState, Latest, Stamp, Watermark};
-use crate::primitives::ids::{DeviceId, Position};
+use crate::devices::streams::{self, InStream, Stream};
+use crate::primitives::ids::{DeviceId, HubPartition, Position};
 use crate::primitives::instant::Millis;
 use crate::rejected::reading::{Reason, Rejection};
 use crate::telemetry::body::Reading;
@@ -20,10 +21,24 @@ pub struct Arrival {
     pub span: std::ops::Range<usize>,
     /// The event's position.
     pub position: Position,
-    /// When the hub enqueued the event, or when the batch arrived where the host did not say.
+    /// When the hub enqueued the event, where the host said so.
+    pub enqueued_at: Option<Millis>,
+    /// The same, or when the batch arrived where the host did not say.
     pub at: Millis,
+    /// When the values were measured, where somebody said so that can be believed.
+    pub measured_at: Option<Millis>,
     /// What was said.
     pub reading: Reading,
+}
+
+impl InStream for Arrival {
+    fn sequence(&self) -> Option<i64> {
+        self.position.sequence
+    }
+
+    fn enqueued_at(&self) -> Option<Millis> {
+        self.enqueued_at
+    }
 }
 
 /// What folding found.
@@ -43,6 +58,8 @@ pub struct Folded {
     /// How many arrivals were folded. The rest has to be folded into the written state: the verdicts of all would not
     /// fit into one row.
     pub arrivals_used: usize,
+    /// Whether the numbers of the partition begin again: its hub was deleted and made again.
+    pub is_new_stream: bool,
 }
 
 /// Verdicts that a row may hold, in bytes of their packed form. The packed column ends at 64 KiB and holds other things as
@@ -67,11 +84,11 @@ pub fn fold(
         if changed && next.verdicts.packed_length() > MOST_VERDICTS {
             break;
         }
-        match advance(&mut next, &event[0]) {
-            None => recall(&next, event, &mut folded),
-            Some(stamp) => {
+        match advance(&mut next, &event[0], &mut folded) {
+            Advance::Known(stream) => recall(&next, event, &stream, &mut folded),
+            Advance::New(place) => {
                 for arrival in event {
-                    changed |= judge(&mut next, arrival, &stamp, calibration, catalogue, &mut folded);
+                    changed |= judge(&mut next, arrival, &place, calibration, catalogue, &mut folded);
                 }
             }
         }
@@ -90,17 +107,23 @@ pub fn fold(
 /// The hub moves past an event only after an invocation with it has succeeded, so verdicts of events before this delivery
 /// are no longer needed.
 fn forget_old_verdicts(state: &mut DeviceState, arrivals: &[Arrival]) {
-    if let Some(Position { partition, sequence: Some(sequence) }) =
-        arrivals.first().map(|first| &first.position)
-    {
-        state.verdicts.forget_before(partition, *sequence);
+    if state.verdicts.is_empty() {
+        return;
+    }
+    let Some(first) = arrivals.first() else { return };
+    let Some(sequence) = first.position.sequence else { return };
+    let partition = &first.position.partition;
+    match streams::of(&state.watermarks, &first.position, first.enqueued_at) {
+        Stream::Current => state.verdicts.forget_before(partition, sequence),
+        Stream::Earlier => state.verdicts.forget_before(&partition.earlier(), sequence),
+        Stream::New => {}
     }
 }
 
 /// Sorts the readings of an event that was folded in before into counted ones and rejected ones.
-fn recall(state: &DeviceState, event: &[Arrival], folded: &mut Folded) {
+fn recall(state: &DeviceState, event: &[Arrival], stream: &HubPartition, folded: &mut Folded) {
     for arrival in event {
-        match state.verdicts.is_rejected(&arrival.position, arrival.index) {
+        match state.verdicts.is_rejected(stream, arrival.position.sequence, arrival.index) {
             true => folded.rejected.push((folded.arrivals_used, rejected_before(arrival))),
             false => folded.skipped += 1,
         }
@@ -112,7 +135,7 @@ fn rejected_before(arrival: &Arrival) -> Rejection {
     Rejection {
         reason: Reason::OutOfRange,
         detail: "a value was out of its range when the reading was first delivered".to_owned(),
-        device: Some(arrival.reading.device.to_string()),
+        device: Some(arrival.reading.device.device().into_owned()),
     }
 }
 
@@ -120,7 +143,7 @@ fn rejected_before(arrival: &Arrival) -> Rejection {
 fn judge(
     state: &mut DeviceState,
     arrival: &Arrival,
-    stamp: &Stamp,
+    place: &Place,
     calibration: Option<&Calibration>,
     catalogue: &Catalogue,
     folded: &mut Folded,
@@ -129,12 +152,12 @@ fn judge(
     folded.arrivals_used += 1;
     match (validate(arrival, calibration, catalogue), arrival.position.sequence) {
         (Ok(values), _) => {
-            take(state, arrival, values, stamp);
+            take(state, arrival, values, place);
             folded.accepted += 1;
             true
         }
         (Err(rejection), Some(sequence)) => {
-            state.verdicts.reject(&stamp.partition, sequence, arrival.index);
+            state.verdicts.reject(&place.stream, sequence, arrival.index);
             folded.rejected.push((at, rejection));
             true
         }
@@ -147,27 +170,59 @@ fn judge(
 
 /// Sorts arrivals of one device as the stream had them; events without a sequence number come last, as they came.
 pub fn in_stream_order(arrivals: &mut [Arrival]) {
-    arrivals.sort_by(|one, other| {
-        let key =
-            |arrival: &Arrival| (arrival.position.sequence.unwrap_or(i64::MAX), arrival.event, arrival.index);
-        key(one).cmp(&key(other))
-    });
+    arrivals.sort_by_key(|arrival| (arrival.event, arrival.index));
+    streams::sort(arrivals);
 }
 
-/// Moves the partition's mark to this event and says when it counts as said; `None` when it was folded in before.
-fn advance(state: &mut DeviceState, arrival: &Arrival) -> Option<Stamp> {
+/// Where a new event stands.
+struct Place {
+    /// The key of its stream's mark and verdicts.
+    stream: HubPartition,
+    /// When it counts as enqueued.
+    enqueued: Stamp,
+}
+
+/// What became of a partition's mark.
+enum Advance {
+    /// It stands at this event now.
+    New(Place),
+    /// It stood at or behind this event of the stream, which was folded in before.
+    Known(HubPartition),
+}
+
+/// Moves the mark of the event's stream to this event.
+fn advance(state: &mut DeviceState, arrival: &Arrival, folded: &mut Folded) -> Advance {
     let partition = arrival.position.partition.clone();
     let Some(sequence) = arrival.position.sequence else {
-        return Some(Stamp { at: arrival.at, partition });
+        let enqueued = Stamp { at: arrival.at, partition: partition.clone() };
+        return Advance::New(Place { stream: partition, enqueued });
     };
-    let before = state.watermarks.get(&partition);
+    let stream = match streams::of(&state.watermarks, &arrival.position, arrival.enqueued_at) {
+        Stream::Current => partition.clone(),
+        Stream::Earlier => partition.earlier(),
+        Stream::New => {
+            begin_anew(state, &partition);
+            folded.is_new_stream = true;
+            partition.clone()
+        }
+    };
+    let before = state.watermarks.get(&stream);
     if before.is_some_and(|mark| sequence <= mark.sequence) {
-        return None;
+        return Advance::Known(stream);
     }
     let counted_until = before.map_or(Millis::default(), |mark| mark.at);
-    let watermark = Watermark { sequence, enqueued_at: Some(arrival.at), at: counted_until };
-    state.watermarks.insert(partition.clone(), watermark);
-    Some(Stamp { at: counted_until.max(arrival.at), partition })
+    let watermark = Watermark { sequence, enqueued_at: arrival.enqueued_at, at: counted_until };
+    state.watermarks.insert(stream.clone(), watermark);
+    let enqueued = Stamp { at: counted_until.max(arrival.at), partition };
+    Advance::New(Place { stream, enqueued })
+}
+
+/// What is known of a partition is of its stream before: a second delivery from there may yet come.
+fn begin_anew(state: &mut DeviceState, partition: &HubPartition) {
+    if let Some(mark) = state.watermarks.remove(partition) {
+        state.watermarks.insert(partition.earlier(), mark);
+    }
+    state.verdicts.rename(partition, partition.earlier());
 }
 
 /// The calibrated values, or the first one that is out of its range.
@@ -184,18 +239,22 @@ fn validate(
             false => Err(Rejection {
                 reason: Reason::OutOfRange,
                 detail: format!("{} is {value}, valid is {}", measurement.name, measurement.range()),
-                device: Some(arrival.reading.device.to_string()),
+                device: Some(arrival.reading.device.device().into_owned()),
             }),
         }
     };
     arrival.reading.raw.iter().map(checked).collect()
 }
 
-fn take(state: &mut DeviceState, arrival: &Arrival, values: Vec<(usize, f64)>, stamp: &Stamp) {
+fn take(state: &mut DeviceState, arrival: &Arrival, values: Vec<(usize, f64)>, place: &Place) {
     state.count += 1;
-    if let Some(mark) = state.watermarks.get_mut(&stamp.partition) {
-        mark.at = mark.at.max(stamp.at);
+    if let Some(mark) = state.watermarks.get_mut(&place.stream) {
+        mark.at = mark.at.max(place.enqueued.at);
     }
+    let stamp = match arrival.measured_at {
+        Some(at) => &Stamp { at, ..place.enqueued.clone() },
+        None => &place.enqueued,
+    };
     for (at, value) in values {
         if keep_latest(&mut state.values[at], value, stamp) {
             state.changed_at = state.changed_at.max(Some(stamp.at));
@@ -207,8 +266,13 @@ fn take(state: &mut DeviceState, arrival: &Arrival, values: Vec<(usize, f64)>, s
     if let Some(id) = &arrival.reading.message_id {
         keep_latest(&mut state.message_id, id.clone(), stamp);
     }
-    if state.reported.as_ref().is_none_or(|newest| stamp >= newest) {
-        state.reported = Some(stamp.clone());
+    keep_newest(&mut state.reported, &place.enqueued);
+    keep_newest(&mut state.measured, stamp);
+}
+
+fn keep_newest(slot: &mut Option<Stamp>, stamp: &Stamp) {
+    if slot.as_ref().is_none_or(|newest| stamp > newest) {
+        *slot = Some(stamp.clone());
     }
 }
 

@@ -18,8 +18,8 @@ use crate::primitives::stable_hash::stable_hash;
 /// The column.
 pub(super) const COLUMN: &str = "Ledger";
 
-/// The format that this version writes.
-const FORMAT: u8 = 1;
+/// The format that this version writes. Format 1 ends before [`Additions`].
+const FORMAT: u8 = 2;
 
 /// What a row's ledger says. Values, texts and the count are plain columns.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,9 +29,11 @@ pub(super) struct Ledger {
     pub(super) calibration: String,
     /// The partition of the newest reading; its time is a plain column.
     pub(super) reported_by: Option<HubPartition>,
+    /// When the newest values were measured, unless that is when the newest reading was enqueued.
+    pub(super) measured: Option<Stamp>,
     pub(super) changed_at: Option<Millis>,
     pub(super) watermarks: LiteMap<HubPartition, Watermark>,
-    /// Columns whose value is older than the newest reading.
+    /// Columns whose value is older than the newest values.
     pub(super) older: Vec<(String, Stamp)>,
     pub(super) verdicts: Verdicts,
 }
@@ -58,6 +60,12 @@ struct Packed<'a> {
     watermarks: Vec<PackedWatermark>,
     older: Vec<(Cow<'a, str>, Millis, u16)>,
     verdicts: Vec<PackedVerdict<'a>>,
+}
+
+/// What follows since format 2.
+#[derive(Default, Serialize, Deserialize)]
+struct Additions {
+    measured: Option<(Millis, u16)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -92,7 +100,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The ledger of a state. `older` names the columns whose value is older than the newest reading.
+/// The ledger of a state. `older` names the columns whose value is older than the newest values.
 pub(super) fn pack(state: &DeviceState, older: &[(&str, &Stamp)]) -> Vec<u8> {
     let mut names = Names::default();
     let watermarks = state.watermarks.iter().map(|(partition, mark)| PackedWatermark {
@@ -113,7 +121,9 @@ pub(super) fn pack(state: &DeviceState, older: &[(&str, &Stamp)]) -> Vec<u8> {
         verdicts.extend(events.map(|(sequence, bits)| PackedVerdict { partition, sequence, bits }));
     }
     let reported_by = state.reported.as_ref().map(|stamp| names.number(&stamp.partition));
-    encode(&Packed {
+    let measured = state.measured.as_ref().filter(|stamp| Some(*stamp) != state.reported.as_ref());
+    let measured = measured.map(|stamp| (stamp.at, names.number(&stamp.partition)));
+    let packed = Packed {
         version: state.version,
         write_id: state.write_id,
         calibration: Cow::Borrowed(&state.calibration),
@@ -123,16 +133,17 @@ pub(super) fn pack(state: &DeviceState, older: &[(&str, &Stamp)]) -> Vec<u8> {
         watermarks,
         older,
         verdicts,
-    })
+    };
+    encode(&packed, &Additions { measured })
 }
 
-fn encode(packed: &Packed<'_>) -> Vec<u8> {
+fn encode(packed: &Packed<'_>, additions: &Additions) -> Vec<u8> {
     /// What nearly every ledger takes.
     const USUAL: usize = 128;
     let mut bytes = Vec::with_capacity(USUAL);
     bytes.push(FORMAT);
-    let mut bytes =
-        postcard::to_extend(packed, bytes).expect("numbers, texts and lists are encoded to memory");
+    let mut bytes = postcard::to_extend(&(packed, additions), bytes)
+        .expect("numbers, texts and lists are encoded to memory");
     let checksum = checksum(&bytes);
     bytes.extend_from_slice(&checksum);
     bytes
@@ -151,15 +162,19 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Ledger, LedgerError> {
     }
     match content.split_first() {
         Some((&FORMAT, packed)) => {
-            let packed: Packed<'_> = postcard::from_bytes(packed).map_err(|_| LedgerError::Damaged)?;
-            ledger(packed)
+            let (packed, additions) = postcard::from_bytes(packed).map_err(|_| LedgerError::Damaged)?;
+            ledger(packed, &additions)
+        }
+        Some((1, packed)) => {
+            let packed = postcard::from_bytes(packed).map_err(|_| LedgerError::Damaged)?;
+            ledger(packed, &Additions::default())
         }
         Some((&format, _)) => Err(LedgerError::Newer(format)),
         None => Err(LedgerError::Damaged),
     }
 }
 
-fn ledger(packed: Packed<'_>) -> Result<Ledger, LedgerError> {
+fn ledger(packed: Packed<'_>, additions: &Additions) -> Result<Ledger, LedgerError> {
     let partitions: Vec<HubPartition> =
         packed.partitions.iter().map(|name| HubPartition::from_stored(name)).collect();
     let partition = |number: u16| partitions.get(usize::from(number)).cloned().ok_or(LedgerError::Damaged);
@@ -180,6 +195,10 @@ fn ledger(packed: Packed<'_>) -> Result<Ledger, LedgerError> {
         write_id: packed.write_id,
         calibration: packed.calibration.into_owned(),
         reported_by: packed.reported_by.map(partition).transpose()?,
+        measured: match additions.measured {
+            Some((at, number)) => Some(Stamp { at, partition: partition(number)? }),
+            None => None,
+        },
         changed_at: packed.changed_at,
         watermarks,
         older,

@@ -22,17 +22,18 @@ const SCHEMA: i64 = 3;
 const OLD_WATERMARKS: (&str, &str) = ("Watermarks", "see Ledger");
 
 /// Columns that hardly ever change. A write leaves out those that the row holds already.
-pub(super) const RARELY_CHANGED: [&str; 4] = ["DeviceId", "Geo", "Schema", OLD_WATERMARKS.0];
+pub(super) const RARELY_CHANGED: [&str; 6] =
+    ["DeviceId", "Module", "Component", "Geo", "Schema", OLD_WATERMARKS.0];
 
 /// Columns that are not measurements, beside the ledger.
-const PLAIN: [&str; 6] = ["DeviceId", "Geo", "Id", "Count", "Schema", "ReportedAt"];
+const PLAIN: [&str; 8] = ["DeviceId", "Module", "Component", "Geo", "Id", "Count", "Schema", "ReportedAt"];
 
-/// The columns of a state's row, each once. Values that arrived with the newest reading have its stamp; only older ones
-/// are listed with their own.
+/// The columns of a state's row, each once. The newest values have the state's stamp; only older ones are listed with their
+/// own.
 pub fn columns(state: &DeviceState, catalogue: &Catalogue) -> Vec<(String, Value)> {
     let mut row = Vec::with_capacity(PLAIN.len() + 1 + state.values.len());
     let mut older: Vec<(&str, &Stamp)> = Vec::new();
-    let newest = state.reported.as_ref();
+    let newest = state.measured.as_ref();
     for (measurement, value) in catalogue.measurements().iter().zip(&state.values) {
         let Some(latest) = value else { continue };
         note_older(&mut older, newest, &measurement.column, &latest.stamp);
@@ -44,14 +45,17 @@ pub fn columns(state: &DeviceState, catalogue: &Catalogue) -> Vec<(String, Value
         row.push((column.to_owned(), Value::String(latest.value.clone())));
     }
     row.extend([
-        ("DeviceId".to_owned(), Value::String(state.device.to_string())),
+        ("DeviceId".to_owned(), Value::String(state.device.device().into_owned())),
         ("Count".to_owned(), Value::Int64(state.count)),
         ("Schema".to_owned(), Value::Int64(SCHEMA)),
         (OLD_WATERMARKS.0.to_owned(), Value::String(OLD_WATERMARKS.1.to_owned())),
         (ledger::COLUMN.to_owned(), Value::Binary(ledger::pack(state, &older))),
     ]);
+    for (column, part) in [("Module", state.device.module()), ("Component", state.device.component())] {
+        row.extend(part.map(|name| (column.to_owned(), Value::String(name.into_owned()))));
+    }
     let reported = |stamp: &Stamp| ("ReportedAt".to_owned(), Value::DateTime(stamp.at.to_text()));
-    row.extend(newest.map(reported));
+    row.extend(state.reported.as_ref().map(reported));
     row
 }
 
@@ -91,7 +95,8 @@ pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result
     let count = row.get("Count").and_then(Value::as_i64).unwrap_or(0);
     let ledger = ledger_of(row)?;
     let partition = ledger.reported_by.clone().unwrap_or_else(HubPartition::unknown);
-    let newest = Stamp { at: time(row, "ReportedAt").unwrap_or(written_at), partition };
+    let reported = Stamp { at: time(row, "ReportedAt").unwrap_or(written_at), partition };
+    let newest = ledger.measured.clone().unwrap_or_else(|| reported.clone());
     let stamp_of = |column: &str| match ledger.older.iter().find(|(older, _)| older == column) {
         Some((_, stamp)) => stamp.clone(),
         None => newest.clone(),
@@ -112,7 +117,8 @@ pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result
         count,
         version: ledger.version,
         // A row without readings was written for its verdicts; the predecessor's rows have some.
-        reported: (count > 0).then(|| newest.clone()),
+        reported: (count > 0).then(|| reported.clone()),
+        measured: (count > 0).then(|| newest.clone()),
         changed_at: ledger.changed_at,
         watermarks: ledger.watermarks,
         verdicts: ledger.verdicts,

@@ -203,7 +203,7 @@ impl DeviceRows {
         };
         let page = table.query(&query, from, Deadline::at(deadline)).await?;
         let state =
-            |row: &Stored| row::state(DeviceId::parse(&row.entity.row).ok()?, row, &self.catalogue).ok();
+            |row: &Stored| row::state(DeviceId::of_key(&row.entity.row)?, row, &self.catalogue).ok();
         Ok(StatePage {
             states: page.rows.iter().filter_map(state).collect(),
             next: page.next,

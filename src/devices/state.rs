@@ -10,11 +10,12 @@ use crate::primitives::instant::Millis;
 use crate::primitives::json::to_json;
 use crate::telemetry::catalogue::Catalogue;
 
-/// When something was said, as a total order: the time the hub enqueued it, then the partition. Within a partition the
-/// time never runs backwards (see [`Watermark`]), so this order agrees with the order of the stream.
+/// When something was said, as a total order: the time, then the partition. The time is when it was measured, where somebody
+/// said so, and otherwise when the hub enqueued it. Enqueued times never run backwards within a partition (see
+/// [`Watermark`]), so their order agrees with the order of the stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
-    /// Enqueued time.
+    /// Measured or enqueued.
     pub at: Millis,
     /// The partition it came from.
     pub partition: HubPartition,
@@ -73,8 +74,10 @@ pub struct DeviceState {
     pub verdicts: Verdicts,
     /// Names the write that the row stems from, so that a write whose answer was lost is recognised.
     pub write_id: WriteId,
-    /// The time of the newest reading.
+    /// When the newest reading was enqueued.
     pub reported: Option<Stamp>,
+    /// When the newest values were measured; the same where nobody said so.
+    pub measured: Option<Stamp>,
     /// When a value last became a different one: a steady device is told from a silent one.
     pub changed_at: Option<Millis>,
     /// The calibration that was applied last; empty where there was none.
@@ -95,6 +98,7 @@ impl DeviceState {
             verdicts: Verdicts::default(),
             write_id: WriteId::default(),
             reported: None,
+            measured: None,
             changed_at: None,
             calibration: String::new(),
         }
@@ -129,14 +133,21 @@ impl Serialize for View<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let state = self.state;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("deviceId", state.device.as_str())?;
+        map.serialize_entry("deviceId", &state.device.device())?;
+        for (name, part) in [("module", state.device.module()), ("component", state.device.component())] {
+            if let Some(part) = part {
+                map.serialize_entry(name, &part)?;
+            }
+        }
         for (measurement, value) in self.catalogue.measurements().iter().zip(&state.values) {
             map.serialize_entry(&measurement.name, &value.as_ref().map(|latest| latest.value))?;
         }
         map.serialize_entry("geo", &state.geo.as_ref().map(|latest| &latest.value))?;
         map.serialize_entry("count", &state.count)?;
         map.serialize_entry("version", &state.version)?;
-        map.serialize_entry("reportedAt", &state.reported.as_ref().map(|stamp| stamp.at.to_text()))?;
+        let time = |stamp: &Option<Stamp>| stamp.as_ref().map(|stamp| stamp.at.to_text());
+        map.serialize_entry("reportedAt", &time(&state.reported))?;
+        map.serialize_entry("measuredAt", &time(&state.measured))?;
         map.serialize_entry("changedAt", &state.changed_at.map(Millis::to_text))?;
         map.end()
     }
@@ -153,6 +164,7 @@ mod tests {
         let stamp = Stamp { at: Millis(1_732_150_631_123), partition: HubPartition::new("hub", "0") };
         state.values[0] = Some(Latest { value: 0.0, stamp: stamp.clone() });
         state.geo = Some(Latest { value: "Sydney".to_owned(), stamp: stamp.clone() });
+        state.measured = Some(Stamp { at: Millis(1_732_150_600_000), ..stamp.clone() });
         state.reported = Some(stamp);
         state.changed_at = Some(Millis(1_732_150_631_000));
         (state.count, state.version) = (7, 3);
@@ -161,8 +173,20 @@ mod tests {
             concat!(
                 r#"{"deviceId":"sensor-1","temperature":0.0,"pressure":null,"humidity":null,"light":null,"#,
                 r#""latitude":null,"longitude":null,"geo":"Sydney","count":7,"version":3,"#,
-                r#""reportedAt":"2024-11-21T00:57:11.123Z","changedAt":"2024-11-21T00:57:11.000Z"}"#
+                r#""reportedAt":"2024-11-21T00:57:11.123Z","measuredAt":"2024-11-21T00:56:40.000Z","#,
+                r#""changedAt":"2024-11-21T00:57:11.000Z"}"#
             )
+        );
+    }
+
+    #[test]
+    fn parts_of_a_device_are_told_apart_by_their_names() {
+        let catalogue = Catalogue::environment();
+        let device = DeviceId::parse("L#1").unwrap().part(Some("edge"), Some("a|b")).unwrap();
+        let json = serde_json::to_value(DeviceState::new(device, &catalogue).view(&catalogue)).unwrap();
+        assert_eq!(
+            (&json["deviceId"], &json["module"], &json["component"]),
+            (&"L#1".into(), &"edge".into(), &"a|b".into())
         );
     }
 }

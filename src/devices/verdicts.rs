@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::primitives::ids::{HubPartition, Position};
+use crate::primitives::ids::HubPartition;
 
 /// Rejected readings by partition, sequence number and index within the event.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,9 +25,17 @@ impl Verdicts {
     }
 
     /// Whether the reading at this place was rejected. Events without a sequence number have no verdicts.
-    pub fn is_rejected(&self, position: &Position, index: usize) -> bool {
-        let found = position.sequence.and_then(|sequence| self.0.get(&position.partition)?.get(&sequence));
+    pub fn is_rejected(&self, partition: &HubPartition, sequence: Option<i64>, index: usize) -> bool {
+        let found = sequence.and_then(|sequence| self.0.get(partition)?.get(&sequence));
         found.is_some_and(|indices| indices.contains(index))
+    }
+
+    /// Moves what is known of a partition to another name, in place of what was there.
+    pub fn rename(&mut self, from: &HubPartition, to: HubPartition) {
+        match self.0.remove(from) {
+            Some(events) => self.0.insert(to, events),
+            None => self.0.remove(&to),
+        };
     }
 
     /// Drops the verdicts of a partition below a sequence number: a delivery that begins there follows a success.
@@ -97,8 +105,8 @@ impl Indices {
 mod tests {
     use super::*;
 
-    fn position(partition: &str, sequence: impl Into<Option<i64>>) -> Position {
-        Position { partition: HubPartition::new("hub", partition), sequence: sequence.into() }
+    fn partition(name: &str) -> HubPartition {
+        HubPartition::new("hub", name)
     }
 
     fn verdicts(rejected: &[(&str, i64, usize)]) -> Verdicts {
@@ -112,11 +120,11 @@ mod tests {
     #[test]
     fn only_what_was_rejected_is_rejected() {
         let verdicts = verdicts(&[("0", 7, 0), ("0", 7, 9)]);
-        let rejected = (0..20).filter(|&index| verdicts.is_rejected(&position("0", 7), index));
+        let rejected = (0..20).filter(|&index| verdicts.is_rejected(&partition("0"), Some(7), index));
         assert_eq!(rejected.collect::<Vec<_>>(), [0, 9]);
-        assert!(!verdicts.is_rejected(&position("1", 7), 0));
-        assert!(!verdicts.is_rejected(&position("0", 8), 0));
-        assert!(!verdicts.is_rejected(&position("0", None), 0));
+        assert!(!verdicts.is_rejected(&partition("1"), Some(7), 0));
+        assert!(!verdicts.is_rejected(&partition("0"), Some(8), 0));
+        assert!(!verdicts.is_rejected(&partition("0"), None, 0));
     }
 
     #[test]

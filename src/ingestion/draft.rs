@@ -8,7 +8,7 @@ use crate::host::envelope::Event;
 use crate::primitives::ids::DeviceId;
 use crate::primitives::instant::Millis;
 use crate::rejected::reading::{Reason, RejectedReading, Rejection};
-use crate::telemetry::calibration::Calibrations;
+use crate::telemetry::calibration::{Calibration, Calibrations};
 use crate::telemetry::catalogue::Catalogue;
 
 /// What a fold depends on beside row and readings.
@@ -87,7 +87,7 @@ impl<'a> Pending<'a> {
                 return Step::Done(Decided::rejected(device, from, Reason::DamagedState, &detail));
             }
         };
-        let calibration = terms.calibrations.get(&device.device);
+        let calibration = calibration_of(&device.device, terms.calibrations);
         let left_area = left_area.or_else(|| area_of(current.as_ref()?).cloned());
         let mut folded =
             fold(&device.device, current, &device.arrivals[from..], calibration, terms.catalogue);
@@ -129,7 +129,7 @@ impl<'a> Draft<'a> {
 impl<'a> Decided<'a> {
     /// Counts nothing: what is left of the device's readings is rejected.
     fn rejected(device: &'a DeviceReadings, from: usize, reason: Reason, detail: &str) -> Decided<'a> {
-        let device_id = Some(device.device.to_string());
+        let device_id = Some(device.device.device().into_owned());
         let rejection = Rejection { reason, detail: detail.to_owned(), device: device_id };
         let remaining = device.arrivals.len() - from;
         let rejected = (0..remaining).map(|at| (at, rejection.clone())).collect();
@@ -145,6 +145,11 @@ impl<'a> Decided<'a> {
     /// Readings that an earlier delivery had counted.
     pub(super) fn skipped(&self) -> usize {
         self.folded.skipped
+    }
+
+    /// Whether the numbers of the stream begin again.
+    pub(super) fn is_new_stream(&self) -> bool {
+        self.folded.is_new_stream
     }
 
     /// The rejected readings, to be kept.
@@ -167,6 +172,12 @@ impl<'a> Decided<'a> {
         let row = row.map_or(Loaded::Absent, |stored| Loaded::Found(Box::new(stored)));
         Rest::Pending(Pending { device, from, left_area, row })
     }
+}
+
+/// A part's own calibration, or that of its device.
+fn calibration_of<'c>(device: &DeviceId, calibrations: &'c Calibrations) -> Option<&'c Calibration> {
+    let of_device = || device.is_part().then(|| calibrations.get(&device.whole())).flatten();
+    calibrations.get(device).or_else(of_device)
 }
 
 fn area_of(state: &DeviceState) -> Option<&String> {

@@ -3,20 +3,35 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::clock::{self, Clock};
 use crate::devices::fold::{Arrival, in_stream_order};
 use crate::host::envelope::{Batch, Event};
-use crate::primitives::ids::DeviceId;
+use crate::primitives::ids::{DeviceId, DeviceIdError};
 use crate::primitives::instant::Millis;
-use crate::rejected::reading::{RejectedReading, Rejection};
+use crate::rejected::reading::{Reason, RejectedReading, Rejection};
 use crate::store::shard::{Shard, Shards};
-use crate::telemetry::body;
+use crate::telemetry::body::{self, Reading};
 use crate::telemetry::catalogue::Catalogue;
+
+/// Whether the modules and components of a device are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sources {
+    /// Each has a state of its own.
+    #[default]
+    Apart,
+    /// What they say is said by the device.
+    Merged,
+}
 
 /// The readings of a batch.
 pub(super) struct Readings {
     pub(super) devices: BTreeMap<Shard, Vec<DeviceReadings>>,
     /// What could not be read, of whichever device.
     pub(super) rejected: Vec<RejectedReading>,
+    /// Events that no device sent.
+    pub(super) not_telemetry: usize,
+    /// Readings whose clock said something that cannot be.
+    pub(super) absurd_clocks: usize,
 }
 
 /// One device's part of a batch, in stream order.
@@ -26,17 +41,38 @@ pub(super) struct DeviceReadings {
 }
 
 /// Reads the bodies of a batch. `now` is the time of events whose host did not say when they were enqueued.
-pub(super) fn read(batch: &Batch, shards: &Shards, catalogue: &Catalogue, now: Millis) -> Readings {
+pub(super) fn read(
+    batch: &Batch,
+    shards: &Shards,
+    catalogue: &Catalogue,
+    sources: Sources,
+    now: Millis,
+) -> Readings {
     let mut devices: BTreeMap<DeviceId, Vec<Arrival>> = BTreeMap::new();
-    let mut rejected = Vec::new();
+    let (mut rejected, mut not_telemetry, mut absurd_clocks) = (Vec::new(), 0, 0);
     for (number, event) in batch.events.iter().enumerate() {
+        if !event.is_telemetry {
+            not_telemetry += 1;
+            continue;
+        }
+        let at = event.enqueued_at.unwrap_or(now);
+        let Clock { measured_at, is_absurd } = clock::of_message(event.creation_time.as_deref(), at);
         let found = body::read(&event.body, event.stamped_device.as_deref(), catalogue);
         for (index, found) in found.into_iter().enumerate() {
-            match found.outcome {
+            match found.outcome.and_then(|reading| of_source(reading, event, sources)) {
                 Ok(mut reading) => {
                     reading.message_id = reading.message_id.or_else(|| event.message_id.clone());
-                    let (position, at) = (event.position.clone(), event.enqueued_at.unwrap_or(now));
-                    let arrival = Arrival { event: number, index, span: found.span, position, at, reading };
+                    absurd_clocks += usize::from(is_absurd);
+                    let arrival = Arrival {
+                        event: number,
+                        index,
+                        span: found.span,
+                        position: event.position.clone(),
+                        enqueued_at: event.enqueued_at,
+                        at,
+                        measured_at,
+                        reading,
+                    };
                     // Most devices say one thing per batch; a list that grows by itself begins with room for four.
                     let of_device = devices.entry(arrival.reading.device.clone());
                     of_device.or_insert_with(|| Vec::with_capacity(1)).push(arrival);
@@ -45,7 +81,21 @@ pub(super) fn read(batch: &Batch, shards: &Shards, catalogue: &Catalogue, now: M
             }
         }
     }
-    Readings { devices: by_shard(devices, shards), rejected }
+    Readings { devices: by_shard(devices, shards), rejected, not_telemetry, absurd_clocks }
+}
+
+/// A reading of the module or component that the hub names.
+fn of_source(mut reading: Reading, event: &Event, sources: Sources) -> Result<Reading, Rejection> {
+    if sources == Sources::Apart && (event.module.is_some() || event.component.is_some()) {
+        let part = reading.device.part(event.module.as_deref(), event.component.as_deref());
+        reading.device = part.map_err(|error| unnamed(&reading.device, error))?;
+    }
+    Ok(reading)
+}
+
+fn unnamed(device: &DeviceId, error: DeviceIdError) -> Rejection {
+    let device = Some(device.device().into_owned());
+    Rejection { reason: Reason::DeviceId, detail: format!("module or component: {error}"), device }
 }
 
 fn by_shard(

@@ -207,6 +207,7 @@ impl Bench {
             devices: Arc::new(DeviceRows::new(Arc::clone(&tables), catalogue)),
             rejected: Arc::new(RejectedRows::new(Arc::clone(&tables))),
             calibrations: CalibrationCache::new(source, Duration::ZERO),
+            sources: Sources::Apart,
             publisher: Arc::clone(&publisher) as Arc<dyn Publisher>,
             cache: RowCache::default(),
         };
@@ -251,7 +252,12 @@ fn event(sequence: impl Into<Option<i64>>, device: &str, body: &str) -> Event {
     Event {
         position: Position { partition: HubPartition::new("hub", "0"), sequence: sequence.into() },
         enqueued_at: Some(Millis(500)),
+        is_telemetry: true,
         stamped_device: Some(device.to_owned()),
+        module: None,
+        component: None,
+        creation_time: None,
+        properties: None,
         message_id: None,
         body: body.as_bytes().to_vec().into(),
     }

@@ -1,17 +1,22 @@
 //! `EnvironmentEventTrigger`: a batch of telemetry. Anything but 2xx makes the host deliver the batch again, for ever.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use axum::http::StatusCode;
 
 use crate::host::answer::Answer;
 use crate::host::envelope;
 use crate::ingestion::{Ingest, NewInvocation, Summary};
 use crate::primitives::chain::chain;
+use crate::primitives::ids::HubPartition;
 
 /// What the trigger works with.
 pub(crate) struct Trigger {
     pub(crate) ingest: Ingest,
     /// The moment and the dice of each batch.
     pub(crate) new_invocation: NewInvocation,
+    pub(crate) new_streams: NewStreams,
 }
 
 impl Trigger {
@@ -31,6 +36,13 @@ impl Trigger {
                 if let Err(error) = &summary.push {
                     tracing::warn!("{line}; screens were not told and catch up later: {error}");
                 }
+                if summary.new_streams > 0 && self.new_streams.is_first_of(&partition) {
+                    let partition = partition.as_str();
+                    tracing::warn!(
+                        "partition {partition}: its numbers begin again, so its hub was deleted and made again under the \
+                         same name; its events are counted as new ones"
+                    );
+                }
                 Answer::json(StatusCode::OK, envelope::trigger_reply(&line))
             }
             Err(error) => {
@@ -47,8 +59,25 @@ impl Trigger {
 
 fn log_line(partition: &str, summary: &Summary) -> String {
     let Summary { events, accepted, skipped, rejected, devices, .. } = summary;
-    format!(
+    let mut line = format!(
         "partition {partition}: {events} events of {devices} devices, readings: {accepted} counted, \
          {skipped} known already, {rejected} rejected"
-    )
+    );
+    if summary.not_telemetry > 0 {
+        line.push_str(&format!("; not telemetry: {} events", summary.not_telemetry));
+    }
+    if summary.absurd_clocks > 0 {
+        line.push_str(&format!("; clocks not believed: {} readings", summary.absurd_clocks));
+    }
+    line
+}
+
+/// Partitions of which it was said that their numbers begin again: every device that speaks next finds it out.
+#[derive(Default)]
+pub(crate) struct NewStreams(Mutex<BTreeSet<HubPartition>>);
+
+impl NewStreams {
+    fn is_first_of(&self, partition: &HubPartition) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(partition.clone())
+    }
 }

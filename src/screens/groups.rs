@@ -85,7 +85,7 @@ impl fmt::Display for Group {
         match self {
             Group::All => out.write_str("all"),
             Group::Area(area) => write!(out, "geo:{area}"),
-            Group::Device(device) => write!(out, "device:{device}"),
+            Group::Device(device) => write!(out, "device:{}", device.device()),
             Group::Bucket(bucket) => write!(out, "devices:{bucket}"),
         }
     }
@@ -126,7 +126,7 @@ mod tests {
             ("geo:a\nb", GroupError::ForbiddenInArea),
             (&format!("geo:{long}"), GroupError::LongArea(LONGEST_AREA + 1)),
             ("device:", DeviceIdError::Empty.into()),
-            ("device:a/../b", DeviceIdError::Forbidden('/').into()),
+            ("device:a\u{1}b", DeviceIdError::Forbidden('\u{1}').into()),
         ] {
             assert_eq!(Group::parse(text), Err(error), "{text:?}");
         }

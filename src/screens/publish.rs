@@ -36,7 +36,7 @@ pub enum Audience<'a> {
 /// A device state to be announced, and whom it concerns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The device.
+    /// The device, also of one of its parts.
     pub device: DeviceId,
     /// The area it is in.
     pub area: Option<String>,
@@ -50,7 +50,7 @@ impl Change {
     /// A state as it is now.
     pub fn to(state: &DeviceState, left: Option<String>, catalogue: &Catalogue) -> Change {
         let area = state.geo.as_ref().map(|geo| geo.value.clone());
-        Change { device: state.device.clone(), area, left, state: state.view(catalogue).to_json() }
+        Change { device: state.device.whole(), area, left, state: state.view(catalogue).to_json() }
     }
 }
 

@@ -33,14 +33,14 @@ impl Shards {
         &self.partition_key
     }
 
-    /// The shard of a device: a stable hash, because its answer is written to storage.
+    /// The shard of a device and all its parts: a stable hash, because its answer is written to storage.
     pub fn of(&self, device: &DeviceId) -> Shard {
         self.of_row(device.as_str())
     }
 
     /// As `of`, for row keys that are not valid device ids.
     pub(crate) fn of_row(&self, row_key: &str) -> Shard {
-        let hash = stable_hash(row_key.as_bytes());
+        let hash = stable_hash(DeviceId::device_key_of(row_key).as_bytes());
         Shard(u16::try_from(hash % u64::from(self.count)).expect("a remainder of a u16 fits"))
     }
 

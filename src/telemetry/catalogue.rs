@@ -62,11 +62,13 @@ pub enum CatalogueError {
 }
 
 /// Device state columns that are not measurements.
-pub const RESERVED_COLUMNS: [&str; 19] = [
+pub const RESERVED_COLUMNS: [&str; 21] = [
     "PartitionKey",
     "RowKey",
     "Timestamp",
     "DeviceId",
+    "Module",
+    "Component",
     "Geo",
     "Id",
     "Count",
@@ -85,7 +87,20 @@ pub const RESERVED_COLUMNS: [&str; 19] = [
 ];
 
 /// Members of a device state in JSON that are not measurements.
-const RESERVED_NAMES: [&str; 6] = ["deviceId", "geo", "count", "version", "reportedAt", "changedAt"];
+const RESERVED_NAMES: [&str; 12] = [
+    "deviceId",
+    "module",
+    "component",
+    "geo",
+    "count",
+    "version",
+    "reportedAt",
+    "measuredAt",
+    "changedAt",
+    "problem",
+    "alerts",
+    "reportIntervalSeconds",
+];
 
 /// Spellings of the fields that every reading may carry beside its measurements.
 const RESERVED_SPELLINGS: [&str; 6] = ["deviceId", "DeviceId", "messageId", "Id", "geo", "Geo"];

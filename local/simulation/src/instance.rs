@@ -14,7 +14,7 @@ use fieldcast::app::{App, Resources, router};
 use fieldcast::devices::rows::DeviceRows;
 use fieldcast::host::callers::Callers;
 use fieldcast::host::host_json::{Calls, HostJson};
-use fieldcast::ingestion::{Ingest, Invocation, RowCache};
+use fieldcast::ingestion::{Ingest, Invocation, RowCache, Sources};
 use fieldcast::primitives::instant::Millis;
 use fieldcast::rejected::rows::RejectedRows;
 use fieldcast::screens::publish::{GroupOccupancy, Publisher, SignalRPublisher};
@@ -130,6 +130,7 @@ impl Instance {
             devices: Arc::new(DeviceRows::new(Arc::clone(&store), Arc::clone(&world.catalogue))),
             rejected: Arc::new(RejectedRows::new(store)),
             calibrations: CalibrationCache::new(calibrations, CALIBRATIONS_LAST),
+            sources: Sources::Apart,
             publisher,
             cache: RowCache::default(),
         }

@@ -78,7 +78,7 @@ impl Tables {
 
     /// The state that a device's row holds.
     pub(crate) fn state_of(&self, row: &Stored) -> Option<DeviceState> {
-        row::state(DeviceId::parse(&row.entity.row).ok()?, row, &self.catalogue).ok()
+        row::state(DeviceId::of_key(&row.entity.row)?, row, &self.catalogue).ok()
     }
 
     /// The same row with another state in it.

@@ -24,7 +24,9 @@ fn event(
         index,
         span: 0..0,
         position: Position { partition: HubPartition::new("hub", partition), sequence },
+        enqueued_at: Some(Millis(at)),
         at: Millis(at),
+        measured_at: None,
         reading: Reading {
             device: device(),
             message_id: Some(format!("{partition}:{sequence:?}:{index}")),
@@ -173,19 +175,115 @@ fn a_value_that_stays_the_same_is_reported_but_not_changed() {
     assert_eq!(third.changed_at, Some(Millis(300)));
 }
 
-/// Streams of two partitions: for each event a time and its temperatures, some of them out of range.
-fn streams() -> impl Strategy<Value = Vec<Vec<(i64, Vec<f64>)>>> {
-    let event = (0_i64..1_000, proptest::collection::vec(-60.0..100.0, 1..4));
-    proptest::collection::vec(proptest::collection::vec(event, 0..12), 2)
+/// The sample of an Event Hub that was deleted and made again under its name, and what a second delivery of each half does.
+#[test]
+fn a_hub_that_was_made_again_counts_from_its_first_event_and_once() {
+    const DAY: i64 = 86_400_000;
+    let events = |first: i64, time: i64| -> Vec<Arrival> {
+        let numbered = (first..first + 3).zip(0..);
+        numbered.flat_map(|(n, at)| event(at, "0", Some(n), time + n % 10 * 1_000, &[20.0])).collect()
+    };
+    let (old, new) = (events(5_001, DAY), events(0, 2 * DAY));
+    let both = [old.clone(), new.clone()].concat();
+    let orders = [vec![&old, &new], vec![&new, &old], vec![&both], vec![&old, &new, &old, &new, &both]];
+    let results: Vec<DeviceState> = orders
+        .map(|batches| {
+            let fold = |state: Option<DeviceState>, batch: &Vec<Arrival>| {
+                let folded = apply(state.as_ref(), batch.clone());
+                folded.next.or(state)
+            };
+            batches.into_iter().fold(None, fold).unwrap()
+        })
+        .into();
+    for state in results.clone() {
+        // In which order values changed depends on the order in which they came.
+        let state = DeviceState { changed_at: results[0].changed_at, ..state };
+        assert_eq!((state.count, essence(&state)), (6, essence(&results[0])));
+        assert_eq!(state.reported.as_ref().unwrap().at, Millis(2 * DAY + 2_000));
+    }
+    let shifted = apply(Some(&apply(None, old).next.unwrap()), new);
+    assert!(shifted.is_new_stream);
 }
 
-fn batch(streams: &[Vec<(i64, Vec<f64>)>], partition: usize, range: std::ops::Range<usize>) -> Vec<Arrival> {
-    let events = range.filter_map(|at| streams[partition].get(at).map(|(time, values)| (at, time, values)));
-    events
-        .flat_map(|(at, time, values)| {
-            event(at, PARTITIONS[partition], i64::try_from(at).ok(), *time, values)
-        })
-        .collect()
+#[test]
+fn an_event_whose_time_nobody_said_is_known_by_its_number_alone() {
+    let untimed = |n, at| Arrival { enqueued_at: None, ..event(0, "0", Some(n), at, &[20.0]).remove(0) };
+    let first = apply(None, vec![untimed(7, 1_000_000)]).next.unwrap();
+    let again = apply(Some(&first), vec![untimed(7, 9_000_000_000)]);
+    assert_eq!((again.next, again.skipped), (None, 1));
+}
+
+#[test]
+fn verdicts_of_the_stream_before_are_not_taken_for_those_of_the_new_one() {
+    const HOUR: i64 = 3_600_000;
+    let first = apply(None, event(0, "0", Some(4), 0, &[999.0])).next.unwrap();
+    let anew = [event(0, "0", Some(3), HOUR, &[20.0]), event(1, "0", Some(4), HOUR, &[21.0])].concat();
+    let second = apply(Some(&first), anew.clone()).next.unwrap();
+    assert_eq!(second.count, 2);
+    let again = apply(Some(&second), anew);
+    assert_eq!((again.skipped, again.rejected.len()), (2, 0));
+    let late = apply(Some(&second), event(0, "0", Some(4), 0, &[999.0]));
+    assert_eq!((late.skipped, late.rejected.len()), (0, 1));
+}
+
+#[test]
+fn a_backlog_does_not_overwrite_what_was_measured_later() {
+    let said = |n, at, measured, value| Arrival {
+        measured_at: Some(Millis(measured)),
+        ..event(0, "0", Some(n), at, &[value]).remove(0)
+    };
+    let live = apply(None, vec![said(1, 1_000, 990, 30.0)]).next.unwrap();
+    let late = apply(Some(&live), vec![said(2, 2_000, 10, 4.0)]).next.unwrap();
+    assert_eq!((late.count, temperature(&late)), (2, 30.0));
+    let times = |state: &DeviceState| (state.reported.as_ref().unwrap().at, state.measured.as_ref().unwrap().at);
+    assert_eq!(times(&late), (Millis(2_000), Millis(990)));
+    // A reading without a clock of its own was measured when the hub took it.
+    let plain = apply(Some(&late), event(0, "0", Some(3), 3_000, &[5.0])).next.unwrap();
+    assert_eq!((temperature(&plain), times(&plain)), (5.0, (Millis(3_000), Millis(3_000))));
+}
+
+/// One event: how much later than the one before it was enqueued, what its own clock said, relative to that, and its
+/// temperatures, some of them out of range.
+#[derive(Clone, Debug)]
+struct Said {
+    step: i64,
+    measured: Option<i64>,
+    temperatures: Vec<f64>,
+}
+
+/// A partition's log: sequence number, enqueued time, event. The hub is made again once, two minutes later.
+type Log = Vec<(i64, i64, Said)>;
+
+fn logs() -> impl Strategy<Value = Vec<Log>> {
+    let said = (-60_000_i64..200_000, proptest::option::of(-500_000_i64..300_000), proptest::collection::vec(-60.0..100.0, 1..4));
+    let said = said.prop_map(|(step, measured, temperatures)| Said { step, measured, temperatures });
+    let hub = || proptest::collection::vec(said.clone(), 0..8);
+    let log = (hub(), hub()).prop_map(|(first, second)| {
+        let mut log = Log::new();
+        let mut latest = 1_000_000_000_i64;
+        for said_by_hub in [first, second] {
+            let (begin, mut now) = (latest, latest);
+            for (sequence, said) in (0..).zip(said_by_hub) {
+                // The clock never stands more than a minute behind what it has once shown.
+                now = (now + said.step).max(latest - 60_000).max(begin);
+                latest = latest.max(now);
+                log.push((sequence, now, said));
+            }
+            latest += 121_000;
+        }
+        log
+    });
+    proptest::collection::vec(log, 2)
+}
+
+fn batch(logs: &[Log], partition: usize, range: std::ops::Range<usize>) -> Vec<Arrival> {
+    let events = range.filter_map(|at| Some((at, logs[partition].get(at)?)));
+    let arrivals = |(at, (sequence, now, said)): (usize, &(i64, i64, Said))| {
+        let measured_at = said.measured.map(|offset| Millis(now + offset));
+        let arrivals = event(at, PARTITIONS[partition], Some(*sequence), *now, &said.temperatures);
+        arrivals.into_iter().map(move |arrival| Arrival { measured_at, ..arrival })
+    };
+    events.flat_map(arrivals).collect()
 }
 
 /// Everything but the number of writes and which verdicts could be forgotten on the way.
@@ -194,22 +292,29 @@ fn essence(state: &DeviceState) -> DeviceState {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
     #[test]
     fn no_order_and_no_split_of_batches_changes_the_result(
-        streams in streams(),
-        cuts in proptest::collection::vec((0_usize..2, 0_usize..12), 0..24),
+        logs in logs(),
+        cuts in proptest::collection::vec((0_usize..2, 0_usize..16), 0..24),
     ) {
         let mut whole = None;
         for partition in 0..2 {
-            let folded = apply(whole.as_ref(), batch(&streams, partition, 0..12));
+            let folded = apply(whole.as_ref(), batch(&logs, partition, 0..16));
             whole = folded.next.or(whole);
         }
+        let valid = |(_, _, said): &(i64, i64, Said)| {
+            said.temperatures.iter().filter(|value| (-40.0..=80.0).contains(*value)).count()
+        };
+        let expected = logs.iter().flatten().map(valid).sum::<usize>();
+        prop_assert_eq!(whole.as_ref().map_or(0, |state| state.count), i64::try_from(expected).unwrap());
         // Each partition is delivered in order up to a growing end, from any earlier start: overlaps, no gaps.
         let mut pieces: Option<DeviceState> = None;
         let mut ends = [0, 0];
         for (partition, start) in cuts.into_iter().chain([(1, 0), (0, 0)]) {
-            let end = if start == 0 { 12 } else { (ends[partition] + 3).min(12) };
-            let batch = batch(&streams, partition, start.min(ends[partition])..end);
+            let end = if start == 0 { 16 } else { (ends[partition] + 3).min(16) };
+            let batch = batch(&logs, partition, start.min(ends[partition])..end);
             ends[partition] = ends[partition].max(end);
             let folded = apply(pieces.as_ref(), batch);
             pieces = folded.next.or(pieces);

@@ -53,6 +53,7 @@ pub(super) fn ledger(row: &Entity) -> Result<Ledger, RowError> {
         // Whoever wrote it has ended: the new version is a new process.
         write_id: WriteId::default(),
         calibration: text("CalibrationVersion").unwrap_or_default().to_owned(),
+        measured: None,
         reported_by: text("ReportedBy").map(HubPartition::from_stored),
         changed_at: time(row, "ChangedAt"),
         watermarks: watermarks.into_iter().map(mark).collect(),

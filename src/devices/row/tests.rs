@@ -40,6 +40,7 @@ fn full_state() -> DeviceState {
     state.watermarks = [(HubPartition::new("hub", "0"), watermark)].into_iter().collect();
     state.verdicts.reject(&HubPartition::new("hub", "0"), i64::MAX, 3);
     state.reported = Some(stamp(200, "0"));
+    state.measured = state.reported.clone();
     state.changed_at = Some(Millis(150));
     (state.count, state.version) = (i64::MAX, 9);
     (state.write_id, state.calibration) = (WriteId { invocation: 1, from: 2 }, "c".to_owned());

@@ -21,8 +21,18 @@ pub struct Event {
     pub position: Position,
     /// When the hub enqueued it.
     pub enqueued_at: Option<Millis>,
+    /// Whether a device sent it. The hub also writes events of its own: that a device has connected, that a twin has changed.
+    pub is_telemetry: bool,
     /// The identity that the hub authenticated (`iothub-connection-device-id`).
     pub stamped_device: Option<String>,
+    /// The module of that device (`iothub-connection-module-id`).
+    pub module: Option<String>,
+    /// The Plug and Play component that it speaks for (`dt-subject`).
+    pub component: Option<String>,
+    /// When the device says that it made the message (`iothub-creation-time-utc`, or AMQP's `creation-time`).
+    pub creation_time: Option<String>,
+    /// The application properties, among them what routes add (message enrichments): a JSON object, where there are any.
+    pub properties: Option<Box<str>>,
     /// The hub's message id, where the device gave one.
     pub message_id: Option<String>,
     /// The bytes that the device sent, as far as the binding's data type preserves them.

@@ -31,6 +31,10 @@ pub(super) struct Wire<'a> {
     #[serde(borrow)]
     enqueued_time_utc: Option<&'a RawValue>,
     #[serde(borrow)]
+    properties_array: Option<&'a RawValue>,
+    #[serde(borrow)]
+    properties: Option<&'a RawValue>,
+    #[serde(borrow)]
     system_properties_array: Option<&'a RawValue>,
     #[serde(borrow)]
     system_properties: Option<&'a RawValue>,
@@ -45,6 +49,7 @@ impl Wire<'_> {
             partition: place(self.partition_context.or(self.trigger_partition_context)),
             sequences: list("SequenceNumberArray", self.sequence_number_array, self.sequence_number),
             enqueued: list("EnqueuedTimeUtcArray", self.enqueued_time_utc_array, self.enqueued_time_utc),
+            application: list("PropertiesArray", self.properties_array, self.properties),
             properties: list("SystemPropertiesArray", self.system_properties_array, self.system_properties),
         }
     }
@@ -55,6 +60,7 @@ pub(super) struct Places {
     partition: Option<Range<usize>>,
     sequences: List,
     enqueued: List,
+    application: List,
     properties: List,
 }
 
@@ -71,7 +77,9 @@ impl Places {
             *partition = open(request, partition.clone())
                 .map_err(|problem| EnvelopeError::Metadata { name: "PartitionContext", problem })?;
         }
-        for list in [&mut self.sequences, &mut self.enqueued, &mut self.properties] {
+        let lists =
+            [&mut self.sequences, &mut self.enqueued, &mut self.application, &mut self.properties];
+        for list in lists {
             list.open(request).map_err(|problem| EnvelopeError::Metadata { name: list.name, problem })?;
         }
         Ok(())
@@ -124,6 +132,14 @@ struct PartitionContext<'a> {
 struct SystemProperties<'a> {
     #[serde(rename = "iothub-connection-device-id", borrow)]
     device: Text<'a>,
+    #[serde(rename = "iothub-connection-module-id", borrow)]
+    module: Text<'a>,
+    #[serde(rename = "dt-subject", borrow)]
+    component: Text<'a>,
+    #[serde(rename = "iothub-message-source", borrow)]
+    source: Text<'a>,
+    #[serde(rename = "creation-time", borrow)]
+    creation_time: Text<'a>,
     #[serde(rename = "message-id", borrow)]
     message_id: Text<'a>,
     #[serde(rename = "SequenceNumber")]
@@ -136,11 +152,20 @@ struct SystemProperties<'a> {
     annotated_enqueued: Text<'a>,
 }
 
+/// What is read of an event's application properties here; its texts are read with its body.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ApplicationProperties<'a> {
+    #[serde(rename = "iothub-creation-time-utc", borrow)]
+    creation_time: Text<'a>,
+}
+
 /// The metadata of a batch, one entry per event in each list that is not empty.
 pub(super) struct Metadata<'a> {
     pub(super) partition: HubPartition,
     sequences: Vec<Whole>,
     enqueued: Vec<Text<'a>>,
+    application: Vec<&'a RawValue>,
     properties: Vec<SystemProperties<'a>>,
 }
 
@@ -155,6 +180,7 @@ impl<'a> Metadata<'a> {
             partition: partition(request, places)?,
             sequences: places.sequences.read(request, events)?,
             enqueued: places.enqueued.read(request, events)?,
+            application: places.application.read(request, events)?,
             properties: places.properties.read(request, events)?,
         })
     }
@@ -172,14 +198,37 @@ impl<'a> Metadata<'a> {
             .and_then(time)
             .or_else(|| time(&properties.enqueued))
             .or_else(|| time(&properties.annotated_enqueued));
+        let application = self.application.get(index).map(|raw| raw.get()).filter(|raw| is_object(raw));
+        let created = application.and_then(creation_time);
+        let owned = |text: &Text<'_>| text.as_deref().map(str::to_owned);
         Event {
             position: Position { partition: self.partition.clone(), sequence: sequence.filter(|&n| n >= 0) },
             enqueued_at,
-            stamped_device: properties.device.as_deref().map(str::to_owned),
-            message_id: properties.message_id.as_deref().map(str::to_owned),
+            is_telemetry: is_telemetry(properties.source.as_deref()),
+            stamped_device: owned(&properties.device),
+            module: owned(&properties.module),
+            component: owned(&properties.component),
+            creation_time: created.or_else(|| owned(&properties.creation_time)),
+            properties: application.map(Box::from),
+            message_id: owned(&properties.message_id),
             body,
         }
     }
+}
+
+/// Hubs before 2018 and other senders to an Event Hub say nothing.
+fn is_telemetry(source: Option<&str>) -> bool {
+    source.is_none_or(|source| source.eq_ignore_ascii_case("Telemetry"))
+}
+
+/// Whether there is anything in it. Nearly all events have no application properties.
+fn is_object(raw: &str) -> bool {
+    raw.starts_with('{') && raw != "{}"
+}
+
+fn creation_time(properties: &str) -> Option<String> {
+    let properties: ApplicationProperties<'_> = serde_json::from_str(properties).ok()?;
+    properties.creation_time.as_deref().map(str::to_owned)
 }
 
 fn partition(request: &[u8], places: &Places) -> Result<HubPartition, EnvelopeError> {

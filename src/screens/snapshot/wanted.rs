@@ -66,7 +66,7 @@ pub(super) enum WantedError {
     Continuation,
     #[error("`limit` must be a number from 1 to {USUAL_LIMIT}")]
     Limit,
-    #[error("a `deviceId` is empty, longer than 128 characters or contains / \\ # ? or a control character")]
+    #[error("a `deviceId` is empty, longer than 128 characters or contains a control character")]
     DeviceId,
     #[error("a `geo` is empty")]
     Geo,
@@ -161,7 +161,7 @@ impl Filter {
     pub(super) fn takes(&self, state: &DeviceState) -> bool {
         let is_all = self.geo.is_empty() && self.device.is_empty();
         let in_area = state.geo.as_ref().is_some_and(|geo| self.geo.contains(&geo.value));
-        is_all || in_area || self.device.contains(state.device.as_str())
+        is_all || in_area || self.device.contains(&*state.device.device())
     }
 
     /// Whether a device can leave what is asked for by going to another area.

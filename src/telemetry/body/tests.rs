@@ -52,9 +52,9 @@ fn the_stamped_identity_wins_over_the_body() {
     assert_eq!(device_of(None), "forged");
     let nobody = read(b"{}", None, &catalogue);
     assert_eq!(nobody[0].outcome.as_ref().unwrap_err().reason, Reason::DeviceId);
-    let unusable = read(b"{}", Some("a/b"), &catalogue);
+    let unusable = read(b"{}", Some("a\nb"), &catalogue);
     let rejection = unusable[0].outcome.as_ref().unwrap_err();
-    assert_eq!((rejection.reason, rejection.device.as_deref()), (Reason::DeviceId, Some("a/b")));
+    assert_eq!((rejection.reason, rejection.device.as_deref()), (Reason::DeviceId, Some("a\nb")));
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl CalibrationSource {
 
     fn of_row(&self, row: &Stored) -> Option<(DeviceId, Calibration)> {
         let number = |name: &str| row.entity.get(name).and_then(Value::as_f64);
-        let device = DeviceId::parse(&row.entity.row).ok()?;
+        let device = DeviceId::of_key(&row.entity.row)?;
         Some((device, Calibration::from_columns(&self.catalogue, number)))
     }
 }

@@ -19,14 +19,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
 pub(crate) struct State {
-    /// The device
+    /// The device, or device|module|component for a part of one
     device: String,
     #[command(flatten)]
     storage: StorageOptions,
 }
 
 pub(crate) async fn run(options: State, workspace: &Workspace) -> Result<ExitCode> {
-    let device = DeviceId::parse(&options.device)?;
+    let device = match DeviceId::of_key(&options.device) {
+        Some(device) => device,
+        None => DeviceId::parse(&options.device)?,
+    };
     let catalogue = catalogue(workspace)?;
     let storage = OpenedStorage::open(&options.storage, workspace, PATIENCE).await?;
     let found = find(&storage, &device).await?;

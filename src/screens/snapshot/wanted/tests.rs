@@ -83,7 +83,7 @@ fn what_cannot_be_answered_is_refused_with_its_code() {
         ("limit=1&limit=2", "bad_query"),
         ("geo=", "bad_filter"),
         ("geo=%20", "bad_filter"),
-        ("deviceId=a%2Fb", "bad_filter"),
+        ("deviceId=a%0Ab", "bad_filter"),
         (&format!("deviceId={long}"), "bad_filter"),
         (&many, "bad_filter"),
     ] {
