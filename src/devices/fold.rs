@@ -2,7 +2,7 @@
 //! again from what the store really holds, and so that no order of batches and no split of them changes the result.
 
 use crate::devices::state::{DeviceState, Latest, Stamp, Watermark};
-use crate::devices::streams::{self, InStream, Stream};
+use crate::devices::streams::{self, Stream};
 use crate::primitives::ids::{DeviceId, HubPartition, Position};
 use crate::primitives::instant::Millis;
 use crate::rejected::reading::{Reason, Rejection};
@@ -29,16 +29,6 @@ pub struct Arrival {
     pub measured_at: Option<Millis>,
     /// What was said.
     pub reading: Reading,
-}
-
-impl InStream for Arrival {
-    fn sequence(&self) -> Option<i64> {
-        self.position.sequence
-    }
-
-    fn enqueued_at(&self) -> Option<Millis> {
-        self.enqueued_at
-    }
 }
 
 /// What folding found.
@@ -168,10 +158,14 @@ fn judge(
     }
 }
 
-/// Sorts arrivals of one device as the stream had them; events without a sequence number come last, as they came.
+/// Sorts arrivals of one device as the stream had them; events without a sequence number come last, as they came. Streams of
+/// a hub that was made again may be mixed: their times tell them apart.
 pub fn in_stream_order(arrivals: &mut [Arrival]) {
-    arrivals.sort_by_key(|arrival| (arrival.event, arrival.index));
-    streams::sort(arrivals);
+    arrivals.sort_by(|one, other| {
+        let key =
+            |arrival: &Arrival| (arrival.position.sequence.unwrap_or(i64::MAX), arrival.event, arrival.index);
+        key(one).cmp(&key(other))
+    });
 }
 
 /// Where a new event stands.
