@@ -21,6 +21,7 @@ use crate::{
     app::{function::http::HttpTrigger, retry::RetryPolicy},
     events::EventFunction,
     invoke::Invoker,
+    timers::TimerFunction,
 };
 use cors::Cors;
 use files::Files;
@@ -34,10 +35,16 @@ pub(crate) struct HttpFunction {
     pub(crate) retry: Option<RetryPolicy>,
 }
 
+/// The functions that the admin route can run.
+pub(crate) struct Manual {
+    pub(crate) events: Vec<Arc<EventFunction>>,
+    pub(crate) timers: Vec<Arc<TimerFunction>>,
+}
+
 /// Everything that HTTP requests are answered from.
 pub(crate) struct Site {
     functions: Vec<HttpFunction>,
-    events: Vec<Arc<EventFunction>>,
+    manual: Manual,
     invoker: Arc<Invoker>,
     keys: Vec<String>,
     cors: Cors,
@@ -47,14 +54,14 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new(
         mut functions: Vec<HttpFunction>,
-        events: Vec<Arc<EventFunction>>,
+        manual: Manual,
         invoker: Arc<Invoker>,
         keys: Vec<String>,
         cors: Cors,
         files: Option<Files>,
     ) -> Site {
         functions.sort_by_key(|function| function.trigger.route.precedence());
-        Site { functions, events, invoker, keys, cors, files }
+        Site { functions, manual, invoker, keys, cors, files }
     }
 
     async fn answer(&self, request: Request) -> Response<Body> {

@@ -1,6 +1,4 @@
-//! `POST /admin/functions/{name}` with `{"input": …}`: a manual run of an Event Hub function.
-
-use std::sync::Arc;
+//! `POST /admin/functions/{name}` with `{"input": …}`: a manual run of an Event Hub or a timer function.
 
 use axum::{
     body::{Body, to_bytes},
@@ -17,10 +15,13 @@ const INPUT_LIMIT: usize = 1024 * 1024;
 
 impl Site {
     pub(super) async fn admin(&self, name: &str, request: Request) -> Response<Body> {
-        let Some(function) = self.events.iter().find(|function| function.name.eq_ignore_ascii_case(name))
-        else {
+        let event =
+            self.manual.events.iter().find(|function| function.name.eq_ignore_ascii_case(name)).cloned();
+        let timer =
+            self.manual.timers.iter().find(|function| function.name.eq_ignore_ascii_case(name)).cloned();
+        if event.is_none() && timer.is_none() {
             return status(StatusCode::NOT_FOUND);
-        };
+        }
         if request.method() != Method::POST {
             return status(StatusCode::NOT_FOUND);
         }
@@ -32,9 +33,15 @@ impl Site {
             *response.status_mut() = StatusCode::BAD_REQUEST;
             return response;
         };
-        let function = Arc::clone(function);
         // The run ends with the handler at the latest; its result is logged.
-        tokio::spawn(async move { drop(function.run_manually(input).await) });
+        tokio::spawn(async move {
+            match (event, timer) {
+                (Some(function), _) => drop(function.run_manually(input).await),
+                // What a timer is called with is its own; the input is not read.
+                (None, Some(function)) => function.run_manually().await,
+                (None, None) => {}
+            }
+        });
         status(StatusCode::ACCEPTED)
     }
 }
