@@ -17,6 +17,7 @@ use crate::host::door::LARGEST_CALL;
 use crate::host::host_json::Calls;
 use crate::ingestion::{Invocation, RowCache};
 use crate::primitives::instant::Millis;
+use crate::rejected::retention::Retention;
 use crate::rejected::rows::RejectedRows;
 use crate::screens::publish::RecordedPublisher;
 use crate::store::Store;
@@ -57,7 +58,8 @@ impl Bench {
         let new_invocation = Arc::new(|| Invocation { now: Millis(1_000), seed: 7 });
         let hub = HubClient::new(http, Endpoint::parse(SIGNALR).unwrap(), HubName::new("enviromon").unwrap());
         let occupancy = Arc::new(GroupOccupancy::new(hub.clone()));
-        let app = App::new(Resources { ingest, new_invocation, hub, occupancy, host, callers });
+        let retention = Retention::of_days(90);
+        let app = App::new(Resources { ingest, new_invocation, retention, hub, occupancy, host, callers });
         Bench { publisher, app: Arc::new(app) }
     }
 
