@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{DEADLINE, TestHub, body, encode, numbers, refusal, texts};
+use crate::support::{
+    DEADLINE, TestHub, body, device_key, encode, in_an_hour, numbers, refusal, texts, token,
+};
 
 const LIMIT: usize = 262_144;
 
