@@ -31,7 +31,7 @@ pub(crate) fn envelope(
     let dst = Json::Bool(trigger.schedule.adjusts_for_dst());
     let value = Json::object([
         ("Schedule", Json::object([("AdjustForDST", dst)])),
-        ("ScheduleStatus", status.map_or(Json::Null, ScheduleStatus::to_json)),
+        ("ScheduleStatus", status.map_or(Json::Null, |status| status.to_json())),
         ("IsPastDue", Json::Bool(is_past_due)),
     ]);
     Envelope {
@@ -41,7 +41,7 @@ pub(crate) fn envelope(
 }
 
 impl ScheduleStatus {
-    fn to_json(&self) -> Json {
+    fn to_json(self) -> Json {
         let date = |time: Option<Timestamp>, absent: &str| {
             Json::Text(time.map_or_else(|| absent.to_owned(), dates::with_offset))
         };
