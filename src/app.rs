@@ -18,7 +18,9 @@ use crate::host::functions::Size::{Large, Small};
 use crate::host::host_json::HostJson;
 use crate::ingestion::trigger::{NewStreams, Trigger};
 use crate::ingestion::{Ingest, NewInvocation};
+use crate::primitives::instant::Millis;
 use crate::rejected::function::RejectedReadings;
+use crate::rejected::retention::{RejectedRetention, Retention};
 use crate::screens::negotiate::Negotiation;
 use crate::screens::publish::GroupOccupancy;
 use crate::screens::snapshot::Snapshots;
@@ -27,12 +29,13 @@ use crate::screens::subscriptions::Subscriptions;
 /// The functions, a line for each folder with a function.json: its name, and for those that clients call the route, the
 /// methods, who may call, how large the answers are, and what answers.
 #[rustfmt::skip]
-static FUNCTIONS: [Function<Parts>; 5] = [
+static FUNCTIONS: [Function<Parts>; 6] = [
     Function::trigger("EnvironmentEventTrigger", |parts, batch| Box::pin(parts.trigger.answer(batch))),
     Function::http("negotiate", "negotiate", &["GET", "POST"], Named, Small, |parts, call| Box::pin(parts.negotiation.answer(call))),
     Function::http("getdevicestate", "getdevicestate", &["GET", "HEAD", "POST"], Anonymous, Large, |parts, call| Box::pin(parts.snapshots.answer(call))),
     Function::http("rejectedtelemetry", "rejectedtelemetry", &["GET", "HEAD"], Anonymous, Large, |parts, call| Box::pin(parts.rejected.answer(call))),
     Function::http("subscriptions", "subscriptions/{group}", &["PUT", "DELETE"], Anonymous, Small, |parts, call| Box::pin(parts.subscriptions.answer(call))),
+    Function::timer("RejectedRetention", |parts, _| Box::pin(parts.retention.answer())),
 ];
 
 /// What answers, one part for each function.
@@ -41,6 +44,7 @@ struct Parts {
     negotiation: Negotiation,
     snapshots: Snapshots,
     rejected: RejectedReadings,
+    retention: RejectedRetention,
     subscriptions: Subscriptions,
 }
 
@@ -52,6 +56,8 @@ pub struct Resources {
     pub new_invocation: NewInvocation,
     /// Signs clients in.
     pub hub: HubClient,
+    /// How long rejected readings are kept.
+    pub retention: Retention,
     /// Which groups have members; the publisher asks it.
     pub occupancy: Arc<GroupOccupancy>,
     /// How the host hands over the calls of clients.
@@ -69,7 +75,7 @@ pub struct App {
 impl App {
     /// Puts the parts together.
     pub fn new(resources: Resources) -> App {
-        let Resources { ingest, new_invocation, hub, occupancy, host, callers } = resources;
+        let Resources { ingest, new_invocation, retention, hub, occupancy, host, callers } = resources;
         let parts = Parts {
             negotiation: Negotiation { hub: hub.clone() },
             snapshots: Snapshots {
@@ -77,11 +83,22 @@ impl App {
                 publisher: Arc::clone(&ingest.publisher),
             },
             rejected: RejectedReadings { rows: Arc::clone(&ingest.rejected) },
+            retention: RejectedRetention {
+                rows: Arc::clone(&ingest.rejected),
+                retention,
+                clock: clock(&new_invocation),
+            },
             subscriptions: Subscriptions { hub, occupancy },
             trigger: Trigger { ingest, new_invocation, new_streams: NewStreams::default() },
         };
         App { door: Door { functions: &FUNCTIONS, host, callers }, parts }
     }
+}
+
+/// The clock of the batches, for functions that draw no lots.
+fn clock(new_invocation: &NewInvocation) -> Arc<dyn Fn() -> Millis + Send + Sync> {
+    let new_invocation = Arc::clone(new_invocation);
+    Arc::new(move || new_invocation().now)
 }
 
 /// Serves until the process is killed, which is how the host stops it.

@@ -106,6 +106,7 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>, host: HostJson) -> Re
             now: Millis::from_system(SystemTime::now()),
             seed: rand::random(),
         }),
+        retention: settings.rejected_retention,
         hub,
         occupancy,
         host,

@@ -12,6 +12,7 @@ use crate::host::callers::Callers;
 use crate::host::host_json;
 use crate::ingestion::Sources;
 use crate::primitives::ids::forbidden_in_key;
+use crate::rejected::retention::Retention;
 use crate::screens::publish::PublishMode;
 use crate::store::shard::Shards;
 
@@ -49,6 +50,8 @@ pub struct Settings {
     pub callers: Callers,
     /// How long a calibration may be used after it was changed.
     pub calibration_age: Duration,
+    /// How long rejected readings are kept.
+    pub rejected_retention: Retention,
 }
 
 /// A setting that is missing or cannot be used.
@@ -89,6 +92,7 @@ impl Settings {
                 _ => Callers::Anonymous,
             },
             calibration_age: calibration_age(environment)?,
+            rejected_retention: rejected_retention(environment)?,
         })
     }
 
@@ -213,6 +217,13 @@ fn calibration_age(environment: &Environment) -> Result<Duration, SettingError> 
     seconds
         .map(|seconds| Duration::from_secs(seconds.into()))
         .map_err(|_| error(NAME, "expected a whole number of seconds, 0 or more"))
+}
+
+fn rejected_retention(environment: &Environment) -> Result<Retention, SettingError> {
+    const NAME: &str = "RejectedDays";
+    let days = optional(environment, NAME).unwrap_or("90").parse::<u32>();
+    let expected = "expected a whole number of days; 0 keeps rejected readings for ever";
+    days.map(Retention::of_days).map_err(|_| error(NAME, expected))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::host::door::LARGEST_CALL;
 use crate::host::host_json::Calls;
 use crate::ingestion::{Invocation, RowCache, Sources};
 use crate::primitives::instant::Millis;
+use crate::rejected::retention::Retention;
 use crate::rejected::rows::RejectedRows;
 use crate::screens::publish::RecordedPublisher;
 use crate::store::Store;
@@ -58,7 +59,8 @@ impl Bench {
         let new_invocation = Arc::new(|| Invocation { now: Millis(1_000), seed: 7 });
         let hub = HubClient::new(http, Endpoint::parse(SIGNALR).unwrap(), HubName::new("enviromon").unwrap());
         let occupancy = Arc::new(GroupOccupancy::new(hub.clone()));
-        let app = App::new(Resources { ingest, new_invocation, hub, occupancy, host, callers });
+        let retention = Retention::of_days(90);
+        let app = App::new(Resources { ingest, new_invocation, retention, hub, occupancy, host, callers });
         Bench { publisher, app: Arc::new(app) }
     }
 
@@ -421,4 +423,26 @@ async fn d11_an_authenticated_caller_is_named_in_its_token_and_a_forged_one_is_n
     assert_eq!(claims(&authenticated)["asrs.s.uid"], json!("alice"));
     let forged = Bench::new(Callers::Anonymous).call("POST", "/api/negotiate", &principal, "").await.1;
     assert_eq!(claims(&forged).get("asrs.s.uid"), None);
+}
+
+#[tokio::test]
+async fn a_tick_is_answered_as_the_host_waits_for_it_and_only_when_posted() {
+    let bench = Bench::new(Callers::Anonymous);
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-azure-functions-invocationid", "7c1e6e0a-2a4d-4f57-9c0e-2a8f5f6f0a11"),
+    ];
+    let tick = include_str!("../../tests/samples/timer.json");
+    let (status, reply) = bench.call("POST", "/RejectedRetention", &headers, tick).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!((&reply["Outputs"], &reply["ReturnValue"]), (&json!({}), &Value::Null));
+    let line = reply["Logs"][0].as_str().unwrap();
+    assert!(line.starts_with("0 rows of readings rejected before "), "{line}");
+    for method in ["GET", "PUT", "DELETE"] {
+        let (status, _) = bench.call(method, "/RejectedRetention", &headers, "").await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+    }
+    // Clients do not reach it.
+    let (status, _) = bench.call("POST", "/api/RejectedRetention", &headers, tick).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 }

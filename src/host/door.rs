@@ -59,7 +59,7 @@ impl<P> Door<P> {
         let name = path.strip_prefix('/')?;
         let named = self.functions.iter().find(|function| function.name == name);
         match (named.map(|function| &function.kind), self.host.calls) {
-            (Some(Kind::Trigger(run)), _) => Some(Found::Trigger(*run)),
+            (Some(Kind::Trigger(run) | Kind::Timer(run)), _) => Some(Found::Trigger(*run)),
             (Some(Kind::Http(http)), Calls::Wrapped) => Some(Found::Wrapped(http)),
             (None, Calls::Wrapped) => None,
             (_, Calls::Forwarded) => self.functions.iter().find_map(|function| match &function.kind {
@@ -67,7 +67,7 @@ impl<P> Door<P> {
                     let parameters = routes::read(&self.host.prefix, http.route, path)?;
                     Some(Found::Forwarded(http, parameters))
                 }
-                Kind::Trigger(_) => None,
+                Kind::Trigger(_) | Kind::Timer(_) => None,
             }),
         }
     }
@@ -158,7 +158,7 @@ impl<P> Door<P> {
     /// Where this process serves a function that clients can call.
     fn address(&self, function: &Function<P>) -> Option<String> {
         match (&function.kind, self.host.calls) {
-            (Kind::Trigger(_), _) => None,
+            (Kind::Trigger(_) | Kind::Timer(_), _) => None,
             (Kind::Http(http), Calls::Forwarded) => Some(routes::address(&self.host.prefix, http.route)),
             (Kind::Http(_), Calls::Wrapped) => Some(routes::address("", function.name)),
         }

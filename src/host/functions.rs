@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use crate::host::answer::Answer;
 use crate::host::call::Call;
 
-/// Answers a batch in the host's envelope.
+/// Answers what the host posts in an envelope: a batch, or the tick of a timer.
 pub(crate) type AnswersBatch<P> = for<'a> fn(&'a P, Vec<u8>) -> BoxFuture<'a, Answer>;
 
 /// Answers a call.
@@ -25,6 +25,8 @@ pub(crate) struct Function<P: 'static> {
 pub(crate) enum Kind<P: 'static> {
     /// The host, which posts a batch of events in an envelope to `/{name}`.
     Trigger(AnswersBatch<P>),
+    /// The host's clock: a tick is posted to `/{name}` as a batch is.
+    Timer(AnswersBatch<P>),
     /// Clients, whose calls the host hands over.
     Http(Http<P>),
 }
@@ -65,6 +67,11 @@ impl<P> Function<P> {
     /// A function that the host triggers with a batch.
     pub(crate) const fn trigger(name: &'static str, answers: AnswersBatch<P>) -> Function<P> {
         Function { name, kind: Kind::Trigger(answers) }
+    }
+
+    /// A function that the host calls at the times of its function.json: perhaps late, twice, or not at all.
+    pub(crate) const fn timer(name: &'static str, answers: AnswersBatch<P>) -> Function<P> {
+        Function { name, kind: Kind::Timer(answers) }
     }
 
     /// A function that clients call.

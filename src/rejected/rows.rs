@@ -1,6 +1,8 @@
 //! Rows of `RejectedTelemetry`: each rejected reading inserted once under a key made of its position; a second delivery finds
 //! it and leaves it. And how people get to see them.
 
+mod delete;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use fieldcast_tables::{Comparison, Deadline, Entity, Query, Table, Value, insert
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
+pub use self::delete::Deleted;
 use super::reading::{Reason, RejectedReading, Rejection};
 use crate::primitives::ids::{HubPartition, Position};
 use crate::primitives::instant::Millis;
@@ -123,6 +126,17 @@ impl RejectedRows {
                 return Ok(readings);
             }
         }
+    }
+
+    /// Deletes what was rejected before a moment, oldest partition keys first, and stops when the time is up. A row that
+    /// was changed meanwhile stays for the next call.
+    ///
+    /// # Errors
+    /// [`StoreError`]; some rows may have been deleted then.
+    pub async fn delete_before(&self, before: Millis, deadline: Instant) -> Result<Deleted, StoreError> {
+        let partitions = self.partitions(deadline).await?;
+        let table = self.table(deadline).await?;
+        delete::delete_before(&table, &partitions, before, deadline).await
     }
 
     async fn table(&self, deadline: Instant) -> Result<Table, StoreError> {

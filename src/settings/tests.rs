@@ -77,6 +77,8 @@ fn a_wrong_setting_says_what_is_expected_and_not_what_it_is() {
         ("SignalRHub", "1 hub"),
         ("PublishMode", "sometimes"),
         ("CalibrationSeconds", "-1"),
+        ("RejectedDays", "-1"),
+        ("RejectedDays", "a while"),
     ] {
         let text = problem(name, value);
         assert!(!text.contains("verysecret"), "{text}");
@@ -85,6 +87,15 @@ fn a_wrong_setting_says_what_is_expected_and_not_what_it_is() {
         problem("PartitionShards", "0"),
         "setting PartitionShards: expected a whole number from 1 to 100"
     );
+}
+
+#[test]
+fn rejected_readings_are_kept_90_days_or_as_many_as_it_says() {
+    let retention =
+        |value| Settings::read(&environment(&[("RejectedDays", value)])).unwrap().rejected_retention;
+    assert_eq!(retention(" "), Retention::of_days(90));
+    assert_eq!(retention("7"), Retention::of_days(7));
+    assert_eq!(retention("0"), Retention::Forever);
 }
 
 #[test]

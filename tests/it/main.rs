@@ -15,6 +15,7 @@ mod end_to_end;
 mod predecessor_defects;
 mod proxy;
 mod reshard;
+mod retention;
 mod rows;
 mod start;
 mod targeting;

@@ -266,6 +266,8 @@ async fn start_host(hub: &Hub, signalr: &Service, storage: &str, options: Option
         log: options.log.unwrap_or(LogSink::Quiet),
     };
     let host = Host::start(config).await.unwrap_or_else(|error| panic!("{error}"));
+    // A test does not depend on the time of day.
+    host.faults().hold_timers();
     Owner { host, _app: app }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod fields;
 pub(crate) mod function;
 pub(crate) mod host_json;
 pub(crate) mod retry;
+pub(crate) mod schedule;
 pub(crate) mod settings;
 pub(crate) mod time_span;
 

@@ -8,6 +8,7 @@ pub(crate) mod dates;
 pub(crate) mod event;
 pub(crate) mod json;
 pub(crate) mod request;
+pub(crate) mod timer;
 
 use jiff::Timestamp;
 

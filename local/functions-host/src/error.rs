@@ -19,7 +19,7 @@ pub enum HostError {
     /// The app asks for a binding extension that this stand-in does not have.
     #[error(
         "{}: {field} is \"{kind}\", which this stand-in does not have \
-         (it has eventHubTrigger, httpTrigger and http)",
+         (it has eventHubTrigger, httpTrigger, timerTrigger and http)",
         file.display()
     )]
     UnsupportedBinding {

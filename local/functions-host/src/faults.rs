@@ -1,5 +1,7 @@
 //! Fault injection: makes rare failures of the real service happen, to test that a handler survives them.
 
+mod ticks;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -8,7 +10,11 @@ use std::{
 
 use tokio::sync::watch;
 
-/// Fault injection and stepped delivery for Event Hub triggers. Every method takes effect from the next batch.
+pub use ticks::Tick;
+pub(crate) use ticks::TimerOrder;
+use ticks::TimerScript;
+
+/// Fault injection, and stepped delivery of batches and ticks. Every method takes effect from the next batch.
 /// Partitions are named by their id. A fault that is used up (a duplicate, a kill, a step, a redelivery) applies to
 /// the next batch of any Event Hub function of the app.
 #[derive(Debug)]
@@ -38,6 +44,7 @@ struct FaultScript {
     batch_cap: Option<usize>,
     omissions: Omissions,
     delay: Duration,
+    timers: TimerScript,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -161,6 +168,26 @@ impl Faults {
     /// Waits this long before every batch.
     pub fn delay_delivery(&self, delay: Duration) {
         self.change(|script| script.delay = delay);
+    }
+
+    /// Lets no timer tick by the clock: from now on they tick when [`Faults::tick`] says so. A call that is under way is
+    /// finished.
+    pub fn hold_timers(&self) {
+        self.change(|script| script.timers.hold(true));
+    }
+
+    /// Lets timers tick by the clock again.
+    pub fn release_timers(&self) {
+        self.change(|script| script.timers.hold(false));
+    }
+
+    /// Makes the timer of a function tick once, now or when the ticks before are done.
+    pub fn tick(&self, function: &str, tick: Tick) {
+        self.change(|script| script.timers.order(function, tick));
+    }
+
+    pub(crate) fn timer_order(&self, function: &str) -> TimerOrder {
+        self.script().timers.next(function)
     }
 
     /// Waits until the partition may continue, and uses up one step if it is paused.

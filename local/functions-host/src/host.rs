@@ -14,9 +14,10 @@ use crate::{
     app::{self, App, function::Trigger, settings::Settings},
     events::{self, EventFunction, checkpoints::Checkpoints, source::Source},
     handler::{Handler, launch::Launch},
-    http::{self, HttpFunction, Site, cors::Cors, files::Files},
+    http::{self, HttpFunction, Manual, Site, cors::Cors, files::Files},
     invoke::Invoker,
     status::StatusBoard,
+    timers::{self, TimerFunction, memory::TimerMemory},
     wire,
 };
 
@@ -28,6 +29,7 @@ pub struct Host {
     faults: Arc<Faults>,
     status: StatusBoard,
     events: Vec<Arc<EventFunction>>,
+    timers: Vec<Arc<TimerFunction>>,
     readers: JoinSet<()>,
     server: JoinHandle<()>,
     supervisor: JoinHandle<()>,
@@ -49,7 +51,7 @@ impl Host {
         let settings = Settings::new(config.settings.clone());
         let app = App::read(&config.app_root, &settings)?;
         let cors = Cors::parse(app::read_local_settings(&config.app_root)?.as_ref())?;
-        let checkpoints = open_checkpoints(&config)?;
+        let memory = Memory::open(&config)?;
         let launch = Launch::prepare(&config.app_root, &app.host.description, &settings)?;
         let (listener, address) = bind(config.listen).await?;
 
@@ -68,10 +70,11 @@ impl Host {
             log: config.log.clone(),
             status: status.clone(),
         });
-        let (events, http) = split(app, &invoker, &checkpoints, &faults);
-        announce(&config, address, &events, &http);
+        let Functions { events, timers, http } = split(app, &invoker, &memory, &faults);
+        announce(&config, address, &events, &timers, &http);
         let files = config.static_dir.map(Files::new);
-        let site = Site::new(http, events.clone(), invoker, config.keys, cors, files);
+        let manual = Manual { events: events.clone(), timers: timers.clone() };
+        let site = Site::new(http, manual, invoker, config.keys, cors, files);
 
         let first = handler.start()?;
         let mut host = Host {
@@ -82,6 +85,7 @@ impl Host {
             faults,
             status,
             events,
+            timers,
             readers: JoinSet::new(),
         };
         host.handler.first_ready().await?;
@@ -186,6 +190,9 @@ impl Host {
         for function in &self.events {
             self.readers.spawn(events::run(Arc::clone(function)));
         }
+        for function in &self.timers {
+            self.readers.spawn(timers::run(Arc::clone(function)));
+        }
     }
 
     async fn all_drained(&self) -> bool {
@@ -204,12 +211,24 @@ impl Drop for Host {
     }
 }
 
-fn open_checkpoints(config: &HostConfig) -> Result<Arc<Checkpoints>, HostError> {
-    let folder = config.data_dir.as_deref();
-    Checkpoints::open(folder).map(Arc::new).map_err(|source| HostError::Data {
-        folder: folder.unwrap_or_else(|| std::path::Path::new("")).to_owned(),
-        source,
-    })
+/// What a host remembers from one start to the next.
+struct Memory {
+    checkpoints: Arc<Checkpoints>,
+    timers: Arc<TimerMemory>,
+}
+
+impl Memory {
+    fn open(config: &HostConfig) -> Result<Memory, HostError> {
+        let folder = config.data_dir.as_deref();
+        let explain = |source: io::Error| HostError::Data {
+            folder: folder.unwrap_or_else(|| std::path::Path::new("")).to_owned(),
+            source,
+        };
+        Ok(Memory {
+            checkpoints: Checkpoints::open(folder).map(Arc::new).map_err(explain)?,
+            timers: TimerMemory::open(folder).map(Arc::new).map_err(explain)?,
+        })
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), HostError> {
@@ -222,35 +241,51 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), HostErro
     Ok((listener, bound))
 }
 
-fn split(
-    app: App,
-    invoker: &Arc<Invoker>,
-    checkpoints: &Arc<Checkpoints>,
-    faults: &Arc<Faults>,
-) -> (Vec<Arc<EventFunction>>, Vec<HttpFunction>) {
+/// The functions of an app, by what starts them.
+#[derive(Default)]
+struct Functions {
+    events: Vec<Arc<EventFunction>>,
+    timers: Vec<Arc<TimerFunction>>,
+    http: Vec<HttpFunction>,
+}
+
+fn split(app: App, invoker: &Arc<Invoker>, memory: &Memory, faults: &Arc<Faults>) -> Functions {
     let client = wire::client();
-    let (mut events, mut http) = (Vec::new(), Vec::new());
+    let mut functions = Functions::default();
     for function in app.functions {
+        let (name, retry) = (function.name, function.retry);
         match function.trigger {
-            Trigger::Http(trigger) => {
-                http.push(HttpFunction { name: function.name, trigger, retry: function.retry });
-            }
-            Trigger::EventHub(trigger) => events.push(Arc::new(EventFunction {
-                name: function.name,
+            Trigger::Http(trigger) => functions.http.push(HttpFunction { name, trigger, retry }),
+            Trigger::EventHub(trigger) => functions.events.push(Arc::new(EventFunction {
+                name,
                 source: Source::new(client.clone(), trigger.source.clone(), &trigger.entity),
                 trigger,
-                retry: function.retry,
+                retry,
                 options: app.host.event_hubs.clone(),
                 invoker: Arc::clone(invoker),
-                checkpoints: Arc::clone(checkpoints),
+                checkpoints: Arc::clone(&memory.checkpoints),
+                faults: Arc::clone(faults),
+            })),
+            Trigger::Timer(trigger) => functions.timers.push(Arc::new(TimerFunction {
+                name,
+                trigger,
+                retry,
+                invoker: Arc::clone(invoker),
+                memory: Arc::clone(&memory.timers),
                 faults: Arc::clone(faults),
             })),
         }
     }
-    (events, http)
+    functions
 }
 
-fn announce(config: &HostConfig, address: SocketAddr, events: &[Arc<EventFunction>], http: &[HttpFunction]) {
+fn announce(
+    config: &HostConfig,
+    address: SocketAddr,
+    events: &[Arc<EventFunction>],
+    timers: &[Arc<TimerFunction>],
+    http: &[HttpFunction],
+) {
     for function in http {
         config
             .log
@@ -258,5 +293,10 @@ fn announce(config: &HostConfig, address: SocketAddr, events: &[Arc<EventFunctio
     }
     for function in events {
         config.log.info("host", format_args!("{}: events of {}", function.name, function.trigger.entity));
+    }
+    for function in timers {
+        let next = function.trigger.schedule.next_after(jiff::Timestamp::now());
+        let next = next.map_or_else(|| "never".to_owned(), |next| format!("next at {next}"));
+        config.log.info("host", format_args!("{}: a timer, {next}", function.name));
     }
 }

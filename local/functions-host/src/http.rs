@@ -1,5 +1,6 @@
 //! The HTTP side of the host: CORS, then the admin route, function routes, and static files.
 
+pub(crate) mod address;
 mod admin;
 pub(crate) mod call;
 pub(crate) mod cors;
@@ -13,14 +14,15 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, Method, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, uri::Authority},
 };
-use percent_encoding::percent_decode_str;
 
 use crate::{
     app::{function::http::HttpTrigger, retry::RetryPolicy},
     events::EventFunction,
     invoke::Invoker,
+    timers::TimerFunction,
+    wire::is_loopback,
 };
 use cors::Cors;
 use files::Files;
@@ -34,10 +36,16 @@ pub(crate) struct HttpFunction {
     pub(crate) retry: Option<RetryPolicy>,
 }
 
+/// The functions that the admin route can run.
+pub(crate) struct Manual {
+    pub(crate) events: Vec<Arc<EventFunction>>,
+    pub(crate) timers: Vec<Arc<TimerFunction>>,
+}
+
 /// Everything that HTTP requests are answered from.
 pub(crate) struct Site {
     functions: Vec<HttpFunction>,
-    events: Vec<Arc<EventFunction>>,
+    manual: Manual,
     invoker: Arc<Invoker>,
     keys: Vec<String>,
     cors: Cors,
@@ -47,14 +55,14 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new(
         mut functions: Vec<HttpFunction>,
-        events: Vec<Arc<EventFunction>>,
+        manual: Manual,
         invoker: Arc<Invoker>,
         keys: Vec<String>,
         cors: Cors,
         files: Option<Files>,
     ) -> Site {
         functions.sort_by_key(|function| function.trigger.route.precedence());
-        Site { functions, events, invoker, keys, cors, files }
+        Site { functions, manual, invoker, keys, cors, files }
     }
 
     async fn answer(&self, request: Request) -> Response<Body> {
@@ -62,20 +70,22 @@ impl Site {
             let name = name.to_owned();
             return self.admin(&name, request).await;
         }
-        if let Some((function, parameters)) = self.find(request.method(), request.uri().path()) {
+        let Some(path) = address::decoded(request.uri().path()) else {
+            return status(StatusCode::BAD_REQUEST);
+        };
+        if let Some((function, parameters)) = self.find(request.method(), &path) {
             return self.call(function, parameters, request).await;
         }
         self.serve_file(request.method(), request.uri().path()).await
     }
 
-    /// The most specific function that matches route and method. A wrong method is no match, and is answered with
-    /// 404.
+    /// The most specific function that matches route and method of a decoded path. A wrong method is no match, and is
+    /// answered with 404.
     fn find(&self, method: &Method, path: &str) -> Option<(&HttpFunction, Parameters)> {
-        let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').unwrap_or(path);
         let parts: Vec<String> =
-            if path.is_empty() { Vec::new() } else { path.split('/').map(decode).collect() };
+            if path.is_empty() { Vec::new() } else { path.split('/').map(str::to_owned).collect() };
         self.functions.iter().find_map(|function| {
             let allowed = function.trigger.methods.as_ref();
             let fits = allowed.is_none_or(|methods| methods.contains(method));
@@ -106,6 +116,11 @@ impl Site {
 
 /// Answers every request to the host.
 pub(crate) async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
+    if !is_for_this_machine(request.headers()) {
+        let mut response = text("the Host header names another machine: use 127.0.0.1, localhost or [::1]\n");
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        return response;
+    }
     if cors::is_preflight(request.method(), request.headers()) {
         let mut response = status(StatusCode::NO_CONTENT);
         response.headers_mut().extend(site.cors.grant_preflight(request.headers()));
@@ -121,6 +136,14 @@ pub(crate) async fn answer(State(site): State<Arc<Site>>, request: Request) -> R
         }
     }
     response
+}
+
+/// A page of any site can have its own name resolved to 127.0.0.1 and would then read this host as a part of its own site.
+/// Its browser still sends the site's name in `Host`. A local addition.
+fn is_for_this_machine(headers: &HeaderMap) -> bool {
+    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority: Option<Authority> = named.and_then(|host| host.parse().ok());
+    authority.is_some_and(|authority| is_loopback(&authority))
 }
 
 fn status(status: StatusCode) -> Response<Body> {

@@ -26,11 +26,12 @@ mod events;
 mod handler;
 mod http;
 mod invoke;
+mod timers;
 mod wire;
 
 pub use config::HostConfig;
 pub use error::HostError;
-pub use faults::{Faults, KillMoment};
+pub use faults::{Faults, KillMoment, Tick};
 pub use host::Host;
 pub use log::LogSink;
-pub use status::{HostStatus, PartitionStatus};
+pub use status::{HostStatus, PartitionStatus, TimerStatus};

@@ -16,6 +16,18 @@ pub struct HostStatus {
     pub handler_starts: u64,
     /// One entry per function and partition, once the event source has named its partitions.
     pub partitions: Vec<PartitionStatus>,
+    /// One entry per timer, once it waits for its first time; a tick at the start of the host is done then.
+    pub timers: Vec<TimerStatus>,
+}
+
+/// How often a timer has ticked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TimerStatus {
+    /// The function that it calls.
+    pub function: String,
+    /// Ticks that are done, with or without success; missed ones count as well.
+    pub ticks: u64,
 }
 
 /// How far one function has read one partition.
@@ -40,6 +52,12 @@ impl HostStatus {
     pub fn partition(&self, id: &str) -> Option<&PartitionStatus> {
         self.partitions.iter().find(|entry| entry.partition == id)
     }
+
+    /// How many ticks of a function's timer are done.
+    #[must_use]
+    pub fn ticks(&self, function: &str) -> u64 {
+        self.timers.iter().find(|entry| entry.function == function).map_or(0, |entry| entry.ticks)
+    }
 }
 
 /// The writable side of [`HostStatus`]; clones share it.
@@ -61,6 +79,14 @@ impl StatusBoard {
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut HostStatus)) {
         self.0.send_modify(change);
+    }
+
+    /// Notes that a timer was started, or that `ticks` more ticks of it are done.
+    pub(crate) fn count_ticks(&self, function: &str, ticks: u64) {
+        self.update(|status| match status.timers.iter_mut().find(|entry| entry.function == function) {
+            Some(entry) => entry.ticks += ticks,
+            None => status.timers.push(TimerStatus { function: function.to_owned(), ticks }),
+        });
     }
 
     pub(crate) fn update_partition(

@@ -66,6 +66,11 @@ impl Authenticator {
         }
     }
 
+    /// Whether tokens may name this host.
+    pub(crate) fn is_own_host(&self, host: &str) -> bool {
+        self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+    }
+
     /// A device's primary key in base64; `None` for a device that the hub does not know.
     pub(crate) fn device_key(&self, device: &DeviceId) -> Option<String> {
         Some(self.keys(device)?.first()?.to_base64())
@@ -77,7 +82,7 @@ impl Authenticator {
         device: &DeviceId,
         endpoint: &[&str],
     ) -> Result<Coverage, Unauthorized> {
-        if !self.hosts.iter().any(|host| host.eq_ignore_ascii_case(&resource.host)) {
+        if !self.is_own_host(&resource.host) {
             return Err(Unauthorized::OtherHost { named: resource.host.clone(), own: self.hosts[0].clone() });
         }
         match resource.coverage(device.as_str(), endpoint) {
@@ -99,7 +104,7 @@ impl Authenticator {
         }
         let generation =
             self.generation(&device).ok_or_else(|| Refusal::UnknownDevice(device.to_string()))?;
-        Ok(Sender { device, scope: Scope::Hub, generation })
+        Ok(Sender { device, module: None, scope: Scope::Hub, generation })
     }
 
     fn admit_by_device_key(&self, token: &Token<'_>, device: DeviceId) -> Result<Sender, Unauthorized> {
@@ -109,7 +114,7 @@ impl Authenticator {
         if !keys.iter().any(|key| token.is_signed_by(key)) {
             return Err(Unauthorized::Signature { signer: format!("device '{device}'") });
         }
-        Ok(Sender { device, scope: Scope::Device, generation })
+        Ok(Sender { device, module: None, scope: Scope::Device, generation })
     }
 
     fn keys(&self, device: &DeviceId) -> Option<Vec<Key>> {

@@ -4,6 +4,7 @@ mod batch;
 mod error_response;
 mod gateway;
 mod headers;
+mod local;
 mod query;
 mod read;
 mod send;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use self::error_response::ErrorResponse;
@@ -27,6 +29,7 @@ const READ_BEFORE_REFUSING: usize = 4 << 20;
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/devices/{id}/messages/events", post(send::send))
+        .route("/devices/{id}/modules/{module}/messages/events", post(send::send_of_module))
         .route("/devices/{id}/messages/devicebound", get(send::receive))
         // Microsoft's REST reference writes it so, the SDKs as above.
         .route("/devices/{id}/messages/deviceBound", get(send::receive))
@@ -35,6 +38,7 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(READ_BEFORE_REFUSING))
+        .layer(from_fn_with_state(Arc::clone(&gateway), local::refuse_foreign_hosts))
         .with_state(gateway)
 }
 

@@ -7,10 +7,12 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DeviceId(String);
 
-/// An authenticated device, and how it proved who it is.
+/// An authenticated device or a module of it, and how it proved who it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
     pub(crate) device: DeviceId,
+    /// The module of the device that sends; module ids follow the rules of device ids.
+    pub(crate) module: Option<DeviceId>,
     pub(crate) scope: Scope,
     /// `iothub-connection-auth-generation-id`.
     pub(crate) generation: String,
@@ -20,6 +22,7 @@ pub(crate) struct Sender {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     Device,
+    Module,
     Hub,
 }
 

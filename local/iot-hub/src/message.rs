@@ -28,10 +28,11 @@ pub(crate) enum SystemProperty {
     ContentType,
     ContentEncoding,
     Subject,
+    CreationTime,
 }
 
 impl SystemProperty {
-    /// The name on the Event Hub-compatible side: AMQP properties, and one annotation.
+    /// The name on the Event Hub-compatible side: AMQP properties, and annotations.
     fn name(self) -> &'static str {
         match self {
             SystemProperty::MessageId => "message-id",
@@ -41,6 +42,7 @@ impl SystemProperty {
             SystemProperty::ContentType => "content-type",
             SystemProperty::ContentEncoding => "content-encoding",
             SystemProperty::Subject => "dt-subject",
+            SystemProperty::CreationTime => "iothub-creation-time-utc",
         }
     }
 }
@@ -64,6 +66,7 @@ impl Message {
             ("iothub-enqueuedtime", time.as_str()),
             ("iothub-message-source", "Telemetry"),
         ]);
+        system.extend(sender.module.as_ref().map(|module| ("iothub-connection-module-id", module.as_str())));
         system.extend(self.system.iter().map(|(property, value)| (property.name(), value.as_str())));
         let body = STANDARD.encode(&self.body);
         let event = Stamped { body, properties: &self.properties, system_properties: system };
@@ -94,6 +97,7 @@ struct Stamped<'a> {
 fn auth_method(scope: Scope) -> &'static str {
     match scope {
         Scope::Device => r#"{"scope":"device","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#,
+        Scope::Module => r#"{"scope":"module","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#,
         Scope::Hub => r#"{"scope":"hub","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#,
     }
 }

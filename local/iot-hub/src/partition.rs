@@ -132,6 +132,7 @@ mod tests {
     fn events(count: usize) -> Vec<UnnumberedEvent> {
         let sender = Sender {
             device: DeviceId::parse("d").expect("valid"),
+            module: None,
             scope: Scope::Device,
             generation: "1".to_owned(),
         };

@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     Format(String),
     #[error("{0}")]
     Unauthorized(#[from] Unauthorized),
+    #[error("the Host header names another machine: call the hub by 127.0.0.1, localhost or [::1]")]
+    ForeignHost,
     #[error("the hub has no device '{0}'")]
     UnknownDevice(String),
     #[error("there is nothing at {0}: devices post to /devices/{{id}}/messages/events")]

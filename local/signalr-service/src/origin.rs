@@ -7,12 +7,25 @@
 use axum::extract::Request;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, HOST, ORIGIN, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::Ipv4Addr;
+
+/// Answers requests whose `Host` names another machine with 403: a page of any site can have its name resolved to
+/// 127.0.0.1 and be a page of this service's own origin then, which sends no `Origin`.
+pub(crate) async fn refuse_foreign_hosts(request: Request, next: Next) -> Response {
+    let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    match named.is_some_and(|host| is_loopback(name(host))) {
+        true => next.run(request).await,
+        false => {
+            let sentence = "the Host header names another machine: use localhost, 127.0.0.1 or [::1]";
+            (StatusCode::FORBIDDEN, sentence).into_response()
+        }
+    }
+}
 
 /// Answers a page that is not on this machine with 403, without the headers that would allow it to read the response.
 pub(crate) async fn refuse_foreign_pages(request: Request, next: Next) -> Response {
@@ -54,21 +67,26 @@ fn preflight(asked: &HeaderMap) -> Response {
 
 fn is_on_this_machine(origin: &HeaderValue) -> bool {
     let host = origin.to_str().ok().and_then(host);
-    host.is_some_and(|host| {
-        host == "localhost"
-            || host.ends_with(".localhost")
-            || host == "[::1]"
-            || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
-    })
+    host.is_some_and(is_loopback)
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host == "[::1]"
+        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn host(origin: &str) -> Option<&str> {
     let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))?;
+    Some(name(authority))
+}
+
+/// A host and perhaps a port, without the port.
+fn name(authority: &str) -> &str {
     match authority.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(host)
-        }
-        _ => Some(authority),
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
     }
 }
 

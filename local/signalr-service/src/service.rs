@@ -191,5 +191,9 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/client/negotiate", any(client::negotiate))
         .route("/client/", any(client::connect))
         .layer(from_fn(origin::cors));
-    clients.fallback(rest::handle).with_state(shared).layer(from_fn(origin::refuse_foreign_pages))
+    clients
+        .fallback(rest::handle)
+        .with_state(shared)
+        .layer(from_fn(origin::refuse_foreign_pages))
+        .layer(from_fn(origin::refuse_foreign_hosts))
 }

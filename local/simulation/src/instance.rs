@@ -16,6 +16,7 @@ use fieldcast::host::callers::Callers;
 use fieldcast::host::host_json::{Calls, HostJson};
 use fieldcast::ingestion::{Ingest, Invocation, RowCache, Sources};
 use fieldcast::primitives::instant::Millis;
+use fieldcast::rejected::retention::Retention;
 use fieldcast::rejected::rows::RejectedRows;
 use fieldcast::screens::publish::{GroupOccupancy, Publisher, SignalRPublisher};
 use fieldcast::store::Store;
@@ -92,6 +93,7 @@ impl Instance {
         let app = App::new(Resources {
             ingest: self.ingest(&writes, &hub, &occupancy),
             new_invocation: self.new_invocation(),
+            retention: Retention::of_days(90),
             occupancy,
             hub,
             host: HostJson { calls: Calls::Forwarded, prefix: "api".to_owned() },

@@ -3,6 +3,7 @@
 mod bindings;
 pub(crate) mod event_hub;
 pub(crate) mod http;
+pub(crate) mod timer;
 
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use crate::HostError;
 use bindings::{Bindings, kind_of};
 use event_hub::EventHubTrigger;
 use http::HttpTrigger;
+use timer::TimerTrigger;
 
 /// A function of the app.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub(crate) struct Function {
 pub(crate) enum Trigger {
     EventHub(EventHubTrigger),
     Http(HttpTrigger),
+    Timer(TimerTrigger),
 }
 
 impl Function {
@@ -47,6 +50,7 @@ impl Function {
         let trigger = bindings.trigger(&root)?;
         let trigger = match kind_of(trigger)?.as_str() {
             "eventhubtrigger" => Trigger::EventHub(EventHubTrigger::parse(trigger, settings)?),
+            "timertrigger" => Trigger::Timer(TimerTrigger::parse(trigger, settings)?),
             _ => Trigger::Http(HttpTrigger::parse(name, trigger, &bindings, host)?),
         };
         let own_retry = root.find(&["retry"])?.map(|field| RetryPolicy::parse(&field)).transpose()?;
@@ -93,6 +97,7 @@ mod tests {
             ),
             ("Broken".to_owned(), "c2VjcmV0".to_owned()),
             ("Entity".to_owned(), "other".to_owned()),
+            ("Nightly".to_owned(), "0 17 3 * * *".to_owned()),
             ("AzureWebJobs.Off.Disabled".to_owned(), "true".to_owned()),
         ]));
         let value = json!({ "bindings": bindings });
@@ -113,7 +118,7 @@ mod tests {
     fn event_hub(extra: Value) -> EventHubTrigger {
         match parse(hub(extra)).unwrap().unwrap().trigger {
             Trigger::EventHub(trigger) => trigger,
-            Trigger::Http(_) => panic!("an Event Hub trigger was expected"),
+            _ => panic!("an Event Hub trigger was expected"),
         }
     }
 
@@ -142,8 +147,8 @@ mod tests {
 
     #[test]
     fn what_this_stand_in_lacks_is_refused_with_file_and_type() {
-        let error = parse(json!([{"type": "timerTrigger", "direction": "in", "name": "t"}])).unwrap_err();
-        assert!(error.starts_with("F/function.json: bindings[0].type is \"timerTrigger\""), "{error}");
+        let error = parse(json!([{"type": "queueTrigger", "direction": "in", "name": "t"}])).unwrap_err();
+        assert!(error.starts_with("F/function.json: bindings[0].type is \"queueTrigger\""), "{error}");
         let error = parse(json!([
             {"type": "httpTrigger", "direction": "in", "name": "req"},
             {"type": "signalRConnectionInfo", "direction": "in", "name": "info"}
@@ -194,12 +199,38 @@ mod tests {
     fn only_a_function_of_one_http_input_and_one_http_output_is_forwarded() {
         let delivery = |bindings| match parse(bindings).unwrap().unwrap().trigger {
             Trigger::Http(trigger) => (trigger.delivery, trigger.level),
-            Trigger::EventHub(_) => panic!("an HTTP trigger was expected"),
+            _ => panic!("an HTTP trigger was expected"),
         };
         let trigger = json!({"type": "httpTrigger", "direction": "in", "name": "req"});
         let output = json!({"type": "http", "direction": "out", "name": "res"});
         assert_eq!(delivery(json!([trigger, output])), (Delivery::Forwarded, AuthLevel::Function));
         assert_eq!(delivery(json!([trigger])).0, Delivery::Envelope);
+    }
+
+    #[test]
+    fn a_timer_has_a_schedule_or_a_setting_that_holds_one() {
+        let timer = |extra: Value| {
+            let mut binding = json!({"type": "timerTrigger", "direction": "in", "name": "timer"});
+            binding.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            parse(json!([binding])).map(|function| match function.unwrap().trigger {
+                Trigger::Timer(trigger) => trigger,
+                _ => panic!("a timer trigger was expected"),
+            })
+        };
+        let daily = timer(json!({"schedule": "0 17 3 * * *"})).unwrap();
+        assert_eq!((daily.run_on_startup, daily.use_monitor), (false, true));
+        let same =
+            timer(json!({"schedule": "%Nightly%", "runOnStartup": true, "useMonitor": false})).unwrap();
+        assert_eq!((same.run_on_startup, same.use_monitor), (true, false));
+        assert_eq!(same.schedule, daily.schedule);
+        for (extra, problem) in [
+            (json!({}), "bindings[0].schedule is missing"),
+            (json!({"schedule": "%Nope%"}), "bindings[0].schedule needs the setting Nope, which is not set"),
+            (json!({"schedule": "at night"}), "bindings[0].schedule must be an NCRONTAB expression"),
+        ] {
+            let error = timer(extra).unwrap_err();
+            assert!(error.starts_with(&format!("F/function.json: {problem}")), "{error}");
+        }
     }
 
     #[test]

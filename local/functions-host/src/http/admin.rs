@@ -1,30 +1,30 @@
-//! `POST /admin/functions/{name}` with `{"input": …}`: a manual run of an Event Hub function.
-
-use std::sync::Arc;
+//! `POST /admin/functions/{name}` with `{"input": …}`: a manual run of an Event Hub or a timer function.
 
 use axum::{
     body::{Body, to_bytes},
     extract::Request,
-    http::{Method, Response, StatusCode, header, uri::Authority},
+    http::{Method, Response, StatusCode, header},
 };
 use serde_json::Value;
 
 use super::{Site, status, text};
-use crate::wire::is_loopback;
 
 /// The largest body of a run, which is one event: IoT Hub messages are at most 256 KB.
 const INPUT_LIMIT: usize = 1024 * 1024;
 
 impl Site {
     pub(super) async fn admin(&self, name: &str, request: Request) -> Response<Body> {
-        let Some(function) = self.events.iter().find(|function| function.name.eq_ignore_ascii_case(name))
-        else {
+        let event =
+            self.manual.events.iter().find(|function| function.name.eq_ignore_ascii_case(name)).cloned();
+        let timer =
+            self.manual.timers.iter().find(|function| function.name.eq_ignore_ascii_case(name)).cloned();
+        if event.is_none() && timer.is_none() {
             return status(StatusCode::NOT_FOUND);
-        };
+        }
         if request.method() != Method::POST {
             return status(StatusCode::NOT_FOUND);
         }
-        if !comes_from_this_machine(&request) {
+        if !is_json(&request) {
             return status(StatusCode::FORBIDDEN);
         }
         let Some(input) = read_input(request).await else {
@@ -32,19 +32,24 @@ impl Site {
             *response.status_mut() = StatusCode::BAD_REQUEST;
             return response;
         };
-        let function = Arc::clone(function);
         // The run ends with the handler at the latest; its result is logged.
-        tokio::spawn(async move { drop(function.run_manually(input).await) });
+        tokio::spawn(async move {
+            match (event, timer) {
+                (Some(function), _) => drop(function.run_manually(input).await),
+                // What a timer is called with is its own; the input is not read.
+                (None, Some(function)) => function.run_manually().await,
+                (None, None) => {}
+            }
+        });
         status(StatusCode::ACCEPTED)
     }
 }
 
-/// The host has no master key. A page of another site cannot pass this check: its browser sends a preflight before
-/// JSON, and a name that only resolves to this machine is seen in `Host`.
-fn comes_from_this_machine(request: &Request) -> bool {
-    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let host: Result<Authority, _> = text(header::HOST).parse();
-    text(header::CONTENT_TYPE).starts_with("application/json") && host.is_ok_and(|host| is_loopback(&host))
+/// The host has no master key. A page of another site cannot pass this check, because its browser sends a preflight before
+/// JSON.
+fn is_json(request: &Request) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/json"))
 }
 
 /// The body of the event: a text as it is, anything else as JSON.

@@ -11,7 +11,7 @@ use axum::{
     },
 };
 
-use super::{HttpFunction, Site, output, query::Query, status, template::Parameters};
+use super::{HttpFunction, Site, address, output, query::Query, status, template::Parameters};
 use crate::{
     app::function::http::{AuthLevel, Delivery},
     envelope::{Stamp, request},
@@ -155,7 +155,9 @@ impl Received {
         *request.method_mut() = self.parts.method.clone();
         let query = self.query.encode();
         let separator = if query.is_empty() { "" } else { "?" };
-        let target = format!("{}{separator}{query}", self.parts.uri.path());
+        let path = address::decoded(self.parts.uri.path()).unwrap_or_default();
+        let path = address::forwarded(&path, self.parts.uri.query().is_some_and(|query| !query.is_empty()));
+        let target = format!("{path}{separator}{query}");
         *request.uri_mut() = target.parse().unwrap_or_else(|_| Uri::from_static("/"));
         let mut headers = joined(&self.parts.headers);
         for name in HOP_HEADERS.iter().chain(&DROPPED_CONTENT_HEADERS) {

@@ -66,6 +66,7 @@ impl Template {
                     rest = tail;
                 }
                 Segment::Parameter { name, constraint, presence } => match rest.split_first() {
+                    Some((first, _)) if first.is_empty() => return None,
                     Some((first, tail)) => {
                         constraint.is_none_or(|constraint| constraint.accepts(first)).then_some(())?;
                         parameters.push((name.clone(), Some(first.clone())));

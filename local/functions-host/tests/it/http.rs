@@ -17,7 +17,7 @@ async fn a_forwarded_call_keeps_method_path_host_and_headers_and_gains_the_hosts
     test.add_http("state", json!({"route": "Devices/{id}"}));
     let host = test.start().await;
     let headers = [
-        "Host: app.example",
+        "Host: localhost:9999",
         "Cookie: a=1",
         "Cookie: b=2",
         "User-Agent: test/1",
@@ -38,7 +38,7 @@ async fn a_forwarded_call_keeps_method_path_host_and_headers_and_gains_the_hosts
     );
     assert_eq!(request.body, "1,2");
     for (name, expected) in [
-        ("host", vec!["app.example"]),
+        ("host", vec!["localhost:9999"]),
         ("cookie", vec!["a=1; b=2"]),
         ("user-agent", vec!["test/1 Azure-Functions-Host/4.1037.0.23568"]),
         ("x-functions-key", vec!["k"]),
@@ -200,14 +200,14 @@ async fn envelope_app() -> TestApp {
 async fn a_call_that_is_not_forwarded_arrives_in_an_envelope() {
     let test = envelope_app().await;
     let host = test.start().await;
-    let headers = ["Host: app.example", "Content-Type: application/json", "x-functions-key: k"];
+    let headers = ["Host: localhost:9999", "Content-Type: application/json", "x-functions-key: k"];
     let body = r#"{"deviceId":"dev-2","list":[1],"inner":{"a":1.0},"query":"forged"}"#;
     send(host.address(), "POST /api/state?deviceId=dev-1&n=1&n=2", &headers, body).await;
     let request = called(&test, "/state").await;
     assert_eq!((request.method.as_str(), request.header("transfer-encoding")), ("POST", vec!["chunked"]));
     let envelope = request.json();
     let req = &envelope["Data"]["req"];
-    assert_eq!(req["Url"], "http://app.example/api/state?deviceId=dev-1&n=1&n=2");
+    assert_eq!(req["Url"], "http://localhost:9999/api/state?deviceId=dev-1&n=1&n=2");
     assert_eq!(req["Method"], "POST");
     assert_eq!(req["Query"], json!({"deviceId": "dev-1", "n": "1,2"}));
     assert_eq!(req["Headers"]["x-functions-key"], json!(["k"]));
@@ -221,7 +221,7 @@ async fn a_call_that_is_not_forwarded_arrives_in_an_envelope() {
     assert_eq!(metadata["inner"], json!({"a": 1.0}));
     assert_eq!(metadata["list"], Value::Null);
     assert_eq!(metadata["Query"], json!({"deviceId": "dev-1", "n": "1,2"}));
-    assert_eq!(metadata["Headers"]["Host"], "app.example");
+    assert_eq!(metadata["Headers"]["Host"], "localhost:9999");
     assert_eq!(metadata["sys"]["MethodName"], "state");
     host.stop().await;
 }
@@ -283,5 +283,42 @@ async fn a_return_value_answers_for_an_output_named_return() {
     test.director.order("/ret", [Order::json(r#"{"ReturnValue":{"statusCode":202,"body":"done"}}"#)]);
     let answer = get(host.address(), "/api/ret").await;
     assert_eq!((answer.status, answer.text().as_str()), (202, "done"));
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn the_handler_gets_a_path_that_is_made_of_the_decoded_one() {
+    let mut test = TestApp::new().await;
+    test.host_json["extensions"] = json!({"http": {"routePrefix": "api"}});
+    test.add_http("subscriptions", json!({"route": "subscriptions/{group}"}));
+    let host = test.start().await;
+    for (sent, gets) in [
+        ("/API/Subscriptions/x/?connectionId=c", "/API/Subscriptions/x/?connectionId=c"),
+        ("/api/subscriptions/geo:Rig%20%234?connectionId=c", "/api/subscriptions/geo:Rig%20?connectionId=c"),
+        ("/api/subscriptions/why%3F?connectionId=c", "/api/subscriptions/why?connectionId=c"),
+        ("/api/%73ubscriptions/a%2Fb", "/api/subscriptions/a%2Fb"),
+        ("/api/subscriptions/..%5C..%5CTrigger", "/Trigger"),
+        ("/api/subscriptions/x/../%C3%BC", "/api/subscriptions/%C3%BC"),
+    ] {
+        assert_eq!(get(host.address(), sent).await.status, 200, "{sent}");
+        let path = gets.split('?').next().unwrap();
+        let request = test.director.requests(path).pop().unwrap_or_else(|| panic!("{sent} did not arrive"));
+        assert_eq!(request.url, gets, "{sent}");
+    }
+    for path in
+        ["/api/subscriptions", "/api/subscriptions/", "/api/subscriptions//", "/api/subscriptions/a/b"]
+    {
+        assert_eq!(get(host.address(), path).await.status, 404, "{path}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrapped_call_has_decoded_parameters_but_for_their_slashes() {
+    let test = envelope_app().await;
+    let host = test.start().await;
+    assert_eq!(get(host.address(), "/api/state/a%20b%2Fc%23").await.status, 200);
+    let request = called(&test, "/state").await;
+    assert_eq!(request.json()["Data"]["req"]["Params"]["part"], "a b%2Fc#");
     host.stop().await;
 }

@@ -12,4 +12,5 @@ mod launch;
 mod replies;
 mod restarts;
 mod test_app;
+mod timers;
 mod web;

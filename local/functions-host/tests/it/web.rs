@@ -28,6 +28,7 @@ async fn the_page_is_served_at_the_root_with_a_strict_policy() {
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
     assert_eq!(answer.header("cache-control"), Some("no-cache"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
     let policy = answer.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'") && policy.contains("ws://127.0.0.1:*"), "{policy}");
     assert!(!policy.contains("unsafe"), "{policy}");
@@ -56,10 +57,10 @@ async fn nothing_outside_the_folder_is_served() {
         "/assets/",
         "//etc/passwd",
         "/absent.js",
-        "/%00",
     ] {
         assert_eq!(get(host.address(), path).await.status, 404, "{path}");
     }
+    assert_eq!(get(host.address(), "/%00").await.status, 400, "no path holds a NUL");
     host.stop().await;
 }
 
@@ -132,5 +133,29 @@ async fn an_event_function_can_be_run_by_hand_but_not_by_another_site() {
     let request = test.director.received("/F", 1).await.remove(0);
     assert_eq!(request.json()["Data"]["events"], r#""{\"temp\":1}""#);
     assert!(request.json()["Metadata"].get("PartitionContext").is_none());
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_whose_name_leads_to_this_machine_reads_nothing() {
+    let mut test = TestApp::new().await;
+    test.add_http("hello", json!({}));
+    let folder = test.folder("web");
+    std::fs::write(folder.join("index.html"), "<p>").unwrap();
+    test.config.static_dir = Some(folder);
+    let host = test.start().await;
+    for line in ["GET /", "GET /api/hello", "OPTIONS /api/hello", "POST /admin/functions/hello"] {
+        for foreign in
+            ["Host: evil.example", "Host: localhost.evil.example:7071", "Host: 192.168.1.2", "Host:"]
+        {
+            let reply = send(host.address(), line, &[foreign], "").await;
+            assert_eq!(reply.status, 403, "{line} {foreign}");
+            assert!(reply.text().contains("localhost"));
+        }
+    }
+    assert!(test.director.requests("/api/hello").is_empty());
+    for own in ["Host: localhost:7071", "Host: 127.0.0.1", "Host: [::1]:7071"] {
+        assert_eq!(send(host.address(), "GET /api/hello", &[own], "").await.status, 200, "{own}");
+    }
     host.stop().await;
 }

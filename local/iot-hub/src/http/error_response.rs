@@ -52,6 +52,7 @@ fn status_and_code(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::Argument(_) => (StatusCode::BAD_REQUEST, "ArgumentInvalid"),
         Refusal::Format(_) => (StatusCode::BAD_REQUEST, "IotHubFormatError"),
         Refusal::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "IotHubUnauthorizedAccess"),
+        Refusal::ForeignHost => (StatusCode::FORBIDDEN, "Forbidden"),
         Refusal::UnknownDevice(_) => (StatusCode::NOT_FOUND, "DeviceNotFound"),
         Refusal::NoRoute(_) | Refusal::NoPartition(_) => (StatusCode::NOT_FOUND, "ResourceNotFound"),
         Refusal::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "InvalidOperation"),

@@ -55,6 +55,7 @@ fn system_property(name: &str) -> Option<SystemProperty> {
         "iothub-contenttype" => SystemProperty::ContentType,
         "iothub-contentencoding" => SystemProperty::ContentEncoding,
         "dt-subject" => SystemProperty::Subject,
+        "iothub-creation-time-utc" => SystemProperty::CreationTime,
         _ => return None,
     };
     Some(property)

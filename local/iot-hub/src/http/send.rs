@@ -13,7 +13,7 @@ use crate::config::MESSAGE_SIZE_LIMIT;
 use crate::http::error_response::ErrorResponse;
 use crate::http::gateway::Gateway;
 use crate::http::{batch, headers, query};
-use crate::identity::{DeviceId, Sender};
+use crate::identity::{DeviceId, Scope, Sender};
 use crate::refusal::Refusal;
 
 type DevicePath = Result<Path<String>, PathRejection>;
@@ -28,12 +28,43 @@ pub(super) async fn send(
 ) -> Result<StatusCode, ErrorResponse> {
     expect_version(query.as_deref())?;
     let sender = admit(&gateway, path, &headers, &["messages", "events"])?;
+    store(&gateway, &sender, &headers, body).await
+}
+
+/// `POST /devices/{id}/modules/{module}/messages/events`: as above, for a module. This hub keeps no modules, so a module
+/// signs with its device's key.
+pub(super) async fn send_of_module(
+    State(gateway): State<Arc<Gateway>>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, ErrorResponse> {
+    expect_version(query.as_deref())?;
+    let Path((device, name)) = path.map_err(|e| Refusal::Argument(e.body_text()))?;
+    let wrong = |problem: String| Refusal::Argument(format!("module '{name}': {problem}"));
+    let module = DeviceId::parse(&name).map_err(wrong)?;
+    let mut sender =
+        admit(&gateway, Ok(Path(device)), &headers, &["modules", module.as_str(), "messages", "events"])?;
+    if sender.scope == Scope::Device {
+        sender.scope = Scope::Module;
+    }
+    sender.module = Some(module);
+    store(&gateway, &sender, &headers, body).await
+}
+
+async fn store(
+    gateway: &Gateway,
+    sender: &Sender,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, ErrorResponse> {
     let body = within_limit(body)?;
-    let messages = match batch::is_batch(&headers) {
+    let messages = match batch::is_batch(headers) {
         true => batch::messages(&body)?,
-        false => vec![headers::message(&headers, body)?],
+        false => vec![headers::message(headers, body)?],
     };
-    gateway.intake.accept(&sender, &messages).await?;
+    gateway.intake.accept(sender, &messages).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

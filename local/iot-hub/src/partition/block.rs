@@ -48,6 +48,7 @@ mod tests {
     fn event() -> UnnumberedEvent {
         let sender = Sender {
             device: DeviceId::parse("d").expect("valid"),
+            module: None,
             scope: Scope::Device,
             generation: "1".to_owned(),
         };

@@ -92,6 +92,7 @@ mod tests {
     fn append(body: usize) -> Append {
         let sender = Sender {
             device: DeviceId::parse("d").expect("valid"),
+            module: None,
             scope: Scope::Device,
             generation: "1".to_owned(),
         };

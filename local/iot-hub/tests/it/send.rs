@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{DEADLINE, TestHub, body, encode, numbers, refusal, texts};
+use crate::support::{
+    DEADLINE, TestHub, body, device_key, encode, in_an_hour, numbers, refusal, texts, token,
+};
 
 const LIMIT: usize = 262_144;
 
@@ -23,6 +25,7 @@ async fn an_event_is_stamped_as_iot_hub_stamps_it() {
         .header("iothub-contenttype", "application/json")
         .header("iothub-contentencoding", "utf-8")
         .header("dt-subject", "thermostat")
+        .header("iothub-creation-time-utc", "2026-11-28T06:00:00Z")
         .header("iothub-to", "/devices/dev-1/messages/events")
         .header("iothub-app-Sensor", "a,b")
         .header("iothub-app-", "no name")
@@ -53,6 +56,7 @@ async fn an_event_is_stamped_as_iot_hub_stamps_it() {
         "content-type": "application/json",
         "content-encoding": "utf-8",
         "dt-subject": "thermostat",
+        "iothub-creation-time-utc": "2026-11-28T06:00:00Z",
         "to": "/devices/dev-1/messages/events",
     });
     assert_eq!(system, expected);
@@ -182,7 +186,7 @@ async fn a_refused_send_is_refused_for_its_token_first() {
 async fn chunked_bodies_are_accepted() {
     let test = TestHub::new().await;
     let head = format!(
-        "POST /devices/dev/messages/events?api-version=2021-04-12 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        "POST /devices/dev/messages/events?api-version=2021-04-12 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          Authorization: {}\r\nTransfer-Encoding: chunked\r\n\r\n",
         test.device_token("dev")
     );
@@ -269,4 +273,45 @@ async fn a_device_id_in_the_path_may_be_encoded_or_not() {
         let request = test.http.post(url).header("Authorization", test.device_token("dev:1@x"));
         assert_eq!(request.send().await.expect("an answer").status(), StatusCode::NO_CONTENT, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_module_is_named_beside_its_device() {
+    let test = TestHub::new().await;
+    let send = |module: &str, token: String| {
+        let path = format!("/devices/dev-1/modules/{module}/messages/events?api-version=2021-04-12");
+        test.http.post(test.url(&path)).header("Authorization", token).body("{}").send()
+    };
+    let status = async |module: &str, token: String| send(module, token).await.expect("an answer").status();
+    assert_eq!(status("filter", test.device_token("dev-1/modules/filter")).await, StatusCode::UNAUTHORIZED);
+    let resource = encode(&format!("{}/devices/dev-1/modules/filter", test.hub.address()));
+    let own = token(&device_key("dev-1"), &resource, in_an_hour(), None);
+    assert_eq!(status("filter", own.clone()).await, StatusCode::NO_CONTENT);
+    assert_eq!(status("other", own).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status("filter", test.device_token("dev-2")).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status("a%20b", test.device_token("dev-1")).await, StatusCode::BAD_REQUEST);
+    assert_eq!(status("filter", test.policy_token()).await, StatusCode::NO_CONTENT);
+    let events = test.all().await;
+    let scopes = [r#""scope":"module""#, r#""scope":"hub""#];
+    assert_eq!(events.len(), 2);
+    for (event, scope) in events.iter().zip(scopes) {
+        let system = &event["systemProperties"];
+        assert_eq!(system["iothub-connection-device-id"], "dev-1");
+        assert_eq!(system["iothub-connection-module-id"], "filter");
+        assert!(system["iothub-connection-auth-method"].as_str().is_some_and(|text| text.contains(scope)));
+    }
+}
+
+#[tokio::test]
+async fn a_page_whose_name_leads_to_this_machine_reads_nothing() {
+    let test = TestHub::new().await;
+    test.send("dev", "secret").await;
+    for path in ["/$events/fieldcast/partitions", "/$events/fieldcast/partitions/0", "/nowhere"] {
+        let request = test.http.get(test.url(path)).header("Host", "evil.example:7072");
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
+        assert!(response.text().await.expect("a text").contains("localhost"));
+    }
+    let local = test.http.get(test.url("/$events/fieldcast/partitions")).header("Host", "localhost:9");
+    assert_eq!(local.send().await.expect("an answer").status(), StatusCode::OK);
 }

@@ -76,3 +76,25 @@ async fn pages_from_elsewhere_are_refused_whatever_token_they_made() {
     RawClient::connect(&url, &token).await.unwrap().shake_hands().await;
     test.service.stop().await;
 }
+
+#[tokio::test]
+async fn a_page_whose_name_leads_to_this_machine_is_refused() {
+    let test = TestService::start().await;
+    let (url, token) = test.client_access("chat", None);
+    for host in ["evil.example", "evil.example:8888", "localhost.evil.example", "192.168.1.2:8888"] {
+        for path in ["/client/negotiate?hub=chat&negotiateVersion=1", "/api/v1/health"] {
+            let request = test.http.post(test.url(path)).header("host", host).bearer_auth(&token);
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status().as_u16(), 403, "{host} {path}");
+            assert!(response.text().await.unwrap().contains("localhost"));
+        }
+        let mut upgrade = url.replace("http://", "ws://").into_client_request().unwrap();
+        upgrade.headers_mut().insert("host", host.parse().unwrap());
+        upgrade.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        match connect_async(upgrade).await {
+            Err(Error::Http(response)) => assert_eq!(response.status().as_u16(), 403),
+            other => panic!("{other:?}"),
+        }
+    }
+    test.service.stop().await;
+}

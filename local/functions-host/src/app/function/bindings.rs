@@ -43,7 +43,7 @@ impl<'a> Bindings<'a> {
 fn refuse_unknown(binding: &Field<'_>) -> Result<(), HostError> {
     let field = binding.require(&["type"])?;
     let expected = match kind_of(binding)?.as_str() {
-        "eventhubtrigger" | "httptrigger" => "in",
+        "eventhubtrigger" | "httptrigger" | "timertrigger" => "in",
         "http" => "out",
         _ => return Err(field.unsupported_binding(field.text()?)),
     };
