@@ -20,8 +20,8 @@ pub fn check_telemetry(body: &[u8]) {
 
 pub(crate) fn check_body(body: &[u8], stamped: Option<&str>) {
     let catalogue = &*CATALOGUE;
-    let found = body::read(body, stamped, catalogue);
-    assert_eq!(found, body::read(body, stamped, catalogue), "reading twice gives the same");
+    let found = body::read(body, encoding, stamped, catalogue);
+    assert_eq!(found, body::read(body, encoding, stamped, catalogue), "reading twice gives the same");
     check_spans(body, &found);
     match judge::elements(body) {
         Some(elements) => {

@@ -1,7 +1,6 @@
 //! The first stage: the readings of a batch, by device and in the order of the stream. Pure.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use crate::devices::fold::{Arrival, in_stream_order};
 use crate::host::envelope::{Batch, Event};
@@ -30,7 +29,9 @@ pub(super) fn read(batch: &Batch, shards: &Shards, catalogue: &Catalogue, now: M
     let mut devices: BTreeMap<DeviceId, Vec<Arrival>> = BTreeMap::new();
     let mut rejected = Vec::new();
     for (number, event) in batch.events.iter().enumerate() {
-        let found = body::read(&event.body, event.stamped_device.as_deref(), catalogue);
+        let encoding = event.content_encoding.as_deref();
+        let found = body::read(&event.body, encoding, event.stamped_device.as_deref(), catalogue);
+        let mut text = None;
         for (index, found) in found.into_iter().enumerate() {
             match found.outcome {
                 Ok(mut reading) => {
@@ -41,7 +42,10 @@ pub(super) fn read(batch: &Batch, shards: &Shards, catalogue: &Catalogue, now: M
                     let of_device = devices.entry(arrival.reading.device.clone());
                     of_device.or_insert_with(|| Vec::with_capacity(1)).push(arrival);
                 }
-                Err(rejection) => rejected.push(rejected_reading(event, index, found.span, rejection, now)),
+                Err(rejection) => {
+                    let text = text.get_or_insert_with(|| body::text_of(&event.body, encoding));
+                    rejected.push(rejected_reading(event, index, &text[found.span], rejection, now));
+                }
             }
         }
     }
@@ -60,15 +64,14 @@ fn by_shard(
     by_shard
 }
 
-/// A reading of an event with the reason why it is rejected.
+/// A reading of an event, given as the part of the body that it is, with the reason why it is rejected.
 pub(super) fn rejected_reading(
     event: &Event,
     index: usize,
-    span: Range<usize>,
+    body: &[u8],
     rejection: Rejection,
     now: Millis,
 ) -> RejectedReading {
-    let body = &event.body[span];
     RejectedReading {
         rejection,
         body: body[..body.len().min(RejectedReading::MOST_BYTES)].to_vec(),

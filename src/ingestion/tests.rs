@@ -253,6 +253,7 @@ fn event(sequence: impl Into<Option<i64>>, device: &str, body: &str) -> Event {
         enqueued_at: Some(Millis(500)),
         stamped_device: Some(device.to_owned()),
         message_id: None,
+        content_encoding: None,
         body: body.as_bytes().to_vec().into(),
     }
 }

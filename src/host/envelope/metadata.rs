@@ -126,6 +126,8 @@ struct SystemProperties<'a> {
     device: Text<'a>,
     #[serde(rename = "message-id", borrow)]
     message_id: Text<'a>,
+    #[serde(rename = "content-encoding", borrow)]
+    content_encoding: Text<'a>,
     #[serde(rename = "SequenceNumber")]
     sequence: Whole,
     #[serde(rename = "x-opt-sequence-number")]
@@ -177,9 +179,15 @@ impl<'a> Metadata<'a> {
             enqueued_at,
             stamped_device: properties.device.as_deref().map(str::to_owned),
             message_id: properties.message_id.as_deref().map(str::to_owned),
+            content_encoding: properties.content_encoding.as_deref().filter(is_unusual).map(str::to_owned),
             body,
         }
     }
+}
+
+/// UTF-8 is what nearly all devices say, and what is taken where nothing is said.
+fn is_unusual(encoding: &&str) -> bool {
+    !encoding.eq_ignore_ascii_case("utf-8")
 }
 
 fn partition(request: &[u8], places: &Places) -> Result<HubPartition, EnvelopeError> {
