@@ -23,10 +23,9 @@ const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The text of a body without a byte order mark; padding is still around it. Borrowed where the body is UTF-8.
 pub(super) fn text<'b>(body: &'b [u8], declared: &Declared<'_>) -> Result<Cow<'b, str>, Rejection> {
-    // Nearly every body: looks like JSON in UTF-8, and nothing says otherwise.
-    if let [b'{' | b'[', 1..=0xff, ..] = body
-        && !declared.is_deflate()
-    {
+    // Nearly every body. Neither a compressed JSON text nor one in wider characters can begin like this: as raw deflate, the
+    // first character would be another one.
+    if let [b'{' | b'[', 1..=0xff, ..] = body {
         return utf8(body).map(Cow::Borrowed);
     }
     match unpacked(body, declared).map_err(unreadable)? {
@@ -40,17 +39,18 @@ pub(super) fn text<'b>(body: &'b [u8], declared: &Declared<'_>) -> Result<Cow<'b
 
 /// The text of bytes that are not compressed.
 fn plain<'b>(bytes: &'b [u8], declared: &Declared<'_>) -> Result<Cow<'b, str>, Rejection> {
-    let wide = wide::seen(bytes).or_else(|| declared.wide().filter(|_| !begins_as_ascii(bytes)));
+    let wide = wide::seen(bytes).or_else(|| declared.wide().filter(|_| !begins_as_utf8(bytes)));
     match wide {
         Some(wide) => wide::text(bytes, wide).map(Cow::Owned).map_err(unreadable),
         None => utf8(bytes).map(Cow::Borrowed),
     }
 }
 
-/// JSON in UTF-8 does, whatever stands before it; text of wider characters does not, for it was seen to be wide.
-fn begins_as_ascii(bytes: &[u8]) -> bool {
+/// JSON in UTF-8 does, with a byte order mark or NULs before it or not.
+fn begins_as_utf8(bytes: &[u8]) -> bool {
     let mut first = bytes.iter().skip_while(|&&byte| byte == 0).take(2).copied();
-    matches!((first.next(), first.next()), (Some(..0x80), None | Some(1..0x80)) | (None, _))
+    bytes.starts_with(UTF_8_MARK)
+        || matches!((first.next(), first.next()), (Some(..0x80), None | Some(1..0x80)) | (None, _))
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Rejection> {

@@ -5,7 +5,7 @@ use super::wide::Order;
 
 /// What is known of a declared content encoding.
 #[derive(Default)]
-pub(in crate::telemetry::body) struct Declared<'a> {
+pub(in super::super) struct Declared<'a> {
     /// As it was written; empty where nothing was declared.
     written: &'a str,
     deflate: bool,
@@ -16,7 +16,7 @@ pub(in crate::telemetry::body) struct Declared<'a> {
 
 impl<'a> Declared<'a> {
     /// Reads a declaration; the names may be in any case and in any order.
-    pub(in crate::telemetry::body) fn of(encoding: Option<&'a str>) -> Declared<'a> {
+    pub(in super::super) fn of(encoding: Option<&'a str>) -> Declared<'a> {
         let written = encoding.unwrap_or_default();
         let mut declared = Declared { written, ..Declared::default() };
         // What nearly every device says.
@@ -53,7 +53,7 @@ impl<'a> Declared<'a> {
     }
 
     /// What to add to the reason why a body is unreadable, where an encoding that is not read here may be the cause.
-    pub(in crate::telemetry::body) fn remark(&self) -> Option<String> {
+    pub(in super::super) fn remark(&self) -> Option<String> {
         /// Characters of a name that are repeated; it comes from outside.
         const SHOWN: usize = 40;
         let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };

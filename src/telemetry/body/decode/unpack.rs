@@ -56,8 +56,11 @@ fn is_zlib(body: &[u8]) -> bool {
         if first & 0x0f == 8 && first >> 4 <= 7 && u16::from_be_bytes([first, second]) % 31 == 0)
 }
 
+/// Behind a byte order mark, padding or a record separator.
 fn looks_like_json(body: &[u8]) -> bool {
-    body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | b'['))
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let is_before = |byte: &&u8| byte.is_ascii_whitespace() || matches!(**byte, 0 | 0x1e);
+    body.iter().find(|byte| !is_before(byte)).is_some_and(|byte| matches!(byte, b'{' | b'['))
 }
 
 fn most(packed: &[u8]) -> u64 {
