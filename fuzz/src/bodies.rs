@@ -40,6 +40,10 @@ pub(crate) fn check_body(body: &[u8], encoding: Option<&str>, stamped: Option<&s
         Cow::Borrowed(_) => text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text),
         Cow::Owned(text) => text,
     };
+    if !begins_as_json(unmarked) {
+        // Not what was declared or seems to be packed or wide, which only the decoders know.
+        return;
+    }
     match judge::elements(unmarked) {
         Some(elements) => {
             assert_eq!(found.len(), elements.len(), "one outcome for each reading");
@@ -55,6 +59,14 @@ pub(crate) fn check_body(body: &[u8], encoding: Option<&str>, stamped: Option<&s
             check_outcome(&found[0].outcome, None, stamped);
         }
     }
+}
+
+/// NULs, then white space, and then an object, an array or a record separator that
+/// no NUL follows.
+fn begins_as_json(text: &[u8]) -> bool {
+    let behind = text.iter().skip_while(|&&byte| byte == 0);
+    let mut behind = behind.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+    matches!((behind.next(), behind.next()), (Some(b'{' | b'[' | 0x1e), None | Some(1..)))
 }
 
 /// The same text in another encoding, compressed, and with NULs behind it must be read alike.

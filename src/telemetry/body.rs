@@ -96,10 +96,14 @@ pub fn text_of<'b>(body: &'b [u8], encoding: Option<&str>) -> Cow<'b, [u8]> {
 /// says more than what splitting found.
 fn parts(text: &str, as_one: Option<Rejection>) -> Result<Vec<Part<'_>>, Rejection> {
     match split::split(text) {
-        Ok(mut parts) if parts.len() == 1 => match as_one.or(parts[0].rejection.take()) {
-            Some(rejection) => Err(rejection),
-            None => Ok(parts),
-        },
+        Ok(mut parts) if parts.len() == 1 => {
+            let alone = &mut parts[0];
+            let tried = as_one.filter(|_| alone.text == text || alone.rejection.is_some());
+            match tried.or_else(|| alone.rejection.take()) {
+                Some(rejection) => Err(rejection),
+                None => Ok(parts),
+            }
+        }
         Ok(parts) => Ok(parts),
         Err(too_many) if too_many.reason == Reason::TooMany => Err(too_many),
         Err(rejection) => Err(as_one.unwrap_or(rejection)),

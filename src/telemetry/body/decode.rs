@@ -46,9 +46,10 @@ fn plain<'b>(bytes: &'b [u8], declared: &Declared<'_>) -> Result<Cow<'b, str>, R
     }
 }
 
-/// JSON in UTF-8 does, with a byte order mark or NULs before it or not.
+/// JSON in UTF-8 does, with a byte order mark or padding before it or not.
 fn begins_as_utf8(bytes: &[u8]) -> bool {
-    let mut first = bytes.iter().skip_while(|&&byte| byte == 0).take(2).copied();
+    let is_padding = |byte: &&u8| PADDING.contains(&char::from(**byte));
+    let mut first = bytes.iter().skip_while(is_padding).take(2).copied();
     bytes.starts_with(UTF_8_MARK)
         || matches!((first.next(), first.next()), (Some(..0x80), None | Some(1..0x80)) | (None, _))
 }

@@ -50,7 +50,9 @@ pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, Rejection> {
         true => {
             let records = text.split(RECORD_SEPARATOR).map(|record| record.trim_matches(JSON_SPACE));
             for record in records.filter(|record| !record.is_empty()) {
+                let before = parts.mark();
                 if let Err(rejection) = parts.take_sequence(record) {
+                    parts.back_to(before);
                     parts.push(Part::rejected(record, rejection));
                 }
             }
@@ -80,6 +82,17 @@ impl<'t> Parts<'t> {
             self.kept.push(part);
         }
         self.count += 1;
+    }
+
+    /// How many there are, kept and counted.
+    fn mark(&self) -> (usize, usize) {
+        (self.kept.len(), self.count)
+    }
+
+    /// Forgets what came after a mark.
+    fn back_to(&mut self, (kept, count): (usize, usize)) {
+        self.kept.truncate(kept);
+        self.count = count;
     }
 
     /// Values one after the other; an error is for all of them.
@@ -132,13 +145,12 @@ impl<'t> Parts<'t> {
             }
             return is_json;
         }
-        let (kept, count) = (self.kept.len(), self.count);
+        let before = self.mark();
         if self.take_elements(text).is_err() {
-            self.kept.truncate(kept);
-            self.count = count;
+            self.back_to(before);
             return false;
         }
-        if self.count == count {
+        if self.mark() == before {
             self.push(Part::rejected(text, Rejection::new(Reason::Unreadable, "the array is empty")));
         }
         true

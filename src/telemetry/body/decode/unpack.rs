@@ -38,6 +38,8 @@ pub(super) fn unpacked(body: &[u8], declared: &Declared<'_>) -> Result<Option<Ve
         Ok(bytes) => Ok(Some(bytes)),
         // Labelled as compressed, and JSON all the same.
         Err(Failure::Damaged | Failure::Trailing) if looks_like_json(body) => Ok(None),
+        // Two bytes that are also the beginning of a text.
+        Err(Failure::Damaged) if is_zlib && !declared.is_deflate() => Ok(None),
         Err(Failure::Damaged) => Err(format!("the body is not {format}, or it is damaged")),
         Err(Failure::Trailing) => Err(format!("there are bytes behind the {format} data of the body")),
         Err(Failure::TooLarge(most)) => Err(format!(
@@ -56,11 +58,11 @@ fn is_zlib(body: &[u8]) -> bool {
         if first & 0x0f == 8 && first >> 4 <= 7 && u16::from_be_bytes([first, second]) % 31 == 0)
 }
 
-/// Behind a byte order mark, padding or a record separator.
+/// An object, an array or a record separator, with a byte order mark or padding before it or not.
 fn looks_like_json(body: &[u8]) -> bool {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let is_before = |byte: &&u8| byte.is_ascii_whitespace() || matches!(**byte, 0 | 0x1e);
-    body.iter().find(|byte| !is_before(byte)).is_some_and(|byte| matches!(byte, b'{' | b'['))
+    let is_before = |byte: &&u8| byte.is_ascii_whitespace() || **byte == 0;
+    body.iter().find(|byte| !is_before(byte)).is_some_and(|byte| matches!(byte, b'{' | b'[' | 0x1e))
 }
 
 fn most(packed: &[u8]) -> u64 {
