@@ -111,7 +111,9 @@ fn recall(state: &DeviceState, event: &[Arrival], folded: &mut Folded) {
 fn rejected_before(arrival: &Arrival) -> Rejection {
     Rejection {
         reason: Reason::OutOfRange,
-        detail: "a value was out of its range when the reading was first delivered".to_owned(),
+        detail:
+            "a value was out of its range, or could not be corrected, when the reading was first delivered"
+                .to_owned(),
         device: Some(arrival.reading.device.to_string()),
     }
 }
@@ -170,15 +172,27 @@ fn advance(state: &mut DeviceState, arrival: &Arrival) -> Option<Stamp> {
     Some(Stamp { at: counted_until.max(arrival.at), partition })
 }
 
-/// The calibrated values, or the first one that is out of its range.
+fn uncorrected(arrival: &Arrival, measurement: &str) -> Rejection {
+    Rejection {
+        reason: Reason::Calibration,
+        detail: format!(
+            "the calibration of {measurement} of this device cannot be read: mend its row in Calibration, then send again"
+        ),
+        device: Some(arrival.reading.device.to_string()),
+    }
+}
+
+/// The calibrated values, or why one of them does not count.
 fn validate(
     arrival: &Arrival,
     calibration: Option<&Calibration>,
     catalogue: &Catalogue,
 ) -> Result<Vec<(usize, f64)>, Rejection> {
     let checked = |&(at, raw): &(usize, f64)| {
-        let value = calibration.map_or(raw, |calibration| calibration.apply(at, raw));
         let measurement = &catalogue.measurements()[at];
+        let Ok(value) = calibration.map_or(Ok(raw), |calibration| calibration.apply(at, raw)) else {
+            return Err(uncorrected(arrival, &measurement.name));
+        };
         match measurement.accepts(value) {
             true => Ok((at, value)),
             false => Err(Rejection {
