@@ -129,3 +129,26 @@ async fn a_first_read_that_fails_is_an_error_and_not_the_absence_of_calibrations
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     assert!(begun.elapsed() <= PATIENCE + Duration::from_millis(10), "{:?}", begun.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_file_leaves_the_previous_calibrations_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("calibration.json");
+    let source = CalibrationSource::file(path.clone(), Arc::new(Catalogue::environment()));
+    let cache = CalibrationCache::new(source, TIME_TO_LIVE);
+    let twenty = async || {
+        let calibrations = cache.get(Instant::now() + PATIENCE).await.unwrap();
+        calibrations[&DeviceId::parse("a").unwrap()].apply(0, 20.0).ok()
+    };
+    let entry = r#"{"a":{"TemperatureSlope":1,"TemperatureYIntercept":1.5}}"#;
+    for (text, expected) in [
+        (entry, Some(21.5)),
+        ("{\"a\":{\"TemperatureSlope\"", Some(21.5)),
+        (r#"{"a":{"TemperatureSlope":"one","TemperatureYIntercept":1.5}}"#, None),
+        (entry, Some(21.5)),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        tokio::time::advance(TIME_TO_LIVE).await;
+        assert_eq!(twenty().await, expected, "{text}");
+    }
+}
