@@ -62,7 +62,11 @@ pub fn read(body: &[u8], encoding: Option<&str>, stamped: Option<&str>, catalogu
         Cow::Borrowed(_) => body,
         Cow::Owned(text) => text.as_bytes(),
     };
-    let text = text.trim_matches(PADDING);
+    let text = match text.as_bytes() {
+        // Nothing around it, which is cheaper to see than to look for.
+        [b'{' | b'[', .., b'}' | b']'] => &*text,
+        _ => text.trim_matches(PADDING),
+    };
     let mut as_one = None;
     if text.starts_with('{') && !split::is_too_deep(text) {
         match read_one(text, stamped, catalogue) {
