@@ -47,7 +47,8 @@ fn read_owned(request: Vec<u8>) -> Batch {
 
 fn readings(batch: &Batch, catalogue: &Catalogue) -> usize {
     let count = |event: &fieldcast::host::envelope::Event| {
-        body::read(&event.body, event.stamped_device.as_deref(), catalogue).len()
+        let encoding = event.content_encoding.as_deref();
+        body::read(&event.body, encoding, event.stamped_device.as_deref(), catalogue).len()
     };
     batch.events.iter().map(count).sum()
 }

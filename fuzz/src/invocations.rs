@@ -40,8 +40,8 @@ fn check_batch(batch: &Batch, envelope: Option<&Value>) {
         assert!(event.position.sequence.is_none_or(|sequence| sequence >= 0), "{event:?}");
         assert_ne!(event.stamped_device.as_deref(), Some(""), "an empty stamp is none");
     }
-    for Event { body, stamped_device, .. } in batch.events.iter().take(LOOKED_INTO) {
-        check_body(body, stamped_device.as_deref());
+    for Event { body, content_encoding, stamped_device, .. } in batch.events.iter().take(LOOKED_INTO) {
+        check_body(body, content_encoding.as_deref(), stamped_device.as_deref());
     }
 }
 

@@ -14,16 +14,116 @@ const DEEPEST: usize = 64;
 const MOST_READINGS: usize = 20_000;
 const LONGEST_TEXT: usize = 256;
 
-/// The readings of a body as text, in order; `None` when the body has to be rejected as a whole.
-pub(crate) fn elements(body: &[u8]) -> Option<Vec<&str>> {
-    let text = std::str::from_utf8(body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)).ok()?;
-    let whole: &RawValue = serde_json::from_str(text).ok()?;
-    if depth(whole.get()) > DEEPEST {
+/// The text of a reading, and whether it is JSON at all.
+pub(crate) type Element<'t> = (&'t str, bool);
+
+/// The readings of a text, in order; `None` when it has to be rejected as a whole.
+pub(crate) fn elements(text: &[u8]) -> Option<Vec<Element<'_>>> {
+    let text = std::str::from_utf8(text).ok()?.trim_matches(['\0', ' ', '\t', '\r', '\n']);
+    let elements = match text.contains('\u{1e}') {
+        true => text.split('\u{1e}').map(trimmed).filter(|record| !record.is_empty()).fold(
+            Vec::new(),
+            |mut all, record| {
+                all.extend(sequence(record).unwrap_or_else(|| vec![(record, false)]));
+                all
+            },
+        ),
+        false => sequence(text)?,
+    };
+    match elements[..] {
+        [(_, false)] => None,
+        _ => (1..=MOST_READINGS).contains(&elements.len()).then_some(elements),
+    }
+}
+
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\r', '\n'])
+}
+
+/// Values one after the other: as far as one ends where the next begins, and after that line by line.
+fn sequence(text: &str) -> Option<Vec<Element<'_>>> {
+    if is_json(text) {
+        return Some(expanded(text));
+    }
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(value) = container(&text[at..]) {
+        let behind = at + value.len();
+        let next = behind
+            + (text[behind..].len() - text[behind..].trim_start_matches([' ', '\t', '\r', '\n']).len());
+        let at_line = text[behind..next].contains('\n');
+        if !(next == text.len() || text[next..].starts_with(['{', '[']) || at_line && in_lines(&text[next..]))
+        {
+            break;
+        }
+        found.extend(expanded(value));
+        at = next;
+    }
+    let rest = &text[at..];
+    let begins_line = at == 0 || text[..at].trim_end_matches([' ', '\t']).ends_with('\n');
+    if rest.is_empty() {
+        Some(found)
+    } else if begins_line && text.starts_with('{') && in_lines(rest) {
+        for line in rest.split('\n').map(trimmed).filter(|line| !line.is_empty()) {
+            match is_json(line) {
+                true => found.extend(expanded(line)),
+                false => found.push((line, false)),
+            }
+        }
+        Some(found)
+    } else if at > 0 && rest.starts_with(['{', '[']) {
+        found.push((rest, false));
+        Some(found)
+    } else {
+        None
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&RawValue>(text).is_ok() && text == trimmed(text)
+}
+
+/// The object or array that a text begins with, by its brackets.
+fn container(text: &str) -> Option<&str> {
+    if !text.starts_with(['{', '[']) {
         return None;
     }
-    match list(whole.get()) {
-        Some(elements) => (1..=MOST_READINGS).contains(&elements.len()).then_some(elements),
-        None => Some(vec![whole.get()]),
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => depth += 1,
+            b'}' | b']' if !quoted => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(&text[..=at]).filter(|value| is_json(value));
+        }
+    }
+    None
+}
+
+/// Whether each line can be a record: none begins or ends like a part of a larger value.
+fn in_lines(text: &str) -> bool {
+    text.split('\n').all(|line| {
+        let (first, last) = (line.chars().next(), trimmed(line).chars().last());
+        let inner = matches!(first, Some(' ' | '\t')) && !trimmed(line).is_empty();
+        !inner
+            && (trimmed(line).is_empty() || !matches!(first, Some('}' | ']' | ',' | ':' | '"')))
+            && !matches!(last, Some('{' | '[' | ',' | ':'))
+    }) && !text.contains('\0')
+}
+
+/// The readings of one value.
+fn expanded(value: &str) -> Vec<Element<'_>> {
+    if depth(value) > DEEPEST {
+        return vec![(value, false)];
+    }
+    match list(value) {
+        Some(elements) if elements.is_empty() => vec![(value, false)],
+        Some(elements) => elements.into_iter().map(|element| (element, true)).collect(),
+        None => vec![(value, true)],
     }
 }
 

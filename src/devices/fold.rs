@@ -124,7 +124,9 @@ fn recall(state: &DeviceState, event: &[Arrival], stream: &HubPartition, folded:
 fn rejected_before(arrival: &Arrival) -> Rejection {
     Rejection {
         reason: Reason::OutOfRange,
-        detail: "a value was out of its range when the reading was first delivered".to_owned(),
+        detail:
+            "a value was out of its range, or could not be corrected, when the reading was first delivered"
+                .to_owned(),
         device: Some(arrival.reading.device.device().into_owned()),
     }
 }
@@ -219,15 +221,27 @@ fn begin_anew(state: &mut DeviceState, partition: &HubPartition) {
     state.verdicts.rename(partition, partition.earlier());
 }
 
-/// The calibrated values, or the first one that is out of its range.
+fn uncorrected(arrival: &Arrival, measurement: &str) -> Rejection {
+    Rejection {
+        reason: Reason::Calibration,
+        detail: format!(
+            "the calibration of {measurement} of this device cannot be read: mend its row in Calibration, then send again"
+        ),
+        device: Some(arrival.reading.device.device().into_owned()),
+    }
+}
+
+/// The calibrated values, or why one of them does not count.
 fn validate(
     arrival: &Arrival,
     calibration: Option<&Calibration>,
     catalogue: &Catalogue,
 ) -> Result<Vec<(usize, f64)>, Rejection> {
     let checked = |&(at, raw): &(usize, f64)| {
-        let value = calibration.map_or(raw, |calibration| calibration.apply(at, raw));
         let measurement = &catalogue.measurements()[at];
+        let Ok(value) = calibration.map_or(Ok(raw), |calibration| calibration.apply(at, raw)) else {
+            return Err(uncorrected(arrival, &measurement.name));
+        };
         match measurement.accepts(value) {
             true => Ok((at, value)),
             false => Err(Rejection {

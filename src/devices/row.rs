@@ -7,7 +7,7 @@ mod old;
 use fieldcast_tables::{Entity, Stored, Value};
 
 pub use self::cells::RowError;
-use self::cells::time;
+use self::cells::{bytes, count, text, time, whole};
 use super::ledger::{self, Ledger};
 use super::state::{DeviceState, Latest, Stamp};
 use crate::primitives::ids::{DeviceId, HubPartition};
@@ -92,8 +92,8 @@ pub(super) fn columns_of_others(row: &Entity, catalogue: &Catalogue) -> Vec<(Str
 pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result<DeviceState, RowError> {
     let row = &stored.entity;
     let written_at = stored.timestamp.as_deref().and_then(Millis::parse).unwrap_or_default();
-    let count = row.get("Count").and_then(Value::as_i64).unwrap_or(0);
     let ledger = ledger_of(row)?;
+    let count = count_of(row)?;
     let partition = ledger.reported_by.clone().unwrap_or_else(HubPartition::unknown);
     let reported = Stamp { at: time(row, "ReportedAt").unwrap_or(written_at), partition };
     let newest = ledger.measured.clone().unwrap_or_else(|| reported.clone());
@@ -102,7 +102,7 @@ pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result
         None => newest.clone(),
     };
     let text = |column: &str| {
-        let value = row.get(column).and_then(Value::as_str)?.to_owned();
+        let value = row.get(column).and_then(text)?;
         Some(Latest { value, stamp: stamp_of(column) })
     };
     let value = |column: &str| {
@@ -127,14 +127,43 @@ pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result
     })
 }
 
+/// Columns whose cell holds something that is not read, and that count as empty: values, texts and the time of the newest
+/// reading, which is then that of the last write. What exactness needs is not among them.
+pub(super) fn unread<'a>(row: &'a Entity, catalogue: &'a Catalogue) -> impl Iterator<Item = &'a str> {
+    let is_unread =
+        |column: &str, is_read: fn(&Value) -> bool| row.get(column).is_some_and(|value| !is_read(value));
+    let values = catalogue.measurements().iter().map(|measurement| measurement.column.as_str());
+    let values = values.filter(move |column| is_unread(column, |value| value.as_f64().is_some()));
+    let texts =
+        ["Geo", "Id"].into_iter().filter(move |column| is_unread(column, |value| text(value).is_some()));
+    let times =
+        ["ReportedAt"].into_iter().filter(|column| row.get(column).is_some() && time(row, column).is_none());
+    values.chain(texts).chain(times)
+}
+
+/// Readings that were counted. Only the Python predecessor's rows may be without the column.
+fn count_of(row: &Entity) -> Result<i64, RowError> {
+    match count(row, "Count")? {
+        Some(count) => Ok(count),
+        None if schema_of(row)? <= 1 && !is_current(row) && !old::is_one(row) => Ok(0),
+        None => Err(RowError::new("Count", "it is missing".to_owned())),
+    }
+}
+
+fn schema_of(row: &Entity) -> Result<i64, RowError> {
+    let unreadable = || RowError::new("Schema", "it is not a whole number".to_owned());
+    row.get("Schema").map_or(Ok(0), |value| whole(value).ok_or_else(unreadable))
+}
+
 /// The row's ledger. A row of this version without one is damaged: its watermarks have gone.
 fn ledger_of(row: &Entity) -> Result<Ledger, RowError> {
     let damaged = |problem: String| RowError::new(ledger::COLUMN, problem);
-    let schema = row.get("Schema").and_then(Value::as_i64).unwrap_or(0);
     match row.get(ledger::COLUMN) {
-        Some(Value::Binary(bytes)) => ledger::unpack(bytes).map_err(|error| damaged(error.to_string())),
-        Some(_) => Err(damaged("it is not binary".to_owned())),
-        None if schema >= SCHEMA => Err(damaged("it is missing".to_owned())),
+        Some(value) => {
+            let bytes = bytes(value).ok_or_else(|| damaged("it is neither binary nor base64".to_owned()))?;
+            ledger::unpack(&bytes).map_err(|error| damaged(error.to_string()))
+        }
+        None if schema_of(row)? >= SCHEMA => Err(damaged("it is missing".to_owned())),
         None => old::ledger(row),
     }
 }

@@ -4,6 +4,7 @@
 mod load;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use fieldcast_tables::limits::MOST_OPERATIONS;
 use fieldcast_tables::{
@@ -27,6 +28,8 @@ pub struct DeviceRows {
     store: Arc<Store>,
     catalogue: Arc<Catalogue>,
     rarely_changed: RarelyChanged,
+    /// Whether it was said that some rows are passed over.
+    passed_over: AtomicBool,
 }
 
 /// Names one revision of a row, and says what a write of it may leave out.
@@ -88,6 +91,8 @@ pub struct Write {
 pub struct StatePage {
     /// States, in no promised order.
     pub states: Vec<DeviceState>,
+    /// Devices whose row cannot be read, and what is wrong with it, for anybody who may ask.
+    pub damaged: Vec<(DeviceId, String)>,
     /// Where the next page begins; `None`: this was the last one. A page may be empty and still not be the last.
     pub next: Option<Continuation>,
     /// When the page was read: whatever is not in it and not behind it was written after this.
@@ -129,7 +134,12 @@ impl From<Error> for CommitError {
 impl DeviceRows {
     /// The device rows of a store, with the measurements of a catalogue.
     pub fn new(store: Arc<Store>, catalogue: Arc<Catalogue>) -> DeviceRows {
-        DeviceRows { store, catalogue, rarely_changed: RarelyChanged::default() }
+        DeviceRows {
+            store,
+            catalogue,
+            rarely_changed: RarelyChanged::default(),
+            passed_over: AtomicBool::new(false),
+        }
     }
 
     /// How the devices are spread over partitions.
@@ -202,12 +212,18 @@ impl DeviceRows {
             None => query,
         };
         let page = table.query(&query, from, Deadline::at(deadline)).await?;
-        let state = |row: &Stored| row::state(DeviceId::of_key(&row.entity.row)?, row, &self.catalogue).ok();
-        Ok(StatePage {
-            states: page.rows.iter().filter_map(state).collect(),
-            next: page.next,
-            as_of: page.as_of,
-        })
+        let (mut states, mut damaged) = (Vec::with_capacity(page.rows.len()), Vec::new());
+        for row in &page.rows {
+            let Some(device) = DeviceId::of_key(&row.entity.row) else {
+                self.pass_over(&row.entity.row);
+                continue;
+            };
+            match row::state(device.clone(), row, &self.catalogue) {
+                Ok(state) => states.push(state),
+                Err(error) => damaged.push((device, error.for_strangers())),
+            }
+        }
+        Ok(StatePage { states, damaged, next: page.next, as_of: page.as_of })
     }
 
     async fn table(&self, deadline: Instant) -> Result<Table, StoreError> {
@@ -218,13 +234,34 @@ impl DeviceRows {
         self.shards().key(shard)
     }
 
+    /// Said once: snapshots are read all the time.
+    fn pass_over(&self, key: &str) {
+        if !self.passed_over.swap(true, Relaxed) {
+            let key: String = key.chars().take(DeviceId::MAX_CHARS).collect();
+            tracing::warn!(
+                "the row {key:?} of DeviceState is passed over, as perhaps others: its key is no device id"
+            );
+        }
+    }
+
     fn loaded(&self, device: DeviceId, row: &Stored) -> Loaded {
+        let name = device.clone();
         match row::state(device, row, &self.catalogue) {
             Ok(state) => {
+                for column in row::unread(&row.entity, &self.catalogue) {
+                    tracing::warn!(
+                        "the row of device {name:?}: column {column} cannot be read and counts as empty"
+                    );
+                }
                 let revision = Revision { etag: row.etag.clone(), held: self.held(&row.entity) };
                 Loaded::Found(Box::new(StoredState { state, revision }))
             }
-            Err(error) => Loaded::Damaged(error.to_string()),
+            Err(error) => {
+                tracing::error!(
+                    "the row of device {name:?} cannot be read, its readings are rejected until it is repaired: {error}"
+                );
+                Loaded::Damaged(error.to_string())
+            }
         }
     }
 
@@ -256,3 +293,6 @@ impl DeviceRows {
         (operation, digest)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The fold of a batch into one device's row: what is pending, the draft of the next row, and what came of it. Pure.
 
+use std::borrow::Cow;
+
 use super::readings::{DeviceReadings, rejected_reading};
 use crate::devices::fold::{Folded, fold};
 use crate::devices::rows::{Expect, Loaded, StoredState, Write};
@@ -8,6 +10,7 @@ use crate::host::envelope::Event;
 use crate::primitives::ids::DeviceId;
 use crate::primitives::instant::Millis;
 use crate::rejected::reading::{Reason, RejectedReading, Rejection};
+use crate::telemetry::body;
 use crate::telemetry::calibration::{Calibration, Calibrations};
 use crate::telemetry::catalogue::Catalogue;
 
@@ -155,9 +158,19 @@ impl<'a> Decided<'a> {
     /// The rejected readings, to be kept.
     pub(super) fn take_rejected(&mut self, events: &[Event], now: Millis) -> Vec<RejectedReading> {
         let rejected = std::mem::take(&mut self.folded.rejected);
+        // The text of the event whose readings come next: an array is not unpacked for each of its elements.
+        let mut last: Option<(usize, Cow<'_, [u8]>)> = None;
         let reading = |(at, rejection): (usize, Rejection)| {
             let arrival = &self.device.arrivals[self.from + at];
-            rejected_reading(&events[arrival.event], arrival.index, arrival.span.clone(), rejection, now)
+            let event = &events[arrival.event];
+            let (_, text) = match last.take() {
+                Some(text) if text.0 == arrival.event => last.insert(text),
+                _ => {
+                    let text = body::text_of(&event.body, event.content_encoding.as_deref());
+                    last.insert((arrival.event, text))
+                }
+            };
+            rejected_reading(event, arrival.index, &text[arrival.span.clone()], rejection, now)
         };
         rejected.into_iter().map(reading).collect()
     }

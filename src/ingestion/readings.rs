@@ -1,7 +1,6 @@
 //! The first stage: the readings of a batch, by device and in the order of the stream. Pure.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use super::clock::{self, Clock};
 use crate::devices::fold::{Arrival, in_stream_order};
@@ -57,7 +56,9 @@ pub(super) fn read(
         }
         let at = event.enqueued_at.unwrap_or(now);
         let Clock { measured_at, is_absurd } = clock::of_message(event.creation_time.as_deref(), at);
-        let found = body::read(&event.body, event.stamped_device.as_deref(), catalogue);
+        let encoding = event.content_encoding.as_deref();
+        let found = body::read(&event.body, encoding, event.stamped_device.as_deref(), catalogue);
+        let mut text = None;
         for (index, found) in found.into_iter().enumerate() {
             match found.outcome.and_then(|reading| of_source(reading, event, sources)) {
                 Ok(mut reading) => {
@@ -77,7 +78,10 @@ pub(super) fn read(
                     let of_device = devices.entry(arrival.reading.device.clone());
                     of_device.or_insert_with(|| Vec::with_capacity(1)).push(arrival);
                 }
-                Err(rejection) => rejected.push(rejected_reading(event, index, found.span, rejection, now)),
+                Err(rejection) => {
+                    let text = text.get_or_insert_with(|| body::text_of(&event.body, encoding));
+                    rejected.push(rejected_reading(event, index, &text[found.span], rejection, now));
+                }
             }
         }
     }
@@ -110,15 +114,14 @@ fn by_shard(
     by_shard
 }
 
-/// A reading of an event with the reason why it is rejected.
+/// A reading of an event, given as the part of the body that it is, with the reason why it is rejected.
 pub(super) fn rejected_reading(
     event: &Event,
     index: usize,
-    span: Range<usize>,
+    body: &[u8],
     rejection: Rejection,
     now: Millis,
 ) -> RejectedReading {
-    let body = &event.body[span];
     RejectedReading {
         rejection,
         body: body[..body.len().min(RejectedReading::MOST_BYTES)].to_vec(),

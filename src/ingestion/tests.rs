@@ -259,6 +259,7 @@ fn event(sequence: impl Into<Option<i64>>, device: &str, body: &str) -> Event {
         creation_time: None,
         properties: None,
         message_id: None,
+        content_encoding: None,
         body: body.as_bytes().to_vec().into(),
     }
 }
@@ -277,6 +278,43 @@ fn small_bodies_let_go_of_the_request_and_large_ones_stay_where_they_are() {
         assert_eq!(events.each_ref().map(|event| &event.body[..]).concat(), request);
         assert_eq!(request.is_unique(), lets_go, "bodies of {length}");
     }
+}
+
+/// What is kept of a reading is its part of the text, as a person can read it.
+#[tokio::test(start_paused = true)]
+async fn bodies_in_other_encodings_are_counted_and_kept_as_text() {
+    let bench = Bench::new(&[]);
+    let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let with = |sequence, body: Vec<u8>, encoding: Option<&str>| Event {
+        body: body.into(),
+        content_encoding: encoding.map(str::to_owned),
+        ..warm(sequence, "a")
+    };
+    let array = r#"[{"temperature":20},{"temperature":"ü"},{"temperature":999}]"#;
+    let events = vec![
+        with(1, wide(array), Some("utf-16")),
+        with(2, b"{\"temperature\":20}\0\0".to_vec(), None),
+        with(3, b"{\"temperature\":20}\r\n{\"temperature\":21}\r\n".to_vec(), None),
+    ];
+    let summary = bench.run(events).await.unwrap();
+    assert_eq!((summary.accepted, summary.rejected), (4, 2));
+    let kept: Vec<String> =
+        bench.rejected().await.iter().map(|one| String::from_utf8(one.body.clone()).unwrap()).collect();
+    assert_eq!(kept, [r#"{"temperature":"ü"}"#, r#"{"temperature":999}"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn readings_whose_calibration_cannot_be_read_are_kept_until_it_is_mended() {
+    let bench = Bench::new(&[]);
+    let row = Entity::new("Sydney", "a").with("TemperatureSlope", "1,02").with("TemperatureYIntercept", 0.0);
+    let table = bench.tables.table(tables::CALIBRATION, Instant::now() + PATIENCE).await.unwrap();
+    table.insert(&row, Deadline::after(PATIENCE)).await.unwrap();
+    let dry = event(2, "a", r#"{"humidity":40}"#);
+    let summary = bench.run(vec![warm(1, "a"), dry, warm(3, "b")]).await.unwrap();
+    assert_eq!((summary.accepted, summary.rejected), (2, 1));
+    let kept = bench.rejected().await.remove(0).rejection;
+    assert_eq!(kept.reason.code(), "calibration");
+    assert!(kept.detail.contains("temperature") && kept.detail.contains("mend"), "{}", kept.detail);
 }
 
 #[tokio::test(start_paused = true)]

@@ -87,6 +87,11 @@ impl DeviceId {
         (id.as_str() == key).then_some(id)
     }
 
+    /// An id as people write it: a row key, or the name of a device.
+    pub fn of_key_or_name(text: &str) -> Result<DeviceId, DeviceIdError> {
+        DeviceId::of_key(text).map_or_else(|| DeviceId::parse(text), Ok)
+    }
+
     fn from_key(key: String) -> Result<DeviceId, DeviceIdError> {
         match key.encode_utf16().count() <= Self::LONGEST_KEY {
             true => Ok(DeviceId(key.into())),

@@ -20,6 +20,8 @@ pub enum Reason {
     DeviceId,
     /// A value outside its valid range after calibration.
     OutOfRange,
+    /// The device's calibration of a value cannot be read. Mend its row, then send again.
+    Calibration,
     /// The device's row cannot be read, so nobody knows what has been counted. Repair the row, then send again.
     DamagedState,
     /// The store does not take the device's row, for a reason that the detail repeats.
@@ -37,6 +39,7 @@ impl Reason {
             Reason::TooMany => "too_many",
             Reason::DeviceId => "device_id",
             Reason::OutOfRange => "out_of_range",
+            Reason::Calibration => "calibration",
             Reason::DamagedState => "damaged_state",
             Reason::NotStored => "not_stored",
         }
@@ -52,6 +55,7 @@ impl Reason {
             Reason::TooMany,
             Reason::DeviceId,
             Reason::OutOfRange,
+            Reason::Calibration,
             Reason::DamagedState,
             Reason::NotStored,
         ];

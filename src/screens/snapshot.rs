@@ -4,6 +4,7 @@
 //! A client that has read a snapshot to its end asks from then on with its `cursor` for what has changed `since`, and never
 //! misses a change: the cursor is a moment before the first row was read.
 
+mod damaged;
 mod wanted;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use axum::http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::damaged::DamagedView;
 use self::wanted::{Continuation, Cursor, Place, Wanted, WantedError};
 use super::client_ids;
 use crate::devices::rows::DeviceRows;
@@ -19,6 +21,7 @@ use crate::devices::state::{DeviceState, View};
 use crate::host::answer::Answer;
 use crate::host::call::{Call, PATIENCE};
 use crate::primitives::chain::chain;
+use crate::primitives::ids::DeviceId;
 use crate::primitives::json::to_json;
 use crate::screens::publish::{Audience, Change, PUSH_PATIENCE, Publisher};
 use crate::store::StoreError;
@@ -42,13 +45,21 @@ impl Snapshots {
 
 #[derive(Serialize)]
 struct Snapshot<'a> {
-    devices: Vec<View<'a>>,
+    devices: Vec<Device<'a>>,
     measurements: Vec<Shown<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     elsewhere: Vec<Elsewhere<'a>>,
     cursor: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     continuation: Option<String>,
+}
+
+/// A device's state, or what is wrong with its row.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Device<'a> {
+    State(View<'a>),
+    Damaged(DamagedView<'a>),
 }
 
 /// A changed device that is in none of the areas asked for: a client that shows it as being there removes it.
@@ -91,6 +102,7 @@ async fn read(snapshots: &Snapshots, call: &Call) -> Answer {
     match part(snapshots, &wanted).await {
         Ok(mut part) => {
             sort(&mut part.states);
+            part.damaged.sort();
             let body = render(&part, snapshots.devices.catalogue());
             Answer::json(StatusCode::OK, body).revalidated(call.if_none_match.as_deref())
         }
@@ -112,6 +124,8 @@ fn unreadable(error: &StoreError) -> Answer {
 /// Part of a snapshot, in the order of the store.
 struct Part {
     states: Vec<DeviceState>,
+    /// Devices whose row cannot be read, of whichever area.
+    damaged: Vec<(DeviceId, String)>,
     /// Those that changed and are not in the areas asked for.
     elsewhere: Vec<DeviceState>,
     /// To ask for what changed since.
@@ -125,7 +139,7 @@ async fn part(snapshots: &Snapshots, wanted: &Wanted) -> Result<Part, StoreError
     let deadline = Instant::now() + PATIENCE;
     let Place { mut shard, mut after, mut cursor } = wanted.place.clone();
     let shards = snapshots.devices.shards().count();
-    let (mut states, mut elsewhere) = (Vec::new(), Vec::new());
+    let (mut states, mut damaged, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
     while shard < shards {
         let since = wanted.since.as_ref().map(|Cursor(moment)| moment);
         let page = snapshots.devices.scan(Shard(shard), since, after.as_ref(), deadline).await?;
@@ -133,6 +147,7 @@ async fn part(snapshots: &Snapshots, wanted: &Wanted) -> Result<Part, StoreError
         let heard = page.states.into_iter().filter(DeviceState::is_heard);
         let (taken, others): (Vec<_>, Vec<_>) = heard.partition(|state| wanted.filter.takes(state));
         states.extend(taken);
+        damaged.extend(page.damaged.into_iter().filter(|(device, _)| wanted.filter.takes_damaged(device)));
         if wanted.since.is_some() && wanted.filter.has_areas() {
             elsewhere.extend(others);
         }
@@ -140,40 +155,61 @@ async fn part(snapshots: &Snapshots, wanted: &Wanted) -> Result<Part, StoreError
         if after.is_none() {
             shard += 1;
         }
-        if states.len() + elsewhere.len() >= wanted.limit && shard < shards {
+        if states.len() + damaged.len() + elsewhere.len() >= wanted.limit && shard < shards {
             let next = Continuation::new(wanted, Place { shard, after, cursor: Some(cursor.clone()) });
             let cursor = cursor.clone();
-            return Ok(Part { states, elsewhere, cursor, next: Some(next) });
+            return Ok(Part { states, damaged, elsewhere, cursor, next: Some(next) });
         }
     }
     let cursor = cursor.unwrap_or_else(Cursor::beginning);
-    Ok(Part { states, elsewhere, cursor, next: None })
+    Ok(Part { states, damaged, elsewhere, cursor, next: None })
 }
 
 fn sort(states: &mut [DeviceState]) {
     states.sort_by(|one, other| one.device.cmp(&other.device));
 }
 
-/// All states in the order of their ids.
-async fn states(snapshots: &Snapshots) -> Result<Vec<DeviceState>, StoreError> {
-    let mut states = Vec::new();
+/// All devices, each as a message of its own, in the order of their ids.
+async fn to_send(snapshots: &Snapshots) -> Result<Vec<Change>, StoreError> {
+    let catalogue = snapshots.devices.catalogue();
+    let (mut states, mut damaged) = (Vec::new(), Vec::new());
     let mut wanted = Wanted::everything();
     loop {
         let part = part(snapshots, &wanted).await?;
         states.extend(part.states);
+        damaged.extend(part.damaged);
         match part.next {
             Some(next) => wanted.place = next.place,
-            None => {
-                sort(&mut states);
-                return Ok(states);
-            }
+            None => break,
         }
     }
+    let mut changes: Vec<Change> = states.iter().map(|state| Change::to(state, None, catalogue)).collect();
+    changes.extend(damaged.into_iter().map(|(device, problem)| {
+        let state = to_json(&DamagedView { device: &device, problem: &problem, catalogue }).into_bytes();
+        Change { device, area: None, left: None, state }
+    }));
+    changes.sort_by(|one, other| one.device.cmp(&other.device));
+    Ok(changes)
+}
+
+/// All devices of a part in the order of their ids.
+fn devices<'a>(part: &'a Part, catalogue: &'a Catalogue) -> Vec<Device<'a>> {
+    let damaged = |(device, problem)| Device::Damaged(DamagedView { device, problem, catalogue });
+    let mut left = part.damaged.iter().map(|(device, problem)| (device, problem.as_str())).peekable();
+    let mut devices = Vec::with_capacity(part.states.len() + part.damaged.len());
+    for state in &part.states {
+        while let Some(before) = left.next_if(|(device, _)| **device < state.device) {
+            devices.push(damaged(before));
+        }
+        devices.push(Device::State(state.view(catalogue)));
+    }
+    devices.extend(left.map(damaged));
+    devices
 }
 
 fn render(part: &Part, catalogue: &Catalogue) -> String {
     let snapshot = Snapshot {
-        devices: part.states.iter().map(|state| state.view(catalogue)).collect(),
+        devices: devices(part, catalogue),
         measurements: catalogue.measurements().iter().map(Shown::from).collect(),
         elsewhere: part.elsewhere.iter().map(Elsewhere::from).collect(),
         cursor: part.cursor.to_text(),
@@ -213,12 +249,10 @@ async fn send(snapshots: &Snapshots, call: &Call) -> Answer {
         (None, Some(name)) => Audience::User(name),
         (None, None) => Audience::Watchers,
     };
-    let states = match states(snapshots).await {
-        Ok(states) => states,
+    let changes = match to_send(snapshots).await {
+        Ok(changes) => changes,
         Err(error) => return unreadable(&error),
     };
-    let catalogue = snapshots.devices.catalogue();
-    let changes: Vec<Change> = states.iter().map(|state| Change::to(state, None, catalogue)).collect();
     match snapshots.publisher.publish(audience, &changes, PUSH_PATIENCE).await {
         Ok(()) => Answer::json(StatusCode::OK, format!(r#"{{"sent":{}}}"#, changes.len())),
         Err(error) => Answer::error(StatusCode::BAD_GATEWAY, "push_failed", &error.to_string()),

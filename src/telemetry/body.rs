@@ -1,22 +1,25 @@
 //! Telemetry bodies: bytes of a device to readings, each accepted or rejected with its reason. Nothing here panics or
 //! does I/O, and one bad reading of an array does not touch its neighbours.
 
+mod advice;
+mod decode;
+mod split;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use self::advice::not_json;
+use self::decode::{Declared, PADDING};
+use self::split::Part;
 use crate::primitives::ids::DeviceId;
 use crate::primitives::span::span_of;
 use crate::rejected::reading::{Reason, Rejection};
 use crate::telemetry::catalogue::Catalogue;
 
-/// Nesting that is read; Json.NET, which the Functions host uses, stops at 64 as well.
-const DEEPEST: usize = 64;
-/// Readings in one body. The shortest useful one, `{"light":5}`, fits 21,000 times into IoT Hub's 256 KB; what has more is
-/// an array of something else, and each rejected element would cost a row.
-const MOST_READINGS: usize = 20_000;
 /// Longest area name and message id, characters. IoT Hub's own limit for message ids is 128.
 const LONGEST_TEXT: usize = 256;
 
@@ -36,81 +39,89 @@ pub struct Reading {
 /// One JSON object (or whatever stood in its place) of a body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// Its bytes within the body.
+    /// Its bytes within the body, or within its text where the body had to be unpacked or converted: see [`text_of`].
     pub span: Range<usize>,
     /// The reading, or why there is none.
     pub outcome: Result<Reading, Rejection>,
 }
 
-/// Reads a body: one JSON object or an array of them. `stamped` is the identity that the hub authenticated; only
+/// Reads a body: one JSON object, an array of them, or several one after the other, in any encoding of Unicode, compressed
+/// or not. `encoding` is the message's `content-encoding`. `stamped` is the identity that the hub authenticated; only
 /// without it is the body's own id believed.
-pub fn read(body: &[u8], stamped: Option<&str>, catalogue: &Catalogue) -> Vec<Found> {
-    let whole = |rejection| vec![Found { span: 0..body.len(), outcome: Err(named(rejection, stamped)) }];
-    let text = match readable(body) {
-        Ok(text) => text,
-        Err(rejection) => return whole(rejection),
+pub fn read(body: &[u8], encoding: Option<&str>, stamped: Option<&str>, catalogue: &Catalogue) -> Vec<Found> {
+    let declared = Declared::of(encoding);
+    let whole = |length, outcome: Result<Reading, Rejection>| {
+        let outcome = outcome.map_err(|rejection| named(remarked(rejection, &declared), stamped));
+        vec![Found { span: 0..length, outcome }]
     };
-    let one = |text: &str| read_one(text, stamped, catalogue);
-    match text.trim_ascii_start().as_bytes().first() {
-        Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(text) {
-            Ok(elements) if elements.is_empty() => {
-                whole(Rejection::new(Reason::Unreadable, "the array is empty"))
-            }
-            Ok(elements) if elements.len() > MOST_READINGS => {
-                let found = elements.len();
-                whole(Rejection::new(
-                    Reason::TooMany,
-                    format!("{found} readings in one body, at most {MOST_READINGS}"),
-                ))
-            }
-            Ok(elements) => elements
-                .iter()
-                .map(|raw| Found { span: span_of(raw.get(), body), outcome: one(raw.get()) })
-                .collect(),
-            Err(error) => whole(Rejection::new(Reason::Unreadable, format!("the body is not JSON: {error}"))),
-        },
-        _ => vec![Found { span: 0..body.len(), outcome: one(text) }],
-    }
-}
-
-/// The body as text: UTF-8, a byte order mark dropped, not empty, not nested beyond reason.
-fn readable(body: &[u8]) -> Result<&str, Rejection> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let text = std::str::from_utf8(body).map_err(|error| {
-        Rejection::new(
-            Reason::Unreadable,
-            format!("the body is not UTF-8 from byte {} on", error.valid_up_to()),
-        )
-    })?;
-    if text.trim_ascii().is_empty() {
-        return Err(Rejection::new(Reason::Unreadable, "the body is empty"));
-    }
-    if nested_too_deep(body) {
-        return Err(Rejection::new(
-            Reason::Unreadable,
-            format!("the body is nested deeper than {DEEPEST} levels"),
-        ));
-    }
-    Ok(text)
-}
-
-/// Counts open brackets outside strings. Most bodies have few brackets at all, which one cheap count settles.
-fn nested_too_deep(body: &[u8]) -> bool {
-    if body.iter().filter(|&&byte| matches!(byte, b'[' | b'{')).count() <= DEEPEST {
-        return false;
-    }
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    body.iter().any(|&byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => depth += 1,
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
+    let text = match decode::text(body, &declared) {
+        Ok(text) => text,
+        Err(rejection) => return whole(body.len(), Err(rejection)),
+    };
+    let bytes = match &text {
+        Cow::Borrowed(_) => body,
+        Cow::Owned(text) => text.as_bytes(),
+    };
+    let text = match text.as_bytes() {
+        // Nothing around it, which is cheaper to see than to look for.
+        [b'{' | b'[', .., b'}' | b']'] => &*text,
+        _ => text.trim_matches(PADDING),
+    };
+    let mut as_one = None;
+    if text.starts_with('{') && !split::is_too_deep(text) {
+        match read_one(text, stamped, catalogue) {
+            // Several of them, perhaps.
+            Err(rejection) if rejection.reason == Reason::Unreadable => as_one = Some(rejection),
+            outcome => return whole(bytes.len(), outcome),
         }
-        depth > DEEPEST
-    })
+    }
+    let found = |part: Part<'_>| {
+        let outcome = match part.rejection {
+            Some(rejection) => Err(named(rejection, stamped)),
+            None => read_one(part.text, stamped, catalogue),
+        };
+        Found { span: span_of(part.text, bytes), outcome }
+    };
+    match parts(text, as_one) {
+        Ok(parts) => parts.into_iter().map(found).collect(),
+        Err(rejection) => whole(bytes.len(), Err(rejection)),
+    }
+}
+
+/// The bytes that the spans of [`read`] lie in: the text of a body that had to be unpacked or converted, otherwise the body.
+pub fn text_of<'b>(body: &'b [u8], encoding: Option<&str>) -> Cow<'b, [u8]> {
+    match decode::text(body, &Declared::of(encoding)) {
+        Ok(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+        Ok(Cow::Borrowed(_)) | Err(_) => Cow::Borrowed(body),
+    }
+}
+
+/// The parts of a text, or why it is rejected as a whole. `as_one` is why it is not one reading, where that was tried: it
+/// says more than what splitting found.
+fn parts(text: &str, as_one: Option<Rejection>) -> Result<Vec<Part<'_>>, Rejection> {
+    match split::split(text) {
+        Ok(mut parts) if parts.len() == 1 => {
+            let alone = &mut parts[0];
+            let tried = as_one.filter(|_| alone.text == text || alone.rejection.is_some());
+            match tried.or_else(|| alone.rejection.take()) {
+                Some(rejection) => Err(rejection),
+                None => Ok(parts),
+            }
+        }
+        Ok(parts) => Ok(parts),
+        Err(too_many) if too_many.reason == Reason::TooMany => Err(too_many),
+        Err(rejection) => Err(as_one.unwrap_or(rejection)),
+    }
+}
+
+/// An unreadable body may be one in an encoding that is not read here.
+fn remarked(mut rejection: Rejection, declared: &Declared<'_>) -> Rejection {
+    if rejection.reason == Reason::Unreadable
+        && let Some(remark) = declared.remark()
+    {
+        rejection.detail = format!("{}; {remark}", rejection.detail);
+    }
+    rejection
 }
 
 fn named(mut rejection: Rejection, device: Option<&str>) -> Rejection {
@@ -122,7 +133,7 @@ fn read_one(text: &str, stamped: Option<&str>, catalogue: &Catalogue) -> Result<
     if !text.trim_ascii_start().starts_with('{') {
         let rejection = match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) => Rejection::new(Reason::WrongType, "a reading must be a JSON object"),
-            Err(error) => Rejection::new(Reason::Unreadable, format!("the body is not JSON: {error}")),
+            Err(error) => Rejection::new(Reason::Unreadable, not_json(text, &error)),
         };
         return Err(named(rejection, stamped));
     }
@@ -130,9 +141,7 @@ fn read_one(text: &str, stamped: Option<&str>, catalogue: &Catalogue) -> Result<
     let fields = Fields { catalogue, stamped: stamped.is_some() }
         .deserialize(&mut deserializer)
         .and_then(|fields| deserializer.end().map(|()| fields))
-        .map_err(|error| {
-            named(Rejection::new(Reason::Unreadable, format!("the body is not JSON: {error}")), stamped)
-        })?;
+        .map_err(|error| named(Rejection::new(Reason::Unreadable, not_json(text, &error)), stamped))?;
     fields.into_reading(stamped)
 }
 

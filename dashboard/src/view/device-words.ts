@@ -36,6 +36,7 @@ const REASONS: Readonly<Record<string, string>> = {
   too_many: "Too many readings",
   device_id: "Device id that is not allowed",
   out_of_range: "Out of range",
+  calibration: "Calibration cannot be read",
   damaged_state: "Stored state is damaged",
   not_stored: "Not stored",
 };

@@ -167,6 +167,24 @@ fn validity_is_judged_after_calibration() {
 }
 
 #[test]
+fn a_value_whose_calibration_cannot_be_read_is_rejected_and_not_counted_raw() {
+    let catalogue = Catalogue::environment();
+    let calibration = Calibration::from_columns(&catalogue, |name| match name {
+        "TemperatureSlope" => Some(f64::NAN),
+        _ => None,
+    });
+    let arrivals = event(0, "0", Some(1), 1, &[39.0]);
+    let folded = fold(&device(), None, &arrivals, Some(&calibration), &catalogue);
+    assert_eq!((folded.accepted, folded.rejected.len()), (0, 1));
+    assert_eq!(folded.rejected[0].1.reason, Reason::Calibration);
+    let state = folded.next.unwrap();
+    assert!(state.verdicts.is_rejected(&arrivals[0].position.partition, Some(1), 0), "decided once");
+    // Mended before the second delivery: it stays rejected, and has to be sent again.
+    let again = fold(&device(), Some(state), &arrivals, None, &catalogue);
+    assert_eq!((again.accepted, again.rejected.len()), (0, 1));
+}
+
+#[test]
 fn a_value_that_stays_the_same_is_reported_but_not_changed() {
     let first = apply(None, event(0, "0", Some(1), 100, &[20.0])).next.unwrap();
     let second = apply(Some(&first), event(0, "0", Some(2), 200, &[20.0])).next.unwrap();

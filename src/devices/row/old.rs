@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use fieldcast_tables::{Entity, Value};
+use fieldcast_tables::Entity;
 use serde::Deserialize;
 
-use super::cells::{RowError, time};
+use super::cells::{RowError, count, text, time};
 use crate::devices::ledger::Ledger;
 use crate::devices::state::{Stamp, Watermark, WriteId};
 use crate::devices::verdicts::Verdicts;
@@ -35,9 +35,14 @@ type OldWatermark = (i64, i64);
 /// Per partition the sequence numbers of events with rejected readings, and which ones: a bit each, as base64.
 type OldVerdicts = BTreeMap<String, Vec<(i64, String)>>;
 
+/// Whether version 0.1.0 wrote the row, or left something of it there.
+pub(super) fn is_one(row: &Entity) -> bool {
+    COLUMNS.iter().any(|column| row.get(column).is_some())
+}
+
 /// The ledger of a row that has none.
 pub(super) fn ledger(row: &Entity) -> Result<Ledger, RowError> {
-    let text = |column: &str| row.get(column).and_then(Value::as_str);
+    let text = |column: &str| row.get(column).and_then(text);
     let older: BTreeMap<String, OldStamp> = json(row, "OlderValues")?;
     let watermarks: BTreeMap<String, OldWatermark> = json(row, "Watermarks")?;
     let stamp = |(at, partition): OldStamp| Stamp {
@@ -49,12 +54,12 @@ pub(super) fn ledger(row: &Entity) -> Result<Ledger, RowError> {
     };
     let verdicts = verdicts(&json(row, "RefusedReadings")?)?;
     Ok(Ledger {
-        version: row.get("Version").and_then(Value::as_i64).unwrap_or(0),
+        version: count(row, "Version")?.unwrap_or(0),
         // Whoever wrote it has ended: the new version is a new process.
         write_id: WriteId::default(),
-        calibration: text("CalibrationVersion").unwrap_or_default().to_owned(),
+        calibration: text("CalibrationVersion").unwrap_or_default(),
         measured: None,
-        reported_by: text("ReportedBy").map(HubPartition::from_stored),
+        reported_by: text("ReportedBy").map(|partition| HubPartition::from_stored(&partition)),
         changed_at: time(row, "ChangedAt"),
         watermarks: watermarks.into_iter().map(mark).collect(),
         older: older.into_iter().map(|(column, older)| (column, stamp(older))).collect(),

@@ -1,5 +1,7 @@
 //! Rows hold everything that exactness needs, and rows of earlier versions are understood.
 
+mod cells;
+
 use fieldcast_tables::Etag;
 
 use super::*;
@@ -134,7 +136,7 @@ fn what_exactness_needs_and_cannot_be_read_is_damage_and_not_forgotten() {
         read(columns).unwrap_err().to_string()
     };
     assert_eq!(with_ledger(None), "column Ledger: it is missing");
-    assert_eq!(with_ledger(Some(Value::from("text"))), "column Ledger: it is not binary");
+    assert_eq!(with_ledger(Some(Value::from("a text"))), "column Ledger: it is neither binary nor base64");
     let cut = with_ledger(Some(Value::Binary(vec![1, 2, 3, 4, 5, 6])));
     assert_eq!(cut, "column Ledger: it is cut off, or somebody changed it");
     let old = read(vec![column("Watermarks", "{")]).unwrap_err().to_string();

@@ -35,6 +35,8 @@ pub struct Event {
     pub properties: Option<Box<str>>,
     /// The hub's message id, where the device gave one.
     pub message_id: Option<String>,
+    /// How the body is encoded, as its sender said (`content-encoding`); `None` where it did not, or said UTF-8.
+    pub content_encoding: Option<String>,
     /// The bytes that the device sent, as far as the binding's data type preserves them.
     pub body: Bytes,
 }

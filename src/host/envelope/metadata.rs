@@ -141,6 +141,8 @@ struct SystemProperties<'a> {
     creation_time: Text<'a>,
     #[serde(rename = "message-id", borrow)]
     message_id: Text<'a>,
+    #[serde(rename = "content-encoding", borrow)]
+    content_encoding: Text<'a>,
     #[serde(rename = "SequenceNumber")]
     sequence: Whole,
     #[serde(rename = "x-opt-sequence-number")]
@@ -210,6 +212,7 @@ impl<'a> Metadata<'a> {
             creation_time: created.or_else(|| owned(&properties.creation_time)),
             properties: application.map(Box::from),
             message_id: owned(&properties.message_id),
+            content_encoding: properties.content_encoding.as_deref().filter(is_unusual).map(str::to_owned),
             body,
         }
     }
@@ -228,6 +231,11 @@ fn is_object(raw: &str) -> bool {
 fn creation_time(properties: &str) -> Option<String> {
     let properties: ApplicationProperties<'_> = serde_json::from_str(properties).ok()?;
     properties.creation_time.as_deref().map(str::to_owned)
+}
+
+/// UTF-8 is what nearly all devices say, and what is taken where nothing is said.
+fn is_unusual(encoding: &&str) -> bool {
+    !encoding.eq_ignore_ascii_case("utf-8")
 }
 
 fn partition(request: &[u8], places: &Places) -> Result<HubPartition, EnvelopeError> {

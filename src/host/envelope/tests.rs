@@ -106,6 +106,17 @@ fn an_event_knows_its_sequence_from_its_own_properties() {
 }
 
 #[test]
+fn an_event_knows_its_content_encoding_where_it_is_not_utf_8() {
+    let batch = batch(&json!({
+        "Data": { "events": "[\"e30=\",\"e30=\",\"e30=\"]" },
+        "Metadata": { "SystemPropertiesArray": [{ "content-encoding": "UTF-16" }, { "content-encoding": "UTF-8" }, {}] },
+    }))
+    .unwrap();
+    let encodings: Vec<_> = batch.events.iter().map(|event| event.content_encoding.as_deref()).collect();
+    assert_eq!(encodings, [Some("UTF-16"), None, None]);
+}
+
+#[test]
 fn malformed_envelopes_say_what_is_wrong() {
     for (request, expected) in [
         ("", "the request is not an invocation envelope"),

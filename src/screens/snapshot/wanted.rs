@@ -164,6 +164,11 @@ impl Filter {
         is_all || in_area || self.device.contains(&*state.device.device())
     }
 
+    /// Whether a device whose row cannot be read belongs to what is asked for. Nobody knows its area.
+    pub(super) fn takes_damaged(&self, device: &DeviceId) -> bool {
+        self.device.is_empty() || self.has_areas() || self.device.contains(device.as_str())
+    }
+
     /// Whether a device can leave what is asked for by going to another area.
     pub(super) fn has_areas(&self) -> bool {
         !self.geo.is_empty()

@@ -1,5 +1,8 @@
 //! Which bodies are readings, and the reason for each that is not.
 
+mod forms;
+mod several;
+
 use proptest::prelude::*;
 
 use super::{Found, read};
@@ -7,7 +10,7 @@ use crate::rejected::reading::Reason;
 use crate::telemetry::catalogue::Catalogue;
 
 fn found(body: impl AsRef<[u8]>) -> Vec<Found> {
-    read(body.as_ref(), Some("sensor-1"), &Catalogue::environment())
+    read(body.as_ref(), None, Some("sensor-1"), &Catalogue::environment())
 }
 
 fn rejected(body: impl AsRef<[u8]>) -> (Reason, String) {
@@ -47,12 +50,13 @@ fn missing_and_null_values_are_valid() {
 fn the_stamped_identity_wins_over_the_body() {
     let body = br#"{"deviceId":"forged","temperature":1}"#;
     let catalogue = Catalogue::environment();
-    let device_of = |stamped| read(body, stamped, &catalogue)[0].outcome.as_ref().unwrap().device.to_string();
+    let device_of =
+        |stamped| read(body, None, stamped, &catalogue)[0].outcome.as_ref().unwrap().device.to_string();
     assert_eq!(device_of(Some("sensor-1")), "sensor-1");
     assert_eq!(device_of(None), "forged");
-    let nobody = read(b"{}", None, &catalogue);
+    let nobody = read(b"{}", None, None, &catalogue);
     assert_eq!(nobody[0].outcome.as_ref().unwrap_err().reason, Reason::DeviceId);
-    let unusable = read(b"{}", Some("a\nb"), &catalogue);
+    let unusable = read(b"{}", None, Some("a\nb"), &catalogue);
     let rejection = unusable[0].outcome.as_ref().unwrap_err();
     assert_eq!((rejection.reason, rejection.device.as_deref()), (Reason::DeviceId, Some("a\nb")));
 }
@@ -79,16 +83,20 @@ fn each_kind_of_bad_input_has_its_reason() {
         ("", Reason::Unreadable, "the body is empty"),
         (" \n", Reason::Unreadable, "the body is empty"),
         ("[]", Reason::Unreadable, "the array is empty"),
-        ("not json", Reason::Unreadable, "the body is not JSON: expected ident at line 1 column 2"),
+        (
+            "not json",
+            Reason::Unreadable,
+            "the body is not JSON: `not` is not JSON: texts must be in double quotes (line 1 column 2)",
+        ),
         (
             r#"{"temperature":NaN}"#,
             Reason::Unreadable,
-            "the body is not JSON: expected value at line 1 column 16",
+            "the body is not JSON: `NaN` is no JSON number: send null (line 1 column 16)",
         ),
         (
             r#"{"temperature":1}}"#,
             Reason::Unreadable,
-            "the body is not JSON: trailing characters at line 1 column 18",
+            "the body is not JSON: there is a closing bracket too many, or of the wrong kind (line 1 column 18)",
         ),
         ("21.5", Reason::WrongType, "a reading must be a JSON object"),
         (r#"{"temperature":"21.5"}"#, Reason::WrongType, "temperature must be a number, it is a string"),
@@ -117,7 +125,8 @@ fn each_kind_of_bad_input_has_its_reason() {
     let broken_utf8 = [b"{\"geo\":\"".as_slice(), b"\xff\xfe\"}"].concat();
     assert_eq!(
         rejected(broken_utf8),
-        (Reason::Unreadable, "the body is not UTF-8 from byte 8 on".to_owned())
+        (Reason::Unreadable, "the body is not UTF-8 from byte 8 on: it looks like text in another encoding, such as ISO 8859-1, and must be JSON"
+            .to_owned())
     );
 }
 

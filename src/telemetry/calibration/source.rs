@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fieldcast_tables::{Deadline, Query, Stored, Value};
+use serde_json::Value as Json;
 use tokio::time::{Instant, timeout_at};
 
 use super::Calibration;
@@ -40,53 +41,138 @@ impl CalibrationSource {
         CalibrationSource { place: Place::File(path), catalogue }
     }
 
-    /// Every device's calibration.
+    /// Every device's calibration, within the deadline. What is wrong with some of them is logged.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn read(&self, deadline: Instant) -> Result<Calibrations, StoreError> {
-        match &self.place {
-            Place::Table(store) => self.read_table(store, deadline).await,
-            Place::File(path) => {
-                let (path, catalogue) = (path.clone(), Arc::clone(&self.catalogue));
-                let reading = tokio::task::spawn_blocking(move || read_file(&path, &catalogue));
-                match timeout_at(deadline, reading).await {
-                    Ok(Ok(calibrations)) => calibrations,
-                    Ok(Err(error)) => Err(StoreError::Unavailable(error.into())),
-                    Err(_) => {
-                        Err(StoreError::Unavailable("calibration.json could not be read in time".into()))
-                    }
+        let reading = async {
+            match &self.place {
+                Place::Table(store) => self.read_table(store, deadline).await,
+                Place::File(path) => {
+                    let path = path.clone();
+                    let rows = tokio::task::spawn_blocking(move || read_file(&path)).await;
+                    rows.map_err(|error| StoreError::Unavailable(error.into()))?
                 }
             }
-        }
+        };
+        let late = || StoreError::Unavailable("the calibrations were not read in time".into());
+        let rows = timeout_at(deadline, reading).await.map_err(|_| late())??;
+        let mut problems = Problems::default();
+        let calibrations = of_rows(rows, &self.catalogue, &mut problems);
+        problems.log();
+        Ok(calibrations)
     }
 
-    async fn read_table(&self, store: &Store, deadline: Instant) -> Result<Calibrations, StoreError> {
+    async fn read_table(&self, store: &Store, deadline: Instant) -> Result<Vec<Row>, StoreError> {
         let table = store.table(tables::CALIBRATION, deadline).await?;
         let query = Query::partition(store.shards().partition_key());
         let rows = table.query_all(&query, Deadline::at(deadline)).await?;
-        Ok(rows.iter().filter_map(|row| self.of_row(row)).collect())
-    }
-
-    fn of_row(&self, row: &Stored) -> Option<(DeviceId, Calibration)> {
-        let number = |name: &str| row.entity.get(name).and_then(Value::as_f64);
-        let device = DeviceId::of_key(&row.entity.row)?;
-        Some((device, Calibration::from_columns(&self.catalogue, number)))
+        Ok(rows.iter().map(of_table).collect())
     }
 }
 
-fn read_file(path: &Path, catalogue: &Catalogue) -> Result<Calibrations, StoreError> {
-    type File = BTreeMap<String, BTreeMap<String, f64>>;
+/// The key of a row and its columns. A column that holds no number has one that is not finite.
+struct Row {
+    key: String,
+    columns: Columns,
+}
+
+/// The columns of a row.
+enum Columns {
+    Numbers(HashMap<String, f64>),
+    /// There are none, where some should be.
+    Unreadable,
+}
+
+fn of_table(row: &Stored) -> Row {
+    let number = |(name, value): (&str, &Value)| (name.to_owned(), value.as_f64().unwrap_or(f64::NAN));
+    Row {
+        key: row.entity.row.clone(),
+        columns: Columns::Numbers(row.entity.properties().map(number).collect()),
+    }
+}
+
+fn of_rows(rows: Vec<Row>, catalogue: &Catalogue, problems: &mut Problems) -> Calibrations {
+    let mut calibrations = Calibrations::with_capacity(rows.len());
+    for Row { key, columns } in rows {
+        let device = match DeviceId::of_key_or_name(&key) {
+            Ok(device) => device,
+            Err(error) => {
+                problems.add(&key, &format!("it is passed over: {error}"));
+                continue;
+            }
+        };
+        let calibration = Calibration::from_columns(catalogue, |name| match &columns {
+            Columns::Numbers(numbers) => numbers.get(name).copied(),
+            Columns::Unreadable => Some(f64::NAN),
+        });
+        for problem in calibration.problems(catalogue) {
+            problems.add(&key, &problem);
+        }
+        calibrations.insert(device, calibration);
+    }
+    calibrations
+}
+
+/// What is wrong with some rows: a line for each, and not more lines than a person reads.
+#[derive(Default)]
+struct Problems {
+    lines: Vec<String>,
+    more: usize,
+}
+
+impl Problems {
+    const MOST: usize = 20;
+
+    fn add(&mut self, row: &str, problem: &str) {
+        if self.lines.len() == Problems::MOST {
+            self.more += 1;
+            return;
+        }
+        let row: String = row.chars().take(DeviceId::MAX_CHARS).collect();
+        self.lines.push(format!("calibration of {row:?}: {problem}"));
+    }
+
+    fn log(&self) {
+        for line in &self.lines {
+            tracing::warn!("{line}");
+        }
+        if self.more > 0 {
+            tracing::warn!("calibrations: {} more problems like these", self.more);
+        }
+    }
+}
+
+/// The rows of a file, which need not exist.
+fn read_file(path: &Path) -> Result<Vec<Row>, StoreError> {
     let broken = |problem: String| StoreError::Misconfigured(format!("{}: {problem}", path.display()).into());
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Calibrations::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(broken(error.to_string())),
     };
-    let file: File = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
-    let entry = |(device, columns): (String, BTreeMap<String, f64>)| {
-        let device = DeviceId::parse(&device).map_err(|error| broken(error.to_string()))?;
-        Ok((device, Calibration::from_columns(catalogue, |name| columns.get(name).copied())))
-    };
-    file.into_iter().map(entry).collect()
+    let file: BTreeMap<String, Json> =
+        serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
+    Ok(file.into_iter().map(|(key, columns)| Row { key, columns: of_file(columns) }).collect())
 }
+
+fn of_file(columns: Json) -> Columns {
+    let number = |value: Json| match value {
+        Json::Number(number) => number.as_f64(),
+        Json::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    match columns {
+        Json::Object(columns) => {
+            let is_there = columns.into_iter().filter(|(_, value)| !value.is_null());
+            Columns::Numbers(
+                is_there.map(|(name, value)| (name, number(value).unwrap_or(f64::NAN))).collect(),
+            )
+        }
+        _ => Columns::Unreadable,
+    }
+}
+
+#[cfg(test)]
+mod tests;

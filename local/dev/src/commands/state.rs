@@ -26,10 +26,7 @@ pub(crate) struct State {
 }
 
 pub(crate) async fn run(options: State, workspace: &Workspace) -> Result<ExitCode> {
-    let device = match DeviceId::of_key(&options.device) {
-        Some(device) => device,
-        None => DeviceId::parse(&options.device)?,
-    };
+    let device = DeviceId::of_key_or_name(&options.device)?;
     let catalogue = catalogue(workspace)?;
     let storage = OpenedStorage::open(&options.storage, workspace, PATIENCE).await?;
     let found = find(&storage, &device).await?;

@@ -17,7 +17,7 @@ use crate::telemetry::catalogue::Catalogue;
 const TIME_TO_LIVE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A store whose queries do not answer for as long as it hangs.
+/// A store whose queries do not answer in time while it hangs, whatever their deadline is.
 #[derive(Debug, Default)]
 struct Hanging {
     store: MemoryStore,
@@ -48,7 +48,7 @@ impl TableStore for Hanging {
     ) -> Reply<'a, Page> {
         Box::pin(async move {
             if self.hangs.load(Relaxed) {
-                sleep_until(Instant::now() + deadline.remaining()).await;
+                sleep_until(Instant::now() + deadline.remaining() * 2).await;
             }
             self.store.query(table, query, from, deadline).await
         })
@@ -83,7 +83,10 @@ impl Bench {
         let begun = Instant::now();
         let calibrations = self.cache.get(begun + PATIENCE).await.unwrap();
         let device = DeviceId::parse("a").unwrap();
-        (calibrations.get(&device).map_or(20.0, |calibration| calibration.apply(0, 20.0)), begun.elapsed())
+        (
+            calibrations.get(&device).map_or(20.0, |calibration| calibration.apply(0, 20.0).unwrap()),
+            begun.elapsed(),
+        )
     }
 
     async fn calibrate(&self, intercept: f64) {
@@ -121,6 +124,31 @@ async fn a_table_that_hangs_costs_a_share_of_the_time_and_changes_nothing() {
 async fn a_first_read_that_fails_is_an_error_and_not_the_absence_of_calibrations() {
     let bench = Bench::new();
     bench.rows.hangs.store(true, Relaxed);
-    let error = bench.cache.get(Instant::now() + PATIENCE).await.unwrap_err();
+    let begun = Instant::now();
+    let error = bench.cache.get(begun + PATIENCE).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert!(begun.elapsed() <= PATIENCE + Duration::from_millis(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_file_leaves_the_previous_calibrations_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("calibration.json");
+    let source = CalibrationSource::file(path.clone(), Arc::new(Catalogue::environment()));
+    let cache = CalibrationCache::new(source, TIME_TO_LIVE);
+    let twenty = async || {
+        let calibrations = cache.get(Instant::now() + PATIENCE).await.unwrap();
+        calibrations[&DeviceId::parse("a").unwrap()].apply(0, 20.0).ok()
+    };
+    let entry = r#"{"a":{"TemperatureSlope":1,"TemperatureYIntercept":1.5}}"#;
+    for (text, expected) in [
+        (entry, Some(21.5)),
+        ("{\"a\":{\"TemperatureSlope\"", Some(21.5)),
+        (r#"{"a":{"TemperatureSlope":"one","TemperatureYIntercept":1.5}}"#, None),
+        (entry, Some(21.5)),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        tokio::time::advance(TIME_TO_LIVE).await;
+        assert_eq!(twenty().await, expected, "{text}");
+    }
 }

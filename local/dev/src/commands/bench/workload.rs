@@ -271,8 +271,8 @@ mod tests {
         let mut readings: BTreeMap<_, u32> = BTreeMap::new();
         let catalogue = fieldcast::telemetry::catalogue::Catalogue::environment();
         for event in &batch.events {
-            let stamped = event.stamped_device.as_deref();
-            for found in fieldcast::telemetry::body::read(&event.body, stamped, &catalogue) {
+            let (encoding, stamped) = (event.content_encoding.as_deref(), event.stamped_device.as_deref());
+            for found in fieldcast::telemetry::body::read(&event.body, encoding, stamped, &catalogue) {
                 *readings.entry(found.outcome.expect("valid").device.to_string()).or_default() += 1;
             }
         }
