@@ -12,7 +12,7 @@ use axum::serve::ListenerExt;
 use fieldcast_signalr::HubClient;
 use tokio::net::TcpListener;
 
-use crate::host::answer::NOSNIFF;
+use crate::host::answer::{Answer, NOSNIFF};
 use crate::host::callers::Callers;
 use crate::host::compression;
 use crate::host::connections;
@@ -101,7 +101,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>) -> std::io::Result<()> 
 /// Everything that the host calls: the functions, and `/` for whether the process is ready.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/", get(|| async { "fieldcast\n" }))
+        .route("/", get(|| async { "fieldcast\n" }).fallback(|| async { Answer::wrong_method("GET") }))
         .fallback(answer)
         .layer(compression::layer())
         .layer(map_response(no_sniffing))
