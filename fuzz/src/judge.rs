@@ -89,11 +89,11 @@ fn text(value: &str, may_be_number: bool) -> Option<Option<String>> {
 
 /// A blank one is none; in an address, where each byte that is no plain character takes three, it has at most 2,000.
 fn area(value: &str) -> Option<()> {
-    let blank = serde_json::from_str::<String>(value).is_ok_and(|text| {
-        text.chars().count() <= LONGEST_TEXT && text.chars().all(char::is_whitespace)
-    });
+    let blank = serde_json::from_str::<String>(value)
+        .is_ok_and(|text| text.chars().count() <= LONGEST_TEXT && text.chars().all(char::is_whitespace));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    let fits = |text: &String| text.bytes().map(|byte| if plain(byte) { 1 } else { 3 }).sum::<usize>() <= 2_000;
+    let fits =
+        |text: &String| text.bytes().map(|byte| if plain(byte) { 1 } else { 3 }).sum::<usize>() <= 2_000;
     (blank || text(value, false)?.as_ref().is_none_or(fits)).then_some(())
 }
 

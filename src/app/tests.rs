@@ -82,7 +82,8 @@ impl Bench {
     ) -> BoxFuture<'static, (StatusCode, Value)> {
         use tower::ServiceExt;
         let mut request = axum::http::Request::builder().method(method).uri(path);
-        request = request.header("content-type", "application/json").header("x-azure-functions-invocationid", "1");
+        request =
+            request.header("content-type", "application/json").header("x-azure-functions-invocationid", "1");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -13,7 +13,9 @@ pub enum Callers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadPrincipal {
     /// A token for it could not be told from one for another name.
-    #[error("the id of the signed-in user (x-ms-client-principal-id) is not visible ASCII, and cannot be used")]
+    #[error(
+        "the id of the signed-in user (x-ms-client-principal-id) is not visible ASCII, and cannot be used"
+    )]
     NotAscii,
     /// Nothing says which one is right.
     #[error("the id of the signed-in user (x-ms-client-principal-id) is there more than once")]
@@ -35,7 +37,9 @@ impl Callers {
             return Err(BadPrincipal::Twice);
         }
         match std::str::from_utf8(id) {
-            Ok(id) if id.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') => Ok(Some(id.to_owned())),
+            Ok(id) if id.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') => {
+                Ok(Some(id.to_owned()))
+            }
             _ => Err(BadPrincipal::NotAscii),
         }
     }

@@ -98,12 +98,14 @@ impl Source<'_> {
             return Ok("api".to_owned());
         };
         let Some(text) = value.as_str() else { return Err(fail(place, "must be a text")) };
-        let prefix = text.strip_prefix('~').filter(|rest| rest.starts_with('/')).unwrap_or(text).trim_matches('/');
+        let prefix =
+            text.strip_prefix('~').filter(|rest| rest.starts_with('/')).unwrap_or(text).trim_matches('/');
         match check_prefix(prefix) {
             Ok(()) => Ok(prefix.to_owned()),
-            Err(problem) => {
-                Err(fail(place, format!("must be what the host takes for the begin of a route: it holds {problem}")))
-            }
+            Err(problem) => Err(fail(
+                place,
+                format!("must be what the host takes for the begin of a route: it holds {problem}"),
+            )),
         }
     }
 

@@ -97,7 +97,9 @@ mod tests {
 
     #[test]
     fn a_literal_route_is_one_address() {
-        for path in ["/api/negotiate", "/API/Negotiate", "/api/negotiate/", "/api/negotiate//", "/%61pi/%6Eegotiate"] {
+        for path in
+            ["/api/negotiate", "/API/Negotiate", "/api/negotiate/", "/api/negotiate//", "/%61pi/%6Eegotiate"]
+        {
             assert_eq!(check("api", "negotiate", path), value(""), "{path}");
         }
         for path in [
@@ -127,7 +129,9 @@ mod tests {
         assert_eq!(check("", "negotiate", "/negotiate"), value(""));
         assert_eq!(check("", "negotiate", "/api/negotiate"), None);
         assert_eq!(check("site/v1", "areas/{area?}", "/site/v1/areas/Perth"), value("Perth"));
-        for path in ["/areas/Perth", "/v1/areas/Perth", "/site/areas/Perth", "/site/v1", "/site%2Fv1/areas/Perth"] {
+        for path in
+            ["/areas/Perth", "/v1/areas/Perth", "/site/areas/Perth", "/site/v1", "/site%2Fv1/areas/Perth"]
+        {
             assert_eq!(check("site/v1", "areas/{area?}", path), None, "{path}");
         }
         assert_eq!(check("{tenant}/v{n:int}", "areas/{area?}", "/Rig%204/V2/areas/Perth"), value("Perth"));

@@ -40,7 +40,8 @@ impl Trigger {
                     partition.as_str()
                 );
                 // The host does not read it, and who posts by hand may be anybody.
-                let sentence = "the batch could not be counted and may be sent again; the log of the app says why";
+                let sentence =
+                    "the batch could not be counted and may be sent again; the log of the app says why";
                 Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", sentence)
             }
         }

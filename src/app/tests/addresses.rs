@@ -43,7 +43,12 @@ fn spelt(c: char, dice: u8) -> String {
     let encoded = || utf8_percent_encode(&c, NON_ALPHANUMERIC).to_string();
     match (dice & 2, dice & 4) {
         _ if c == "/" => c,
-        (0, _) if c.is_ascii() && c.chars().all(|c| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@".contains(c)) => c,
+        (0, _)
+            if c.is_ascii()
+                && c.chars().all(|c| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@".contains(c)) =>
+        {
+            c
+        }
         (_, 0) if c.len() == 1 => format!("%{:02x}", c.as_bytes()[0]),
         (_, 0) => encoded().to_lowercase(),
         _ if c.len() == 1 => format!("%{:02X}", c.as_bytes()[0]),
@@ -78,11 +83,32 @@ fn forwarded(path: &str) -> String {
 /// Parts of an address that wants to be elsewhere.
 fn climbing() -> impl Strategy<Value = String> {
     let parts = select(vec![
-        "..%5C", "..%5c", "%2E%2E%5C", "..%2F", "../", ".%5C", "%5C", "/", "#", "%23", "%3F", "%00", "%25", "%2e%2e%5c",
-        "EnvironmentEventTrigger", "api", "negotiate", "getdevicestate", "rejectedtelemetry", "subscriptions", "all", "geo:",
+        "..%5C",
+        "..%5c",
+        "%2E%2E%5C",
+        "..%2F",
+        "../",
+        ".%5C",
+        "%5C",
+        "/",
+        "#",
+        "%23",
+        "%3F",
+        "%00",
+        "%25",
+        "%2e%2e%5c",
+        "EnvironmentEventTrigger",
+        "api",
+        "negotiate",
+        "getdevicestate",
+        "rejectedtelemetry",
+        "subscriptions",
+        "all",
+        "geo:",
     ]);
     let more = "[ -~äÖ]{0,4}".prop_map(|text| utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string());
-    proptest::collection::vec(prop_oneof![4 => parts.prop_map(str::to_owned), 1 => more], 1..9).prop_map(|parts| parts.concat())
+    proptest::collection::vec(prop_oneof![4 => parts.prop_map(str::to_owned), 1 => more], 1..9)
+        .prop_map(|parts| parts.concat())
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What callers learn when something is wrong: what to do, and nothing about files, settings or the store.
 
 use fieldcast_tables::{
-    Continuation, CredentialKind, Deadline, Error, Etag, Failure, Invalid, Operation, Page, Query, Reply, Stored, TableName,
-    TableStore,
+    Continuation, CredentialKind, Deadline, Error, Etag, Failure, Invalid, Operation, Page, Query, Reply,
+    Stored, TableName, TableStore,
 };
 
 use super::*;
@@ -12,8 +12,20 @@ const SECRET: &str = "/srv/fieldcast/rows.redb";
 
 /// Parts of sentences about files, settings and the store.
 const TELLTALE: [&str; 14] = [
-    SECRET, "/srv", "Partition", "Shards", "Connection", "SignalRHub", "setting", "AccountKey", "TableN", "DeviceState table",
-    "etag", "redb", "attempts", "denied",
+    SECRET,
+    "/srv",
+    "Partition",
+    "Shards",
+    "Connection",
+    "SignalRHub",
+    "setting",
+    "AccountKey",
+    "TableN",
+    "DeviceState table",
+    "etag",
+    "redb",
+    "attempts",
+    "denied",
 ];
 
 /// A store that fails in one way, and says why in full.
@@ -45,7 +57,12 @@ impl TableStore for Telling {
         self.fail()
     }
 
-    fn transact<'a>(&'a self, _: &'a TableName, _: Vec<Operation>, _: Deadline) -> Reply<'a, Vec<Option<Etag>>> {
+    fn transact<'a>(
+        &'a self,
+        _: &'a TableName,
+        _: Vec<Operation>,
+        _: Deadline,
+    ) -> Reply<'a, Vec<Option<Etag>>> {
         self.fail()
     }
 }
@@ -57,8 +74,18 @@ fn cause() -> Option<Box<dyn std::error::Error + Send + Sync>> {
 const ERRORS: [fn() -> Error; 7] = [
     || Error::Conflict { index: Some(0), code: SECRET.to_owned() },
     || Error::Unknown { last: Failure::Disk, source: cause() },
-    || Error::Unavailable { attempts: 3, last: Failure::Answered { status: 503, code: SECRET.to_owned() }, source: cause() },
-    || Error::Refused { status: None, code: SECRET.to_owned(), index: None, message: SECRET.to_owned(), source: cause() },
+    || Error::Unavailable {
+        attempts: 3,
+        last: Failure::Answered { status: 503, code: SECRET.to_owned() },
+        source: cause(),
+    },
+    || Error::Refused {
+        status: None,
+        code: SECRET.to_owned(),
+        index: None,
+        message: SECRET.to_owned(),
+        source: cause(),
+    },
     || Error::Denied { status: 403, code: SECRET.to_owned(), credential: CredentialKind::AccountKey },
     || Error::MissingTable { table: "DeviceState table".to_owned() },
     || Error::Invalid { index: None, reason: Invalid::Continuation },
@@ -69,8 +96,17 @@ fn calls() -> Vec<(&'static str, String, String)> {
     let events = json!({ "Data": { "events": json!([r#"{"temperature":20}"#]).to_string() }, "Metadata": {
         "SystemPropertiesArray": json!([{ "iothub-connection-device-id": "a" }]).to_string() } });
     let mut calls = vec![("POST", "/EnvironmentEventTrigger".to_owned(), events.to_string())];
-    for path in ["getdevicestate", "getdevicestate?deviceId=a", "rejectedtelemetry", "negotiate", "nothing", "subscriptions"] {
-        for (method, body) in [("GET", ""), ("POST", r#"{"connectionId":"c"}"#), ("PUT", ""), ("DELETE", "nonsense")] {
+    for path in [
+        "getdevicestate",
+        "getdevicestate?deviceId=a",
+        "rejectedtelemetry",
+        "negotiate",
+        "nothing",
+        "subscriptions",
+    ] {
+        for (method, body) in
+            [("GET", ""), ("POST", r#"{"connectionId":"c"}"#), ("PUT", ""), ("DELETE", "nonsense")]
+        {
             calls.push((method, format!("/api/{path}"), body.to_owned()));
         }
     }
@@ -125,7 +161,8 @@ async fn every_answer_is_what_it_says_and_for_its_caller_alone() {
     ] {
         let request = axum::http::Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let response = router(Arc::clone(&bench.app)).oneshot(request).await.unwrap();
-        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let header =
+            |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         assert_eq!(header("x-content-type-options").as_deref(), Some("nosniff"), "{method} {path}");
         if path != "/" {
             let kept = header("cache-control").unwrap();
@@ -134,7 +171,8 @@ async fn every_answer_is_what_it_says_and_for_its_caller_alone() {
     }
     let host = HostJson { calls: Calls::Wrapped, prefix: "api".to_owned() };
     let wrapped = json!({ "Data": { "req": { "Url": "https://app/api/getdevicestate", "Method": "GET" } } });
-    let (_, reply) = Bench::with(host, Callers::Anonymous).call("POST", "/getdevicestate", &[], wrapped.to_string()).await;
+    let (_, reply) =
+        Bench::with(host, Callers::Anonymous).call("POST", "/getdevicestate", &[], wrapped.to_string()).await;
     let headers = &reply["Outputs"]["res"]["headers"];
     assert_eq!(headers["x-content-type-options"], json!("nosniff"));
     assert_eq!(headers["cache-control"], json!("private, no-cache"));

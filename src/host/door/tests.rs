@@ -83,7 +83,8 @@ async fn send(door: &Door<()>, request: http::Request<Body>) -> (u16, String, Va
 async fn call(door: &Door<()>, method: &str, path: &str, body: &str) -> (u16, String, Value) {
     let request = http::Request::builder().method(method).uri(path);
     let request = request.header("x-ms-client-principal-id", "alice").header("if-none-match", "W/\"1\"");
-    let request = request.header("content-type", "application/json").header("x-azure-functions-invocationid", "1");
+    let request =
+        request.header("content-type", "application/json").header("x-azure-functions-invocationid", "1");
     send(door, request.body(Body::from(body.to_owned())).unwrap()).await
 }
 
@@ -292,7 +293,9 @@ async fn a_trigger_takes_only_what_the_host_posts() {
     }
     let (status, said) = post(&[invocation]).await;
     assert_eq!((status, &said["code"]), (415, &json!("not_json")));
-    for headers in [vec![], vec![("x-azure-functions-invocationid", "")], vec![("x-azure-functions-hostversion", "4")]] {
+    for headers in
+        [vec![], vec![("x-azure-functions-invocationid", "")], vec![("x-azure-functions-hostversion", "4")]]
+    {
         let (status, said) = post(&[headers, vec![("content-type", "application/json")]].concat()).await;
         assert_eq!((status, &said["code"]), (400, &json!("no_invocation")));
         let sentence = said["error"].as_str().unwrap();

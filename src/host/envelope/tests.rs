@@ -46,7 +46,14 @@ fn sequence_numbers_that_no_hub_reaches_are_refused_with_the_member() {
         batch(&json!({ "Data": { "events": "[\"e30=\"]" }, "Metadata": { member: value.to_string() } }))
     };
     let limit = 1_i64 << 62;
-    let far = [json!(limit), json!(limit.to_string()), json!(i64::MAX), json!(u64::MAX), json!(1e300), json!("9223372036854775808")];
+    let far = [
+        json!(limit),
+        json!(limit.to_string()),
+        json!(i64::MAX),
+        json!(u64::MAX),
+        json!(1e300),
+        json!("9223372036854775808"),
+    ];
     for far in far {
         for (member, value, named) in [
             ("SequenceNumberArray", json!([far]), "SequenceNumberArray"),
@@ -55,7 +62,10 @@ fn sequence_numbers_that_no_hub_reaches_are_refused_with_the_member() {
             ("SystemProperties", json!({ "x-opt-sequence-number": far }), "SystemPropertiesArray"),
         ] {
             let error = of(member, value).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("`Metadata.{named}` cannot be read: no hub")), "{far}: {error}");
+            assert!(
+                error.starts_with(&format!("`Metadata.{named}` cannot be read: no hub")),
+                "{far}: {error}"
+            );
         }
     }
     for near in [json!(limit - 1), json!((limit - 1).to_string())] {

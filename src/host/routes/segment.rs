@@ -190,9 +190,13 @@ mod tests {
         ] {
             assert!(takes(template, sent), "{template} {sent}");
         }
-        for (template, sent) in
-            [("{tenant}", ""), ("v{version}", "v"), ("{a}-{b}", "x-"), ("{a}-{b}", "-y"), ("a{x}b{y}c", "axbc")]
-        {
+        for (template, sent) in [
+            ("{tenant}", ""),
+            ("v{version}", "v"),
+            ("{a}-{b}", "x-"),
+            ("{a}-{b}", "-y"),
+            ("a{x}b{y}c", "axbc"),
+        ] {
             assert!(!takes(template, sent), "{template} {sent}");
         }
     }

@@ -50,17 +50,22 @@ fn group(call: &Call, of_body: Option<String>) -> Result<Group, String> {
     })?;
     let of_query = values(&call.query, "group").map(survived).collect::<Result<Vec<_>, _>>()?;
     let name = only(of_path.into_iter().chain(of_query).chain(of_body))
-        .map_err(|()| "a call is for one group, which is named once: in the path, in the query or in the body")?
+        .map_err(
+            |()| "a call is for one group, which is named once: in the path, in the query or in the body",
+        )?
         .ok_or("the group is missing: name it as `group` in the query or in the JSON body")?;
     Group::parse(&name).map_err(|error| error.to_string())
 }
 
 /// The name of a group as it arrived in a query, if it is the one that was sent.
 fn survived(name: String) -> Result<String, &'static str> {
-    let begins_a_group =
-        |part: &str| part.is_empty() || part == "all" || part.starts_with("geo:") || part.starts_with("device:");
+    let begins_a_group = |part: &str| {
+        part.is_empty() || part == "all" || part.starts_with("geo:") || part.starts_with("device:")
+    };
     if name.contains(',') && name.split(',').skip(1).any(begins_a_group) {
-        return Err("the group in the query looks like several, which the host joins with commas: name it in the JSON body");
+        return Err(
+            "the group in the query looks like several, which the host joins with commas: name it in the JSON body",
+        );
     }
     match name.contains(char::REPLACEMENT_CHARACTER) {
         true => Err("the group in the query is not UTF-8: name it in the JSON body"),
