@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use fieldcast_signalr::HubClient;
 use tokio::net::TcpListener;
 
+use crate::host::answer::{Answer, NOSNIFF};
 use crate::host::callers::Callers;
 use crate::host::compression;
+use crate::host::connections;
 use crate::host::door::Door;
 use crate::host::functions::Access::{Anonymous, Named};
 use crate::host::functions::Function;
@@ -34,7 +39,7 @@ static FUNCTIONS: [Function<Parts>; 6] = [
     Function::http("negotiate", "negotiate", &["GET", "POST"], Named, Small, |parts, call| Box::pin(parts.negotiation.answer(call))),
     Function::http("getdevicestate", "getdevicestate", &["GET", "HEAD", "POST"], Anonymous, Large, |parts, call| Box::pin(parts.snapshots.answer(call))),
     Function::http("rejectedtelemetry", "rejectedtelemetry", &["GET", "HEAD"], Anonymous, Large, |parts, call| Box::pin(parts.rejected.answer(call))),
-    Function::http("subscriptions", "subscriptions/{group}", &["PUT", "DELETE"], Anonymous, Small, |parts, call| Box::pin(parts.subscriptions.answer(call))),
+    Function::http("subscriptions", "subscriptions/{group?}", &["PUT", "DELETE"], Anonymous, Small, |parts, call| Box::pin(parts.subscriptions.answer(call))),
     Function::timer("RejectedRetention", |parts, _| Box::pin(parts.retention.answer())),
 ];
 
@@ -103,21 +108,27 @@ fn clock(new_invocation: &NewInvocation) -> Arc<dyn Fn() -> Millis + Send + Sync
 
 /// Serves until the process is killed, which is how the host stops it.
 pub async fn serve(listener: TcpListener, app: Arc<App>) -> std::io::Result<()> {
-    use axum::serve::ListenerExt;
     let listener = listener.tap_io(|connection| {
         // Replies are small and somebody waits for them. A failure to set this only costs milliseconds.
         let _ = connection.set_nodelay(true);
     });
-    axum::serve(listener, router(app)).await
+    connections::serve(listener, router(app)).await
 }
 
 /// Everything that the host calls: the functions, and `/` for whether the process is ready.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/", get(|| async { "fieldcast\n" }))
+        .route("/", get(|| async { "fieldcast\n" }).fallback(|| async { Answer::wrong_method("GET") }))
         .fallback(answer)
         .layer(compression::layer())
+        .layer(map_response(no_sniffing))
         .with_state(app)
+}
+
+async fn no_sniffing(mut response: Response) -> Response {
+    let (name, value) = NOSNIFF;
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response
 }
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {

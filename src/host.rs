@@ -11,6 +11,7 @@ pub(crate) mod door;
 pub mod callers;
 pub(crate) mod collect;
 pub(crate) mod compression;
+pub(crate) mod connections;
 pub mod envelope;
 pub mod host_json;
 pub(crate) mod routes;

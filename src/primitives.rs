@@ -1,5 +1,6 @@
 //! Words that every room shares: ids, times, and what is written the same way everywhere. Pure.
 
+pub mod area;
 pub mod chain;
 pub mod ids;
 pub mod instant;

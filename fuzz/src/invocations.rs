@@ -37,7 +37,7 @@ fn check_batch(batch: &Batch, envelope: Option<&Value>) {
     }
     for event in &batch.events {
         assert_eq!(event.position.partition, batch.partition);
-        assert!(event.position.sequence.is_none_or(|sequence| sequence >= 0), "{event:?}");
+        assert!(event.position.sequence.is_none_or(|sequence| (0..1 << 62).contains(&sequence)), "{event:?}");
         assert_ne!(event.stamped_device.as_deref(), Some(""), "an empty stamp is none");
     }
     for Event { body, content_encoding, stamped_device, .. } in batch.events.iter().take(LOOKED_INTO) {

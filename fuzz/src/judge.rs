@@ -149,7 +149,7 @@ pub(crate) fn reading(element: &str, stamped: Option<&str>, catalogue: &Catalogu
         .iter()
         .map(|measurement| measured(&measurement.spellings))
         .collect::<Option<_>>()?;
-    text(only(&named, &["geo", "Geo"])?, false)?;
+    area(only(&named, &["geo", "Geo"])?)?;
     text(only(&named, &["messageId", "Id"])?, true)?;
     let device = match stamped {
         Some(stamped) => stamped.to_owned(),
@@ -185,6 +185,16 @@ fn text(value: &str, may_be_number: bool) -> Option<Option<String>> {
     };
     let kept = |c: char| !c.is_control() && c != '\u{fffe}' && c != '\u{ffff}';
     (text.chars().count() <= LONGEST_TEXT && text.chars().all(kept)).then_some(Some(text))
+}
+
+/// A blank one is none; in an address, where each byte that is no plain character takes three, it has at most 2,000.
+fn area(value: &str) -> Option<()> {
+    let blank = serde_json::from_str::<String>(value)
+        .is_ok_and(|text| text.chars().count() <= LONGEST_TEXT && text.chars().all(char::is_whitespace));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let fits =
+        |text: &String| text.bytes().map(|byte| if plain(byte) { 1 } else { 3 }).sum::<usize>() <= 2_000;
+    (blank || text(value, false)?.as_ref().is_none_or(fits)).then_some(())
 }
 
 /// How deep arrays and objects are nested.

@@ -19,6 +19,7 @@ mod handler {
     }
     #[expect(missing_docs, reason = "the room as the handler has it")]
     pub mod primitives {
+        pub mod area;
         pub mod ids;
         pub mod instant;
         pub(crate) mod span;

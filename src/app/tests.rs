@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fieldcast_signalr::{Endpoint, HubName};
-use fieldcast_tables::MemoryStore;
+use fieldcast_tables::{MemoryStore, TableStore};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ use crate::store::shard::Shards;
 use crate::telemetry::calibration::{CalibrationCache, CalibrationSource};
 use crate::telemetry::catalogue::Catalogue;
 
+mod addresses;
+mod strangers;
 mod table;
 
 const SIGNALR: &str =
@@ -43,9 +45,19 @@ impl Bench {
     }
 
     fn with(host: HostJson, callers: Callers) -> Bench {
+        Bench::assemble(host, callers, Arc::new(MemoryStore::new()))
+    }
+
+    /// Over another store than one that works.
+    fn over(rows: Arc<dyn TableStore>) -> Bench {
+        let host = HostJson { calls: Calls::Forwarded, prefix: "api".to_owned() };
+        Bench::assemble(host, Callers::Anonymous, rows)
+    }
+
+    fn assemble(host: HostJson, callers: Callers, rows: Arc<dyn TableStore>) -> Bench {
         let http = crate::https::client(crate::https::Peers::Local).unwrap();
         let publisher = Arc::new(RecordedPublisher::new());
-        let (catalogue, rows) = (Arc::new(Catalogue::environment()), Arc::new(MemoryStore::new()));
+        let catalogue = Arc::new(Catalogue::environment());
         let store = Arc::new(Store::new(rows, Shards::new("Sydney", 3)));
         let source = CalibrationSource::table(Arc::clone(&store), Arc::clone(&catalogue));
         let ingest = Ingest {
@@ -73,6 +85,8 @@ impl Bench {
     ) -> BoxFuture<'static, (StatusCode, Value)> {
         use tower::ServiceExt;
         let mut request = axum::http::Request::builder().method(method).uri(path);
+        request =
+            request.header("content-type", "application/json").header("x-azure-functions-invocationid", "1");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -206,7 +220,10 @@ async fn subscriptions_that_cannot_be_made_get_a_json_error() {
             "method_not_allowed",
         ),
         ("PUT", "/api/subscriptions", "", StatusCode::BAD_REQUEST, "bad_group"),
-        ("PUT", "/api/subscriptions/", "", StatusCode::NOT_FOUND, "not_found"),
+        ("PUT", "/api/subscriptions/", "", StatusCode::BAD_REQUEST, "bad_group"),
+        ("PUT", "/api/subscriptions?connectionId=c", "", StatusCode::BAD_REQUEST, "bad_group"),
+        ("PUT", "/api/subscriptions?group=all&connectionId=", "", StatusCode::BAD_REQUEST, "bad_connection"),
+        ("DELETE", "/api/subscriptions", r#"{"group":"geo:"}"#, StatusCode::BAD_REQUEST, "bad_group"),
         ("PUT", "/api/subscriptions/geo:%20?connectionId=c", "", StatusCode::BAD_REQUEST, "bad_group"),
         ("PUT", "/api/subscriptions/..%2Fall?connectionId=c", "", StatusCode::BAD_REQUEST, "bad_group"),
         ("DELETE", "/api/subscriptions/../all?connectionId=c", "", StatusCode::BAD_REQUEST, "bad_group"),

@@ -20,6 +20,9 @@ pub(crate) struct Answer {
     body: String,
 }
 
+/// No browser takes an answer for something else than it says: what it holds may come from devices.
+pub(crate) const NOSNIFF: (&str, &str) = ("x-content-type-options", "nosniff");
+
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     code: &'a str,
@@ -33,6 +36,7 @@ impl Answer {
             ("content-type", "application/json".to_owned()),
             // Snapshots and tokens are only true now.
             ("cache-control", "no-store".to_owned()),
+            (NOSNIFF.0, NOSNIFF.1.to_owned()),
             // The page measures its clock against `Date`; a page of another origin may read it only if it is exposed.
             ("access-control-expose-headers", "Date, ETag".to_owned()),
         ];
@@ -47,9 +51,9 @@ impl Answer {
             (self.status, self.body) = (StatusCode::NOT_MODIFIED, String::new());
             self.headers.retain(|(name, _)| *name != "content-type");
         }
-        // May be kept, but has to be asked for each time.
+        // May be kept, but by the caller alone, who may have seen what others may not, and has to be asked for each time.
         self.headers.retain(|(name, _)| *name != "cache-control");
-        self.headers.extend([("cache-control", "no-cache".to_owned()), ("etag", etag)]);
+        self.headers.extend([("cache-control", "private, no-cache".to_owned()), ("etag", etag)]);
         self
     }
 
@@ -65,11 +69,18 @@ impl Answer {
         Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", &sentence)
     }
 
-    /// Something cannot be read before a person changes a setting. The cause names it, for the person who has just
-    /// changed it and calls.
+    /// Something cannot be read before a person changes a setting. Which one, the log says: callers may be anybody.
     pub(crate) fn misconfigured(what: &str, cause: &dyn Display) -> Answer {
         tracing::error!("{what} could not be read: {cause}");
-        Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", &cause.to_string())
+        let sentence = format!("{what} cannot be read as the app is set up; its log says what to change");
+        Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", &sentence)
+    }
+
+    /// Something could not be sent through SignalR. The cause is for the log: callers may be anybody.
+    pub(crate) fn not_sent(what: &str, cause: &dyn Display) -> Answer {
+        tracing::warn!("{what} could not be sent: {cause}");
+        let sentence = format!("{what} could not be sent through SignalR; try again in a moment");
+        Answer::error(StatusCode::BAD_GATEWAY, "push_failed", &sentence)
     }
 
     /// The function exists, but not for this method.
@@ -90,6 +101,10 @@ impl Answer {
             Uncollected::Cut => {
                 let sentence = "the connection ended before the request did; send it again";
                 Answer::error(StatusCode::BAD_REQUEST, "cut_body", sentence)
+            }
+            Uncollected::Slow => {
+                let sentence = "the request body did not arrive in time; send it again";
+                Answer::error(StatusCode::REQUEST_TIMEOUT, "slow_body", sentence)
             }
         }
     }

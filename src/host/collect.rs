@@ -1,11 +1,17 @@
 //! The body of a request, collected into one piece of memory that is as large as the caller announced.
 
+use std::time::Duration;
+
 use axum::body::{Body, HttpBody};
 use futures_util::StreamExt;
+use tokio::time::timeout;
 
 /// What is reserved on the word of a caller alone. A full batch of 32 MiB is 43 MiB as base64, and a few more of
 /// metadata; what is larger grows as it arrives.
 const BELIEVED: usize = 64 * 1024 * 1024;
+
+/// A body takes milliseconds: the host has it whole before it calls. Who sends only half of one holds memory for no longer.
+pub(crate) const SLOWEST: Duration = Duration::from_secs(30);
 
 /// Why there is no body.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,10 +20,16 @@ pub(crate) enum Uncollected {
     TooLarge,
     /// The connection ended before the body did.
     Cut,
+    /// It did not arrive in time.
+    Slow,
 }
 
 /// Collects a body of at most `limit` bytes.
 pub(crate) async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, Uncollected> {
+    timeout(SLOWEST, collect_patiently(body, limit)).await.unwrap_or(Err(Uncollected::Slow))
+}
+
+async fn collect_patiently(body: Body, limit: usize) -> Result<Vec<u8>, Uncollected> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut collected = Vec::with_capacity(announced.min(limit).min(BELIEVED));
     let mut chunks = body.into_data_stream();
@@ -62,6 +74,18 @@ mod tests {
     async fn a_body_over_the_limit_is_refused_announced_or_not() {
         assert_eq!(collect(Body::from("abcde"), 4).await, Err(Uncollected::TooLarge));
         assert_eq!(collect(chunks(&["ab", "cde"]), 4).await, Err(Uncollected::TooLarge));
+    }
+
+    /// Also one of which a little comes now and then.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_given_up() {
+        let drops = stream::unfold((), |()| async {
+            tokio::time::sleep(SLOWEST / 5).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b"a")), ()))
+        });
+        let began = tokio::time::Instant::now();
+        assert_eq!(collect(Body::from_stream(drops), 100).await, Err(Uncollected::Slow));
+        assert_eq!(began.elapsed(), SLOWEST);
     }
 
     #[tokio::test]

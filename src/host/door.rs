@@ -6,13 +6,13 @@
 
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use crate::host::answer::Answer;
 use crate::host::call::Call;
-use crate::host::callers::Callers;
+use crate::host::callers::{BadPrincipal, Callers};
 use crate::host::collect::collect;
 use crate::host::functions::{Access, AnswersBatch, Function, Http, Kind, Size};
 use crate::host::host_json::{Calls, HostJson};
@@ -54,7 +54,8 @@ impl<P> Door<P> {
         }
     }
 
-    /// A trigger's address is the trigger's, whatever the prefix and the other routes are.
+    /// A trigger's address is the trigger's, whatever the prefix and the other routes are. It has one spelling: the host
+    /// posts to the function's name as it is, and no client does.
     fn find(&self, path: &str) -> Option<Found<'_, P>> {
         let name = path.strip_prefix('/')?;
         let named = self.functions.iter().find(|function| function.name == name);
@@ -81,7 +82,10 @@ impl<P> Door<P> {
     ) -> Response {
         let (head, body) = request.into_parts();
         let answer = match collect(body, LARGEST_CALL).await {
-            Ok(body) => run(parts, http, self.forwarded_call(http, parameters, head, body.into())).await,
+            Ok(body) => match self.forwarded_call(http, parameters, head, body.into()) {
+                Ok(call) => run(parts, http, call).await,
+                Err(error) => unnamed(&error),
+            },
             Err(error) => Answer::uncollected(&error, LARGEST_CALL),
         };
         let mut response = answer.into_response();
@@ -91,16 +95,22 @@ impl<P> Door<P> {
         response
     }
 
-    fn forwarded_call(&self, http: &Http<P>, parameters: Parameters, head: Parts, body: Bytes) -> Call {
-        let header = |name: &str| text_of(&head.headers, name);
-        Call {
+    fn forwarded_call(
+        &self,
+        http: &Http<P>,
+        parameters: Parameters,
+        head: Parts,
+        body: Bytes,
+    ) -> Result<Call, BadPrincipal> {
+        let known = head.headers.get("if-none-match").and_then(|value| value.to_str().ok());
+        Ok(Call {
             parameters,
             query: head.uri.query().unwrap_or_default().to_owned(),
-            if_none_match: header("if-none-match"),
-            user: self.user(http, header),
+            if_none_match: known.map(str::to_owned),
+            user: self.user(http, |name| head.headers.get_all(name).iter().map(HeaderValue::as_bytes))?,
             body,
             method: head.method,
-        }
+        })
     }
 
     /// Everything that was wrapped is answered in an envelope.
@@ -120,30 +130,39 @@ impl<P> Door<P> {
             }
         };
         let answer = match self.wrapped_call(http, wrapped) {
-            Some(call) => run(parts, http, call).await,
-            None => Answer::wrong_method(&http.allowed()),
+            Ok(Some(call)) => run(parts, http, call).await,
+            Ok(None) => Answer::wrong_method(&http.allowed()),
+            Err(error) => unnamed(&error),
         };
         answer.into_envelope()
     }
 
     /// `None` where the method is not even the name of one.
-    fn wrapped_call(&self, http: &Http<P>, wrapped: envelope::HttpCall) -> Option<Call> {
-        let header = |name: &str| wrapped.headers.get(name).cloned();
+    fn wrapped_call(
+        &self,
+        http: &Http<P>,
+        wrapped: envelope::HttpCall,
+    ) -> Result<Option<Call>, BadPrincipal> {
+        let Ok(method) = wrapped.method.parse() else { return Ok(None) };
         let (path, query) = wrapped.target.split_once('?').unwrap_or((&wrapped.target, ""));
-        Some(Call {
-            method: wrapped.method.parse().ok()?,
+        Ok(Some(Call {
+            method,
             parameters: routes::read(&self.host.prefix, http.route, path).unwrap_or_default(),
             query: query.to_owned(),
-            if_none_match: header("if-none-match"),
-            user: self.user(http, header),
+            if_none_match: wrapped.headers.get("if-none-match").cloned(),
+            user: self.user(http, |name| wrapped.headers.get(name).map(String::as_bytes).into_iter())?,
             body: wrapped.body.into(),
-        })
+        }))
     }
 
-    fn user(&self, http: &Http<P>, header: impl Fn(&str) -> Option<String>) -> Option<String> {
+    fn user<'h, Values: Iterator<Item = &'h [u8]>>(
+        &self,
+        http: &Http<P>,
+        headers: impl Fn(&'static str) -> Values,
+    ) -> Result<Option<String>, BadPrincipal> {
         match http.access {
-            Access::Anonymous => None,
-            Access::Named => self.callers.user(header),
+            Access::Anonymous => Ok(None),
+            Access::Named => self.callers.user(headers),
         }
     }
 
@@ -169,6 +188,9 @@ async fn trigger<P>(parts: &P, run: AnswersBatch<P>, request: Request) -> Answer
     if request.method() != Method::POST {
         return Answer::wrong_method("POST");
     }
+    if let Err(answer) = check_invocation(request.headers()) {
+        return answer;
+    }
     match collect(request.into_body(), LARGEST_BATCH).await {
         Ok(batch) => run(parts, batch).await,
         Err(error) => Answer::uncollected(&error, LARGEST_BATCH),
@@ -183,8 +205,27 @@ async fn run<P>(parts: &P, http: &Http<P>, call: Call) -> Answer {
     }
 }
 
-fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+/// What the host's posts have and a page in a browser cannot send without asking first, which nobody answers here.
+fn check_invocation(headers: &HeaderMap) -> Result<(), Answer> {
+    const EXPECTED: &str = "a trigger takes what the Functions host posts: by hand, send an envelope with the headers \
+                            `Content-Type: application/json` and `X-Azure-Functions-InvocationId: <any id>`";
+    if !headers.get("content-type").is_some_and(is_json) {
+        return Err(Answer::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", EXPECTED));
+    }
+    match headers.get("x-azure-functions-invocationid") {
+        Some(id) if !id.is_empty() => Ok(()),
+        _ => Err(Answer::error(StatusCode::BAD_REQUEST, "no_invocation", EXPECTED)),
+    }
+}
+
+/// `application/json`, with or without parameters.
+fn is_json(content_type: &HeaderValue) -> bool {
+    let media_type = content_type.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+fn unnamed(error: &BadPrincipal) -> Answer {
+    Answer::error(StatusCode::BAD_REQUEST, "bad_principal", &error.to_string())
 }
 
 #[cfg(test)]

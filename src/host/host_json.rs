@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::host::routes::segment::{self, Piece};
+
 /// How the app settings begin that override host.json. The names of its members follow, with `__` between them.
 pub(crate) const OVERRIDE: &str = "AzureFunctionsJobHost__";
 
@@ -18,7 +20,7 @@ const PUBLISHED: &str = include_str!("../../host.json");
 pub struct HostJson {
     /// How they reach the handler.
     pub calls: Calls,
-    /// `extensions.http.routePrefix`: segments with `/` between them, or nothing.
+    /// `extensions.http.routePrefix`: segments of a route template with `/` between them, or nothing.
     pub prefix: String,
 }
 
@@ -95,16 +97,15 @@ impl Source<'_> {
         let Some(Found { place, value }) = self.find(&["extensions", "http", "routePrefix"])? else {
             return Ok("api".to_owned());
         };
-        let text = value.as_str().map(|text| text.trim_matches('/'));
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-        let is_segment = |text: &str| !matches!(text, "" | "." | "..") && text.chars().all(is_plain);
-        match text {
-            Some(text) if text.is_empty() || text.split('/').all(is_segment) => Ok(text.to_owned()),
-            _ => {
-                let expected =
-                    "must be a text of segments with `/` between them, of letters, digits and - . _ ~";
-                Err(fail(place, expected))
-            }
+        let Some(text) = value.as_str() else { return Err(fail(place, "must be a text")) };
+        let prefix =
+            text.strip_prefix('~').filter(|rest| rest.starts_with('/')).unwrap_or(text).trim_matches('/');
+        match check_prefix(prefix) {
+            Ok(()) => Ok(prefix.to_owned()),
+            Err(problem) => Err(fail(
+                place,
+                format!("must be what the host takes for the begin of a route: it holds {problem}"),
+            )),
         }
     }
 
@@ -130,6 +131,28 @@ impl Source<'_> {
         }
         Ok(Some(Found { place: place(names.len()), value: Cow::Borrowed(value) }))
     }
+}
+
+/// What is wrong with a prefix, which the host puts in front of each route and reads as part of its template.
+fn check_prefix(prefix: &str) -> Result<(), &'static str> {
+    if prefix.starts_with('~') {
+        return Err("a ~ at its begin");
+    }
+    let mut names = Vec::new();
+    for template in prefix.split('/').filter(|_| !prefix.is_empty()) {
+        if matches!(template, "" | "." | "..") {
+            return Err("a segment that is empty or a dot segment, which no address can have");
+        }
+        for piece in segment::parse(template)? {
+            let Piece::Parameter { name } = piece else { continue };
+            let name = name.to_lowercase();
+            if names.contains(&name) {
+                return Err("a parameter twice");
+            }
+            names.push(name);
+        }
+    }
+    Ok(())
 }
 
 /// The entry of this name in any case. Two of them are an error: nothing says which one the host takes.

@@ -1,10 +1,12 @@
-//! Route templates of function.json: literal segments, then parameters (`subscriptions/{group}`, `areas/{area?}/{id?}`).
+//! Route templates of function.json: literal segments, then parameters (`subscriptions/{group?}`, `areas/{area?}/{id?}`).
 //! The only place that compares addresses with them. Pure.
 //!
-//! Addresses are compared as they were sent, without resolving dots, escapes or double slashes: what is spelt in another
-//! way is another address.
+//! Addresses are compared as the host compares them, since it forwards what it took for the route: the case of letters,
+//! slashes at the end and percent-encoding do not matter. Dots, encoded slashes and double slashes are not resolved.
 
 use percent_encoding::percent_decode_str;
+
+pub(crate) mod segment;
 
 /// What an address says for the parameters of a route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,29 +41,25 @@ impl Parameters {
 /// What the path of an address says for a route's parameters; `None` where the prefix or a literal segment differs. Too
 /// few or too many segments behind the literals are left to the function, which knows what to say about them.
 pub(crate) fn read(prefix: &str, route: &'static str, path: &str) -> Option<Parameters> {
-    let mut sent = path.strip_prefix('/')?.split('/');
+    let path = path.strip_prefix('/')?.trim_end_matches('/');
+    // Split, the empty path would be one empty segment.
+    let mut sent = path.split('/').skip(usize::from(path.is_empty()));
     let mut parameters = Parameters::default();
     let mut has_parameters = false;
-    for segment in segments(prefix) {
-        sent.next().filter(|sent| *sent == segment)?;
+    for template in segments(prefix) {
+        sent.next().filter(|sent| segment::takes(template, sent))?;
     }
-    for segment in segments(route) {
-        match parameter(segment) {
+    for template in segments(route) {
+        match parameter(template) {
             Some(name) => {
                 has_parameters = true;
                 parameters.values.extend(sent.next().map(|value| (name, value.to_owned())));
             }
-            None => drop(sent.next().filter(|sent| *sent == segment)?),
+            None => drop(sent.next().filter(|sent| segment::takes(template, sent))?),
         }
     }
     parameters.has_more = sent.next().is_some();
-    let goes_on = parameters.has_more && !has_parameters;
-    (!goes_on && !ends_at_the_slash(&parameters)).then_some(parameters)
-}
-
-/// `subscriptions/` names no group; the host does not take it for the route either.
-fn ends_at_the_slash(parameters: &Parameters) -> bool {
-    !parameters.has_more && matches!(&parameters.values[..], [(_, only)] if only.is_empty())
+    (has_parameters || !parameters.has_more).then_some(parameters)
 }
 
 /// The address of a route, as people are told it.
@@ -99,23 +97,28 @@ mod tests {
 
     #[test]
     fn a_literal_route_is_one_address() {
-        assert_eq!(check("api", "negotiate", "/api/negotiate"), value(""));
+        for path in
+            ["/api/negotiate", "/API/Negotiate", "/api/negotiate/", "/api/negotiate//", "/%61pi/%6Eegotiate"]
+        {
+            assert_eq!(check("api", "negotiate", path), value(""), "{path}");
+        }
         for path in [
             "",
             "/",
             "/api",
             "/api/",
             "/negotiate",
-            "/api/negotiate/",
             "/api/negotiate/x",
             "//api/negotiate",
             "/api//negotiate",
             "/api/./negotiate",
             "/api/x/../negotiate",
-            "/API/negotiate",
-            "/api/%6Eegotiate",
             "/api%2Fnegotiate",
+            "/api/negotiate%2F",
             "/api\\negotiate",
+            "/api%5Cnegotiate",
+            "/api/%256Eegotiate",
+            "api/negotiate",
         ] {
             assert_eq!(check("api", "negotiate", path), None, "{path}");
         }
@@ -126,20 +129,25 @@ mod tests {
         assert_eq!(check("", "negotiate", "/negotiate"), value(""));
         assert_eq!(check("", "negotiate", "/api/negotiate"), None);
         assert_eq!(check("site/v1", "areas/{area?}", "/site/v1/areas/Perth"), value("Perth"));
-        for path in ["/areas/Perth", "/v1/areas/Perth", "/site/areas/Perth", "/site/v1"] {
+        for path in
+            ["/areas/Perth", "/v1/areas/Perth", "/site/areas/Perth", "/site/v1", "/site%2Fv1/areas/Perth"]
+        {
             assert_eq!(check("site/v1", "areas/{area?}", path), None, "{path}");
         }
+        assert_eq!(check("{tenant}/v{n:int}", "areas/{area?}", "/Rig%204/V2/areas/Perth"), value("Perth"));
+        assert_eq!(check("{tenant}/v{n:int}", "areas/{area?}", "//v2/areas/Perth"), None);
     }
 
     #[test]
     fn a_parameter_is_one_segment_percent_encoded() {
-        let group = |path| check("api", "subscriptions/{group}", path);
+        let group = |path| check("api", "subscriptions/{group?}", path);
         assert_eq!(group("/api/subscriptions/geo:Sydney"), value("geo:Sydney"));
         assert_eq!(group("/api/subscriptions/geo%3AN%2FS%20%C3%BC"), value("geo:N/S ü"));
         assert_eq!(group("/api/subscriptions/device:a+b%25"), value("device:a+b%"));
         assert_eq!(group("/api/subscriptions/..%2Fnegotiate"), value("../negotiate"));
         assert_eq!(group("/api/subscriptions"), value(""));
-        assert_eq!(group("/api/subscriptions/"), None);
+        assert_eq!(group("/api/subscriptions/"), value(""));
+        assert_eq!(group("/API/Subscriptions/geo:Sydney/"), value("geo:Sydney"));
         assert_eq!(group("/api/subscriptions/geo:%ff"), Some(Err(ParameterError::NotUtf8)));
         for path in ["/api/subscriptions/geo:a/b", "/api/subscriptions/../all", "/api/subscriptions//all"] {
             assert_eq!(group(path), Some(Err(ParameterError::TooManySegments)), "{path}");
@@ -157,7 +165,7 @@ mod tests {
 
     #[test]
     fn people_are_told_the_template() {
-        assert_eq!(address("api", "subscriptions/{group}"), "/api/subscriptions/{group}");
+        assert_eq!(address("api", "subscriptions/{group?}"), "/api/subscriptions/{group?}");
         assert_eq!(address("", "negotiate"), "/negotiate");
         assert_eq!(address("site/v1", "negotiate"), "/site/v1/negotiate");
     }

@@ -51,7 +51,10 @@ impl Trigger {
                     "partition {}: the batch failed and comes again: {cause}",
                     partition.as_str()
                 );
-                Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", &cause)
+                // The host does not read it, and who posts by hand may be anybody.
+                let sentence =
+                    "the batch could not be counted and may be sent again; the log of the app says why";
+                Answer::error(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", sentence)
             }
         }
     }

@@ -2,12 +2,9 @@
 
 use std::fmt;
 
+use crate::primitives::area::{self, AreaError};
 use crate::primitives::ids::{DeviceId, DeviceIdError};
 use crate::primitives::stable_hash::stable_hash;
-
-/// The most bytes of an area as it stands in an address, percent-encoded. An address is also part of the token that goes
-/// with it, of which the service takes 4,096 characters.
-const LONGEST_AREA: usize = 2_000;
 
 /// Devices are spread over so many buckets: a fleet of 10,000 with one followed device is looked after with some 500
 /// questions to the service instead of 10,000, and with a hundred followed devices with some 2,300.
@@ -33,15 +30,9 @@ pub enum GroupError {
     /// Of no known form.
     #[error("a group is `all`, `geo:<area>` or `device:<device id>`, percent-encoded in the address")]
     Unknown,
-    /// No area, or only white space.
-    #[error("the area of the group is blank")]
-    BlankArea,
-    /// More than anybody calls an area.
-    #[error("the area of the group takes {0} bytes percent-encoded, at most {LONGEST_AREA} are allowed")]
-    LongArea(usize),
-    /// Line breaks and the like, which the service does not take.
-    #[error("the area of the group contains a control character")]
-    ForbiddenInArea,
+    /// No text of an area.
+    #[error("the area of the group {0}")]
+    Area(#[from] AreaError),
     /// No device can be called so.
     #[error(transparent)]
     Device(#[from] DeviceIdError),
@@ -60,23 +51,14 @@ impl Group {
 
     /// The group of an area, if it can be followed.
     pub fn area(area: &str) -> Result<Group, GroupError> {
-        match encoded_length(area) {
-            _ if area.trim().is_empty() => Err(GroupError::BlankArea),
-            length if length > LONGEST_AREA => Err(GroupError::LongArea(length)),
-            _ if area.contains(char::is_control) => Err(GroupError::ForbiddenInArea),
-            _ => Ok(Group::Area(area.to_owned())),
-        }
+        area::check(area)?;
+        Ok(Group::Area(area.to_owned()))
     }
 
     /// The bucket of a device.
     pub fn bucket(device: &DeviceId) -> Group {
         Group::Bucket(stable_hash(device.as_str().as_bytes()) % BUCKETS)
     }
-}
-
-fn encoded_length(text: &str) -> usize {
-    let stays = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if stays(byte) { 1 } else { 3 }).sum()
 }
 
 /// The name at the service.
@@ -93,9 +75,16 @@ impl fmt::Display for Group {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rejected::reading::Reason;
+    use crate::telemetry::body;
+    use crate::telemetry::catalogue::Catalogue;
+
+    static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::environment);
 
     #[test]
     fn groups_are_read_from_their_names() {
@@ -113,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_followed_is_refused_with_its_reason() {
-        let long = "ü".repeat(LONGEST_AREA / 6) + "abc";
+        let long = "ü".repeat(333) + "abc";
         assert!(Group::area(&long[..long.len() - 1]).is_ok());
         for (text, error) in [
             ("", GroupError::Unknown),
@@ -121,10 +110,10 @@ mod tests {
             ("..", GroupError::Unknown),
             ("devices:3", GroupError::Unknown),
             ("GEO:Sydney", GroupError::Unknown),
-            ("geo:", GroupError::BlankArea),
-            ("geo: \t", GroupError::BlankArea),
-            ("geo:a\nb", GroupError::ForbiddenInArea),
-            (&format!("geo:{long}"), GroupError::LongArea(LONGEST_AREA + 1)),
+            ("geo:", AreaError::Blank.into()),
+            ("geo: \t", AreaError::Blank.into()),
+            ("geo:a\nb", AreaError::Forbidden.into()),
+            (&format!("geo:{long}"), AreaError::Long(2_001).into()),
             ("device:", DeviceIdError::Empty.into()),
             ("device:a\u{1}b", DeviceIdError::Forbidden('\u{1}').into()),
         ] {
@@ -132,7 +121,27 @@ mod tests {
         }
     }
 
+    /// Areas as devices write them: short ones, long ones, and texts around the limits.
+    fn areas() -> impl Strategy<Value = String> {
+        let long = ("[a🜚ü ]", 100..260_usize).prop_map(|(text, times)| text.repeat(times));
+        prop_oneof![any::<String>(), "[ \\t\\u{a0}a]{0,3}", "(?s).{250,260}", long]
+    }
+
     proptest! {
+        /// What a page offers it can also join.
+        #[test]
+        fn an_area_that_telemetry_accepts_can_be_followed(area in areas()) {
+            let body = serde_json::json!({ "temperature": 20, "geo": area }).to_string();
+            let [found] = &body::read(body.as_bytes(), None, Some("a"), &CATALOGUE)[..] else { panic!("one reading") };
+            match &found.outcome {
+                Ok(reading) => {
+                    let followed = reading.geo.as_deref().map(Group::area);
+                    prop_assert_eq!(followed, (!area.trim().is_empty()).then_some(Ok(Group::Area(area))));
+                }
+                Err(rejection) => prop_assert_eq!(rejection.reason, Reason::BadText),
+            }
+        }
+
         #[test]
         fn a_group_that_is_taken_keeps_its_name(text in any::<String>()) {
             for text in [text.clone(), format!("geo:{text}"), format!("device:{text}")] {

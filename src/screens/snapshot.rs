@@ -255,6 +255,6 @@ async fn send(snapshots: &Snapshots, call: &Call) -> Answer {
     };
     match snapshots.publisher.publish(audience, &changes, PUSH_PATIENCE).await {
         Ok(()) => Answer::json(StatusCode::OK, format!(r#"{{"sent":{}}}"#, changes.len())),
-        Err(error) => Answer::error(StatusCode::BAD_GATEWAY, "push_failed", &error.to_string()),
+        Err(error) => Answer::not_sent("the snapshot", &chain(&error)),
     }
 }

@@ -1,5 +1,8 @@
-//! `subscriptions/{group}`: a client's connection joins a group with `PUT` and leaves it with `DELETE`. The answer comes
-//! after the service has confirmed it, so a client that subscribes first and asks the store then misses nothing.
+//! `subscriptions`: a client's connection joins a group with `PUT` and leaves it with `DELETE`. The answer comes after the
+//! service has confirmed it, so a client that subscribes first and asks the store then misses nothing. It names the group,
+//! so that a client whose call was changed on its way sees that it is another one.
+
+mod wanted;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +10,11 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use fieldcast_signalr::{HubClient, SendError};
 use futures_util::future::try_join;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::client_ids;
+use self::wanted::Wanted;
 use crate::host::answer::Answer;
 use crate::host::call::Call;
-use crate::host::routes::ParameterError;
 use crate::primitives::json::to_json;
 use crate::screens::groups::Group;
 use crate::screens::publish::{GroupOccupancy, SETTLES_AFTER};
@@ -29,12 +31,6 @@ struct Subscribed<'a> {
     settles_after_seconds: Option<u64>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Caller {
-    connection_id: Option<String>,
-}
-
 /// Where connections join groups, and what remembers that they did.
 pub(crate) struct Subscriptions {
     pub(crate) hub: HubClient,
@@ -43,14 +39,9 @@ pub(crate) struct Subscriptions {
 
 impl Subscriptions {
     pub(crate) async fn answer(&self, call: &Call) -> Answer {
-        let bad_request = |code, sentence: &str| Answer::error(StatusCode::BAD_REQUEST, code, sentence);
-        let group = match group_of(call) {
-            Ok(group) => group,
-            Err(sentence) => return bad_request("bad_group", &sentence),
-        };
-        let connection = match connection_of(call) {
-            Ok(connection) => connection,
-            Err(sentence) => return bad_request("bad_connection", &sentence),
+        let Wanted { group, connection } = match Wanted::parse(call) {
+            Ok(wanted) => wanted,
+            Err((code, sentence)) => return Answer::error(StatusCode::BAD_REQUEST, code, &sentence),
         };
         let (result, settles_after) = match call.method {
             Method::PUT => (self.join(&connection, &group).await, Some(SETTLES_AFTER.as_secs())),
@@ -106,33 +97,5 @@ fn refused(error: &SendError) -> Answer {
             let sentence = "the SignalR service did not confirm it; try again in a moment";
             Answer::error(StatusCode::SERVICE_UNAVAILABLE, "signalr_unavailable", sentence)
         }
-    }
-}
-
-/// The group that an address names.
-fn group_of(call: &Call) -> Result<Group, String> {
-    let name = call.parameters.get("group").map_err(|error| match error {
-        ParameterError::TooManySegments => "a `/` in the name of a group is written %2F",
-        ParameterError::NotUtf8 => "the name of the group is not UTF-8",
-    })?;
-    Group::parse(&name.unwrap_or_default()).map_err(|error| error.to_string())
-}
-
-fn connection_of(call: &Call) -> Result<String, String> {
-    let mut of_query = form_urlencoded::parse(call.query.as_bytes())
-        .filter_map(|(name, value)| (name == "connectionId").then(|| value.into_owned()));
-    let of_body = match call.body.trim_ascii() {
-        b"" => Caller::default(),
-        body => {
-            serde_json::from_slice(body).map_err(|_| r#"the body must be empty or {"connectionId":"…"}"#)?
-        }
-    };
-    let id = of_query
-        .next()
-        .or(of_body.connection_id)
-        .ok_or("the connectionId is missing: the SignalR client knows it once it is connected")?;
-    match client_ids::check(&id) {
-        Ok(()) => Ok(id),
-        Err(problem) => Err(format!("the connectionId {problem}")),
     }
 }

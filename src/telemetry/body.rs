@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use self::advice::not_json;
 use self::decode::{Declared, PADDING};
 use self::split::Part;
+use crate::primitives::area;
 use crate::primitives::ids::DeviceId;
 use crate::primitives::span::span_of;
 use crate::rejected::reading::{Reason, Rejection};
@@ -30,7 +31,7 @@ pub struct Reading {
     pub device: DeviceId,
     /// `messageId` or `Id` of the body.
     pub message_id: Option<String>,
-    /// The area, e.g. a city.
+    /// The area, e.g. a city, which can be followed as a group.
     pub geo: Option<String>,
     /// Values that are present: position in the catalogue, raw value.
     pub raw: Vec<(usize, f64)>,
@@ -274,6 +275,7 @@ fn text(name: &str, raw: &str, slot: Slot) -> Result<Option<String>, Rejection> 
         length if length > LONGEST_TEXT => {
             bad(format!("has {length} characters, at most {LONGEST_TEXT} are kept"))
         }
+        _ if slot == Slot::Geo => area::given(value).or_else(|error| bad(error.to_string())),
         _ if value.contains(unkeepable) => bad("has control characters".to_owned()),
         _ => Ok(Some(value)),
     }

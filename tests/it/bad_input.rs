@@ -7,7 +7,7 @@ use fieldcast_tables::Entity;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stack::{Account, Options, PATIENCE, SOON, Stack, http};
+use crate::stack::{Account, Options, PATIENCE, SOON, Stack, as_the_host, http};
 
 const GOOD: &str = r#"{"temperature":20}"#;
 /// IoT Hub's limit for a message.
@@ -192,7 +192,8 @@ fn reason(row: &Entity) -> Option<&str> {
 
 /// Calls the handler itself, past the host; the answer must be JSON.
 async fn call(stack: &Stack, method: Method, path: &str, body: String) -> (u16, Value) {
-    let reply = http().request(method, stack.handler_url(path)).body(body).send().await.unwrap();
+    let call = as_the_host(http().request(method, stack.handler_url(path)));
+    let reply = call.body(body).send().await.unwrap();
     let (status, text) = (reply.status().as_u16(), reply.text().await.unwrap());
     (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")))
 }
@@ -241,7 +242,8 @@ async fn bad_calls_are_answered_with_what_is_expected() {
         assert_eq!((answered, &reply["code"]), (status, &json!(code)), "{method} {path}: {reply}");
         assert!(reply["error"].as_str().unwrap().contains(words), "{method} {path}: {reply}");
     }
-    let broken = http().post(stack.handler_url(envelope)).body(vec![0xff, 0xfe]).send().await.unwrap();
+    let broken = as_the_host(http().post(stack.handler_url(envelope))).body(vec![0xff, 0xfe]);
+    let broken = broken.send().await.unwrap();
     assert_eq!(broken.status(), 400);
     stack.send("sensor-1", GOOD).await;
     stack.drained().await;

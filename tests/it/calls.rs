@@ -32,6 +32,11 @@ async fn check(forwarding: &str, prefix: &str) {
     let (status, refused) =
         call(&stack, Method::PUT, &format!("{base}/subscriptions/geo%3A%20?connectionId=c"), "").await;
     assert_eq!((status, &refused["error"]), (400, &json!("the area of the group is blank")));
+    let shouted = base.to_uppercase();
+    for address in ["GetDeviceState", "getdevicestate/", "%67etdevicestate"] {
+        let (status, answer) = call(&stack, Method::GET, &format!("{shouted}/{address}"), "").await;
+        assert_eq!(status, 200, "{shouted}/{address}: {answer}");
+    }
     let trigger = call(&stack, Method::POST, "/EnvironmentEventTrigger", "{}").await;
     assert_eq!(trigger, (404, Value::Null), "the host has no such address");
     stack.stop().await;

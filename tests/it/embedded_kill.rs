@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::stack::{PATIENCE, http};
+use crate::stack::{PATIENCE, as_the_host, http};
 
 const KILLS: usize = 40;
 
@@ -99,7 +99,7 @@ type Progress = (usize, Duration);
 
 /// Delivers a batch; false when the handler is gone.
 async fn deliver(client: &reqwest::Client, url: &str, number: usize) -> bool {
-    let Ok(reply) = client.post(url).body(batch(number)).send().await else {
+    let Ok(reply) = as_the_host(client.post(url)).body(batch(number)).send().await else {
         return false;
     };
     assert_eq!(reply.status(), 200, "{:?}", reply.text().await);

@@ -13,7 +13,7 @@ use fieldcast_test_clients::{Browser, ClientEvent, ClientOptions, NodeClient};
 use serde_json::{Value, json};
 
 use crate::browser::{await_page, built_dashboard, clean_console};
-use crate::stack::{Account, Options, PATIENCE, SOON, Stack, eventually, http};
+use crate::stack::{Account, Options, PATIENCE, SOON, Stack, as_the_host, eventually, http};
 
 /// A screen made of the npm client: keeps what it was told, by version.
 pub(crate) struct Screen {
@@ -350,7 +350,8 @@ async fn a_batch_of_34_megabytes_is_counted() {
     });
     let text = envelope.to_string();
     assert!(text.len() > 34_000_000, "{}", text.len());
-    let reply = http().post(stack.handler_url("/EnvironmentEventTrigger")).body(text).send().await.unwrap();
+    let post = as_the_host(http().post(stack.handler_url("/EnvironmentEventTrigger")));
+    let reply = post.body(text).send().await.unwrap();
     let (status, text) = (reply.status().as_u16(), reply.text().await.unwrap());
     assert_eq!(status, 200, "{text}");
     assert_eq!(counts(&stack.snapshot().await).values().sum::<i64>(), 100);

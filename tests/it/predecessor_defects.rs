@@ -6,7 +6,7 @@ use fieldcast_test_clients::{ClientEvent, NodeClient};
 use serde_json::json;
 
 use crate::proxy::Proxy;
-use crate::stack::{Account, Options, PATIENCE, SOON, Stack, http};
+use crate::stack::{Account, Options, PATIENCE, SOON, Stack, as_the_host, http};
 
 const WARM: &str = r#"{"temperature":21.5}"#;
 
@@ -323,7 +323,7 @@ async fn d20_four_writers_of_one_device_lose_nothing() {
                         "SequenceNumberArray": json!([sequence]).to_string(),
                     },
                 });
-                let reply = http().post(&url).body(envelope.to_string()).send().await.unwrap();
+                let reply = as_the_host(http().post(&url)).body(envelope.to_string()).send().await.unwrap();
                 assert_eq!(reply.status(), 200, "{}", reply.text().await.unwrap());
             }
         })

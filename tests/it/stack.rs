@@ -119,6 +119,13 @@ pub(crate) fn http() -> reqwest::Client {
     fieldcast::https::client(fieldcast::https::Peers::Local).unwrap()
 }
 
+/// A call of the handler with the headers that the Functions host gives every invocation.
+pub(crate) fn as_the_host(call: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    let id = "5f1d3c8e-0b57-4c0a-9a55-0d6f2f6b7a10";
+    call.header("content-type", "application/json; charset=utf-8")
+        .header("x-azure-functions-invocationid", id)
+}
+
 /// What a test changes of the ordinary set-up.
 #[derive(Default)]
 pub(crate) struct Options<'a> {

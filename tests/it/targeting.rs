@@ -128,6 +128,29 @@ async fn while_nobody_watches_nothing_is_sent() {
     stack.stop().await;
 }
 
+/// The host cuts the path of an address at `#`, but neither a query nor a body.
+#[tokio::test(flavor = "multi_thread")]
+async fn areas_that_no_path_carries_are_followed_all_the_same() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = start(data.path()).await;
+    let (mut by_query, mut by_body) = (Client::connect(&stack).await, Client::connect(&stack).await);
+    let address = format!("/api/subscriptions?group=geo%3ARig%20%234%3F%5C&connectionId={}", by_query.id);
+    let body = json!({ "group": "geo:Rig #4?\\", "connectionId": by_body.id });
+    for call in
+        [http().put(stack.url(&address)), http().put(stack.url("/api/subscriptions")).body(body.to_string())]
+    {
+        let reply = call.send().await.unwrap();
+        let (status, reply) = (reply.status(), reply.text().await.unwrap());
+        assert_eq!(status, 200, "{reply}");
+        let joined: Value = serde_json::from_str(&reply).unwrap();
+        assert_eq!(joined["group"], json!("geo:Rig #4?\\"));
+    }
+    send(&stack, "d1", "Rig #4?\\").await;
+    assert_eq!(by_query.hears().await, ["d1@Rig #4?\\"]);
+    assert_eq!(by_body.hears().await, ["d1@Rig #4?\\"]);
+    stack.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_connection_joins_nothing() {
     let data = tempfile::tempdir().unwrap();

@@ -23,6 +23,10 @@ pub(crate) async fn handler(workspace: &Workspace, profile: Profile) -> Result<P
     built(build).await
 }
 
+/// A static program that takes its random numbers from the system call. As it stands, `getrandom` looks for that call
+/// among dynamic symbols, of which a static program has none, and then needs `/dev/urandom`.
+const STATIC: [&str; 2] = ["-Ctarget-feature=+crt-static", "--cfg=getrandom_backend=\"linux_getrandom\""];
+
 /// Builds the handler as it is deployed: optimised and static, so that it runs on any Linux, with or without a C
 /// library. Its own target folder keeps the different flags from invalidating the other builds.
 pub(crate) async fn static_handler(workspace: &Workspace) -> Result<PathBuf> {
@@ -31,7 +35,7 @@ pub(crate) async fn static_handler(workspace: &Workspace) -> Result<PathBuf> {
     build.args(["--release", "--target", triple, "--target-dir"]);
     build.arg(target_folder(workspace).await?.join("package"));
     build.env_remove("CARGO_ENCODED_RUSTFLAGS");
-    build.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    build.env("RUSTFLAGS", STATIC.join(" "));
     built(build).await
 }
 

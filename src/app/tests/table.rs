@@ -91,7 +91,7 @@ fn no_route_can_be_the_address_of_a_trigger() {
 }
 
 /// The host makes the forwarded address of the decoded one, so that `..\` in a parameter leads to any address of the
-/// handler. As long as a trigger knows the host's posts by nothing but their method, no such call may be a POST.
+/// handler. A trigger cannot tell such a post from the host's own, so no such call may be one.
 #[test]
 fn a_function_with_a_parameter_in_its_address_is_not_posted_to() {
     for function in &FUNCTIONS {

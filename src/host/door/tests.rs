@@ -21,7 +21,7 @@ static FUNCTIONS: [Function<()>; 4] = [
     Function {
         name: "groups",
         kind: Kind::Http(Http {
-            route: "groups/{group}",
+            route: "groups/{group?}",
             methods: &["PUT", "DELETE"],
             access: Access::Anonymous,
             size: Size::Small,
@@ -83,6 +83,8 @@ async fn send(door: &Door<()>, request: http::Request<Body>) -> (u16, String, Va
 async fn call(door: &Door<()>, method: &str, path: &str, body: &str) -> (u16, String, Value) {
     let request = http::Request::builder().method(method).uri(path);
     let request = request.header("x-ms-client-principal-id", "alice").header("if-none-match", "W/\"1\"");
+    let request =
+        request.header("content-type", "application/json").header("x-azure-functions-invocationid", "1");
     send(door, request.body(Body::from(body.to_owned())).unwrap()).await
 }
 
@@ -144,8 +146,8 @@ async fn an_address_is_found_in_the_one_way_that_host_json_says() {
     let not_found = (404, "not_found".to_owned());
     for (door, path) in [
         (forwarded("api"), "/echo"),
-        (forwarded("api"), "/api/echo/"),
-        (forwarded("api"), "/api/Echo"),
+        (forwarded("api"), "/api/echo/x"),
+        (forwarded("api"), "/api%2Fecho"),
         (forwarded("api"), "/api/OnEvents"),
         (forwarded(""), "/api/echo"),
         (forwarded("site/v1"), "/api/echo"),
@@ -163,9 +165,9 @@ async fn an_address_is_found_in_the_one_way_that_host_json_says() {
 #[tokio::test]
 async fn an_unknown_address_is_answered_with_the_known_ones() {
     for (door, tried) in [
-        (forwarded("api"), "try /api/echo or /api/groups/{group}"),
-        (forwarded(""), "try /echo or /groups/{group}"),
-        (forwarded("site/v1"), "try /site/v1/echo or /site/v1/groups/{group}"),
+        (forwarded("api"), "try /api/echo or /api/groups/{group?}"),
+        (forwarded(""), "try /echo or /groups/{group?}"),
+        (forwarded("site/v1"), "try /site/v1/echo or /site/v1/groups/{group?}"),
         (wrapped("api"), "try /echo or /groups"),
     ] {
         let (_, _, said) = call(&door, "GET", "/nothing", "").await;
@@ -268,4 +270,48 @@ async fn no_other_spelling_leads_to_a_trigger() {
         let (_, _, said) = call(&door, "POST", path, "[]").await;
         assert_eq!(said.get("events"), None, "{path}");
     }
+}
+
+/// A page in somebody's browser can post a text to any port of that machine, but no JSON and no header of its own.
+#[tokio::test]
+async fn a_trigger_takes_only_what_the_host_posts() {
+    let door = forwarded("api");
+    let post = async |headers: &[(&str, &str)]| {
+        let request = http::Request::post("/OnEvents");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let (status, _, body) = send(&door, request.body(Body::from("[]")).unwrap()).await;
+        (status, body)
+    };
+    let invocation = ("X-Azure-Functions-InvocationId", "5f1d3c8e-0b57-4c0a-9a55-0d6f2f6b7a10");
+    for content_type in ["application/json", "application/json; charset=utf-8", "Application/JSON ;a=b"] {
+        let (status, said) = post(&[invocation, ("content-type", content_type)]).await;
+        assert_eq!((status, said), (200, json!({ "events": "[]" })), "{content_type}");
+    }
+    for content_type in ["", "text/plain", "text/plain; application/json", "application/jsonp", "json"] {
+        let (status, said) = post(&[invocation, ("content-type", content_type)]).await;
+        assert_eq!((status, &said["code"]), (415, &json!("not_json")), "{content_type}");
+    }
+    let (status, said) = post(&[invocation]).await;
+    assert_eq!((status, &said["code"]), (415, &json!("not_json")));
+    for headers in
+        [vec![], vec![("x-azure-functions-invocationid", "")], vec![("x-azure-functions-hostversion", "4")]]
+    {
+        let (status, said) = post(&[headers, vec![("content-type", "application/json")]].concat()).await;
+        assert_eq!((status, &said["code"]), (400, &json!("no_invocation")));
+        let sentence = said["error"].as_str().unwrap();
+        assert!(sentence.contains("`Content-Type: application/json`"), "{sentence}");
+        assert!(sentence.contains("`X-Azure-Functions-InvocationId: <any id>`"), "{sentence}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_whose_name_cannot_be_read_is_refused_and_not_nobody() {
+    let principal = http::HeaderValue::from_bytes("ren\u{e9}e".as_bytes()).unwrap();
+    let request = http::Request::get("/api/echo").header("x-ms-client-principal-id", &principal);
+    let (status, _, said) = send(&forwarded("api"), request.body(Body::empty()).unwrap()).await;
+    assert_eq!((status, &said["code"]), (400, &json!("bad_principal")), "{said}");
+    let sent = envelope("GET", "https://app/api/echo", "ren\u{e9}e", "");
+    let (_, _, reply) = call(&wrapped("api"), "POST", "/echo", &sent).await;
+    let (status, said) = unwrapped(&reply);
+    assert_eq!((status, &said["code"]), (400, &json!("bad_principal")), "{said}");
 }

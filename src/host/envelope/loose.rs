@@ -6,18 +6,23 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
-/// A whole number that may be written as text; anything else is `None`.
+/// A whole number that may be written as text; one that is too large is the largest, anything else is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Whole(pub(super) Option<i64>);
 
 impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Whole, D::Error> {
         Ok(Whole(match Scalar::deserialize(deserializer)? {
-            Scalar::Number(number) => number.as_i64(),
-            Scalar::Text(text) => text.parse().ok(),
+            Scalar::Number(number) => number.as_i64().or_else(|| too_large(number.as_f64()?)),
+            Scalar::Text(text) => text.parse().ok().or_else(|| too_large(text.parse().ok()?)),
             Scalar::Other => None,
         }))
     }
+}
+
+fn too_large(number: f64) -> Option<i64> {
+    // 2^63, the first number beyond.
+    (number >= 9_223_372_036_854_775_808.0).then_some(i64::MAX)
 }
 
 /// A text that may be written as a number; anything else, and the empty text, is `None`. Borrowed from the request

@@ -14,6 +14,10 @@ use crate::primitives::ids::{HubPartition, Position};
 use crate::primitives::instant::Millis;
 use crate::primitives::span::span_of;
 
+/// The first sequence number that is refused. A hub counts its events from 0, so that it never comes here, and a forged
+/// one near the end of the range would leave no numbers for the events that follow: they would all be taken for old.
+const TOO_FAR: i64 = 1 << 62;
+
 /// The members as the host names them: plural arrays for `cardinality` many, single values for one.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -177,13 +181,18 @@ impl<'a> Metadata<'a> {
         places: &Places,
         events: usize,
     ) -> Result<Metadata<'a>, EnvelopeError> {
-        Ok(Metadata {
+        let metadata = Metadata {
             partition: partition(request, places)?,
             sequences: places.sequences.read(request, events)?,
             enqueued: places.enqueued.read(request, events)?,
             application: places.application.read(request, events)?,
             properties: places.properties.read(request, events)?,
-        })
+        };
+        let listed = metadata.sequences.iter();
+        refuse_far(places.sequences.name, listed.copied())?;
+        let stamped = metadata.properties.iter();
+        refuse_far(places.properties.name, stamped.flat_map(|own| [own.sequence, own.annotated_sequence]))?;
+        Ok(metadata)
     }
 
     /// The event at `index`. The arrays are asked first, the event's own properties second: old extensions lack some.
@@ -236,6 +245,16 @@ fn creation_time(properties: &str) -> Option<String> {
 /// UTF-8 is what nearly all devices say, and what is taken where nothing is said.
 fn is_unusual(encoding: &&str) -> bool {
     !encoding.eq_ignore_ascii_case("utf-8")
+}
+
+fn refuse_far(name: &'static str, mut sequences: impl Iterator<Item = Whole>) -> Result<(), EnvelopeError> {
+    match sequences.any(|Whole(sequence)| sequence.is_some_and(|sequence| sequence >= TOO_FAR)) {
+        true => {
+            let problem = format!("no hub has counted to {TOO_FAR}, which is a sequence number's limit here");
+            Err(EnvelopeError::Metadata { name, problem })
+        }
+        false => Ok(()),
+    }
 }
 
 fn partition(request: &[u8], places: &Places) -> Result<HubPartition, EnvelopeError> {

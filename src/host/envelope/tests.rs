@@ -39,6 +39,44 @@ fn a_binary_batch_is_byte_exact() {
     );
 }
 
+/// A forged number near the end of the range would make the app deaf to all that follows.
+#[test]
+fn sequence_numbers_that_no_hub_reaches_are_refused_with_the_member() {
+    let of = |member: &str, value: Value| {
+        batch(&json!({ "Data": { "events": "[\"e30=\"]" }, "Metadata": { member: value.to_string() } }))
+    };
+    let limit = 1_i64 << 62;
+    let far = [
+        json!(limit),
+        json!(limit.to_string()),
+        json!(i64::MAX),
+        json!(u64::MAX),
+        json!(1e300),
+        json!("9223372036854775808"),
+    ];
+    for far in far {
+        for (member, value, named) in [
+            ("SequenceNumberArray", json!([far]), "SequenceNumberArray"),
+            ("SequenceNumber", far.clone(), "SequenceNumberArray"),
+            ("SystemPropertiesArray", json!([{ "SequenceNumber": far }]), "SystemPropertiesArray"),
+            ("SystemProperties", json!({ "x-opt-sequence-number": far }), "SystemPropertiesArray"),
+        ] {
+            let error = of(member, value).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("`Metadata.{named}` cannot be read: no hub")),
+                "{far}: {error}"
+            );
+        }
+    }
+    for near in [json!(limit - 1), json!((limit - 1).to_string())] {
+        let batch = of("SequenceNumberArray", json!([near])).unwrap();
+        assert_eq!(batch.events[0].position.sequence, Some(limit - 1));
+    }
+    for none in [json!(-1), json!("-9223372036854775809"), json!("NaN"), json!(null)] {
+        assert_eq!(of("SequenceNumberArray", json!([none])).unwrap().events[0].position.sequence, None);
+    }
+}
+
 #[test]
 fn string_and_untyped_batches_carry_the_same_readings() {
     let text = read_batch(sample("eventhub-many-string.json")).unwrap();

@@ -36,7 +36,18 @@ fn calls_are_forwarded_where_either_way_of_forwarding_is_on() {
 
 #[test]
 fn the_prefix_may_be_empty_and_may_have_several_segments() {
-    for (written, read) in [("", ""), ("/", ""), ("site/v1.0", "site/v1.0"), ("/a-b/", "a-b")] {
+    for (written, read) in [
+        ("", ""),
+        ("/", ""),
+        ("site/v1.0", "site/v1.0"),
+        ("/a-b/", "a-b"),
+        ("~/api", "api"),
+        ("My App", "My App"),
+        ("a%20b", "a%20b"),
+        ("käse+50%,x;y=z&(w)@!$*'", "käse+50%,x;y=z&(w)@!$*'"),
+        ("{tenant}/v{version:int}", "{tenant}/v{version:int}"),
+        ("a{{b}}", "a{{b}}"),
+    ] {
         let json = serde_json::json!({ "extensions": { "http": { "routePrefix": written } } }).to_string();
         assert_eq!(check(&json, &[]), ok(Calls::Wrapped, read), "{written}");
     }
@@ -75,11 +86,25 @@ fn a_wrong_file_is_named_with_the_place_in_one_line() {
         let error = check(json, &[]).unwrap_err();
         assert!(error.starts_with(begin) && !error.contains('\n'), "{json}: {error}");
     }
-    for prefix in ["a//b", ".", "a/..", "{tenant}", "a b", "a%20b", "a\\b"] {
+    for (prefix, problem) in [
+        ("a//b", "a segment that is empty"),
+        (".", "a segment that is empty or a dot segment"),
+        ("a/..", "a segment that is empty or a dot segment"),
+        ("{tenant", "a { without its }"),
+        ("{a}/{A}", "a parameter twice"),
+        ("{*all}", "a parameter that takes everything"),
+        ("~api", "a ~ at its begin"),
+        ("a?b", "a ? outside a parameter"),
+        ("a#b", "a # or a \\"),
+        ("a\\b", "a # or a \\"),
+    ] {
         let json = serde_json::json!({ "extensions": { "http": { "routePrefix": prefix } } }).to_string();
         let error = check(&json, &[]).unwrap_err();
-        assert!(error.starts_with("host.json: extensions.http.routePrefix must be "), "{prefix}: {error}");
+        let begin = "host.json: extensions.http.routePrefix must be what the host takes for the begin of a route: it holds ";
+        assert!(error.strip_prefix(begin).is_some_and(|said| said.starts_with(problem)), "{prefix}: {error}");
     }
+    let error = check(r#"{"extensions":{"http":{"routePrefix":["a"]}}}"#, &[]).unwrap_err();
+    assert_eq!(error, "host.json: extensions.http.routePrefix must be a text");
 }
 
 /// What is served without a host.json is what this repository's one says, and the benches call.

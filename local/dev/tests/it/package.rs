@@ -88,8 +88,8 @@ fn a_folder_with_other_things_is_left_alone() -> Result<()> {
     Ok(())
 }
 
-/// An empty root without a C library, certificates, a resolver's configuration or a shell: anything that the handler
-/// needs from its system is missing here.
+/// An empty root without a C library, certificates, a resolver's configuration, devices or a shell: anything that the
+/// handler needs from its system is missing here. `negotiate` draws random numbers.
 #[test]
 fn the_packaged_handler_answers_in_an_empty_root() -> Result<()> {
     let root = tempfile::tempdir()?;
@@ -103,6 +103,9 @@ fn the_packaged_handler_answers_in_an_empty_root() -> Result<()> {
     });
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(answer.body.contains("\"devices\":[]"), "{}", answer.body);
+    let access = http::get(&format!("127.0.0.1:{port}"), "/api/negotiate")?;
+    assert_eq!(access.status, 200, "{}", access.body);
+    assert!(access.body.contains("\"accessToken\""), "{}", access.body);
     Ok(())
 }
 

@@ -29,7 +29,10 @@ pub(super) async fn deliver(
     let Delivery { messages, envelope, name } = delivery;
     world.count("invocations");
     world.record().tally.add("events delivered", messages.len() as u64);
-    let request = Request::post("/EnvironmentEventTrigger").body(Body::from(envelope));
+    let request = Request::post("/EnvironmentEventTrigger")
+        .header("content-type", "application/json; charset=utf-8")
+        .header("x-azure-functions-invocationid", "5f1d3c8e-0b57-4c0a-9a55-0d6f2f6b7a10")
+        .body(Body::from(envelope));
     match handlers.call(instance, request.expect("the request is well formed")).await {
         Err(Gone) => {
             world.tell(|| format!("{name}: instance {instance} is gone"));
