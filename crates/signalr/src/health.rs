@@ -46,14 +46,24 @@ pub(crate) enum Effort {
     Trial,
 }
 
+/// What a call is for. A service may answer questions and yet take no messages, or the other way round.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    /// A message to clients, or an end of their connections.
+    Message,
+    /// Questions and memberships.
+    Administration,
+}
+
 /// The memory of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     silences: u32,
     /// Set while offline: when the next try is due.
     retry_at: Option<Instant>,
-    /// The last answer, or its absence, showed trouble: calls try once, and one at a time, until it answers again.
-    in_trouble: bool,
+    /// The last answer to a call for this purpose, or its absence, showed trouble: such calls try once, and one at a time,
+    /// until there is an answer again.
+    in_trouble: [bool; 2],
     /// Nothing is sent before.
     rests_until: Option<Instant>,
 }
@@ -76,8 +86,8 @@ impl Record {
         Some(Effort::Trial)
     }
 
-    pub(crate) fn is_in_trouble(&self) -> bool {
-        self.in_trouble
+    pub(crate) fn is_in_trouble(&self, purpose: Purpose) -> bool {
+        self.in_trouble[purpose as usize]
     }
 
     /// How much longer the endpoint wants to be left alone.
@@ -87,14 +97,14 @@ impl Record {
     }
 
     /// What one try showed. Calls at the same time learn from it at once, before this one tries again.
-    pub(crate) fn note_try(&mut self, sign: Sign, now: Instant) {
+    pub(crate) fn note_try(&mut self, purpose: Purpose, sign: Sign, now: Instant) {
         match sign {
             // An answer to what was sent before the endpoint asked for a rest does not end that rest.
             Sign::Alive if self.rest(now).is_some() => {}
-            Sign::Alive => *self = Record::default(),
-            Sign::Failing | Sign::Silent => self.in_trouble = true,
+            Sign::Alive => self.in_trouble[purpose as usize] = false,
+            Sign::Failing | Sign::Silent => self.in_trouble[purpose as usize] = true,
             Sign::Resting(time) => {
-                self.in_trouble = true;
+                self.in_trouble = [true; 2];
                 let until = now + time.clamp(SHORTEST_REST, LONGEST_REST);
                 self.rests_until = self.rests_until.max(Some(until));
             }
@@ -173,15 +183,15 @@ mod tests {
     fn a_rest_lasts_as_long_as_was_asked_and_no_answer_ends_it_sooner() {
         let start = Instant::now();
         let mut record = Record::default();
-        record.note_try(Sign::Resting(Duration::from_secs(20)), start);
-        record.note_try(Sign::Resting(Duration::from_secs(3)), start);
-        record.note_try(Sign::Alive, start);
+        record.note_try(Purpose::Message, Sign::Resting(Duration::from_secs(20)), start);
+        record.note_try(Purpose::Message, Sign::Resting(Duration::from_secs(3)), start);
+        record.note_try(Purpose::Message, Sign::Alive, start);
         let after = |seconds| record.rest(start + Duration::from_secs(seconds));
         assert_eq!(after(5), Some(Duration::from_secs(15)));
         assert_eq!(after(20), None);
-        assert!(record.is_in_trouble());
-        record.note_try(Sign::Alive, start + Duration::from_secs(20));
-        assert!(!record.is_in_trouble());
+        assert!(record.is_in_trouble(Purpose::Message));
+        record.note_try(Purpose::Message, Sign::Alive, start + Duration::from_secs(20));
+        assert!(!record.is_in_trouble(Purpose::Message));
     }
 
     #[test]
@@ -189,7 +199,7 @@ mod tests {
         let start = Instant::now();
         for (asked, rest) in [(Duration::ZERO, SHORTEST_REST), (Duration::MAX, LONGEST_REST)] {
             let mut record = Record::default();
-            record.note_try(Sign::Resting(asked), start);
+            record.note_try(Purpose::Message, Sign::Resting(asked), start);
             assert_eq!(record.rest(start), Some(rest));
         }
     }
@@ -199,10 +209,10 @@ mod tests {
         let now = Instant::now();
         let mut record = Record::default();
         for _ in 0..5 {
-            record.note_try(Sign::Nothing, now);
+            record.note_try(Purpose::Message, Sign::Nothing, now);
             record.note_call(Sign::Nothing, now);
         }
-        assert!(record.is_online() && !record.is_in_trouble());
+        assert!(record.is_online() && !record.is_in_trouble(Purpose::Message));
     }
 
     #[test]

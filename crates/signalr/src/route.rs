@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer::Answer;
 use crate::endpoint::Endpoint;
-use crate::health::{Effort, PATIENCE, Record, Sign};
+use crate::health::{Effort, PATIENCE, Purpose, Record, Sign};
 use crate::request::{Access, Request};
 use crate::retry;
 use crate::send_error::SendError;
@@ -47,15 +47,15 @@ impl fmt::Debug for Wire {
 pub(crate) struct Route {
     pub(crate) named: NamedEndpoint,
     record: Mutex<Record>,
-    /// Held by the call that tries an endpoint in trouble.
-    turn: tokio::sync::Mutex<()>,
+    /// For each purpose, held by the call that tries an endpoint in trouble.
+    turns: [tokio::sync::Mutex<()>; 2],
 }
 
 type Turn<'a> = tokio::sync::MutexGuard<'a, ()>;
 
 impl Route {
     pub(crate) fn new(named: NamedEndpoint) -> Route {
-        Route { named, record: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Route { named, record: Mutex::default(), turns: Default::default() }
     }
 
     pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
@@ -88,8 +88,8 @@ impl Route {
         sign: &mut Sign,
     ) -> Result<(), SendError> {
         let mut turn = None;
-        if self.record().is_in_trouble() {
-            turn = self.turn(deadline).await?;
+        if self.record().is_in_trouble(request.purpose()) {
+            turn = self.turn(request.purpose(), deadline).await?;
             if turn.is_some() {
                 return self.trial(wire, request, deadline, sign).await;
             }
@@ -106,7 +106,7 @@ impl Route {
             let error = if perhaps_delivered { error.after_unknown() } else { error };
             let Some(wait) = wait else { return Err(error) };
             if turn.is_none() {
-                match self.turn(deadline).await {
+                match self.turn(request.purpose(), deadline).await {
                     Ok(Some(own)) => turn = Some(own),
                     // Another call tried again meanwhile, and was answered.
                     Ok(None) => continue,
@@ -118,13 +118,13 @@ impl Route {
     }
 
     /// Waits until no other call tries an endpoint in trouble: the right to try it, or nothing if it is well again.
-    async fn turn(&self, deadline: Instant) -> Result<Option<Turn<'_>>, SendError> {
-        if let Ok(turn) = self.turn.try_lock() {
+    async fn turn(&self, purpose: Purpose, deadline: Instant) -> Result<Option<Turn<'_>>, SendError> {
+        let turn = &self.turns[purpose as usize];
+        if let Ok(turn) = turn.try_lock() {
             return Ok(Some(turn));
         }
-        let waited = timeout_at(deadline, self.turn.lock()).await;
-        match waited {
-            Ok(_) if !self.record().is_in_trouble() => Ok(None),
+        match timeout_at(deadline, turn.lock()).await {
+            Ok(_) if !self.record().is_in_trouble(purpose) => Ok(None),
             _ => Err(SendError::not_tried("the service has just failed to answer another call")),
         }
     }
@@ -162,7 +162,7 @@ impl Route {
         if shown != Sign::Nothing {
             *sign = shown;
         }
-        self.record().note_try(shown, Instant::now());
+        self.record().note_try(request.purpose(), shown, Instant::now());
         result
     }
 

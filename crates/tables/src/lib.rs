@@ -84,7 +84,7 @@ mod decorators;
 pub mod suite;
 
 pub use azure::{AzureTables, ConnectionString, ConnectionStringError};
-pub use decorators::{Call, Delayed, Fault, Faulty, Pause, Recorded, RecordedCall, Rule};
+pub use decorators::{Call, Delayed, Fault, Faulty, Pause, Recorded, RecordedCall, Rule, Sparse};
 #[cfg(feature = "embedded")]
 pub use embedded::EmbeddedStore;
 pub use entity::{Entity, Stored, Value};
