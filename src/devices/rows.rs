@@ -65,9 +65,10 @@ impl StoredState {
         let text = |text: &Option<Latest<String>>| text.as_ref().map_or(0, |latest| latest.value.len());
         let columns = match &self.revision.held {
             Held::Columns(_) => 0,
-            Held::Outdated(columns) => {
-                columns.iter().map(|(name, value)| size_of::<(String, Value)>() + name.len() + length(value)).sum()
-            }
+            Held::Outdated(columns) => columns
+                .iter()
+                .map(|(name, value)| size_of::<(String, Value)>() + name.len() + length(value))
+                .sum(),
         };
         let verdicts = if state.verdicts.is_empty() { 0 } else { state.verdicts.packed_length() * UNPACKED };
         let watermarks = state.watermarks.len().saturating_sub(1) * size_of::<(HubPartition, Watermark)>();

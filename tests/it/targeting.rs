@@ -279,7 +279,10 @@ async fn a_service_that_does_not_say_who_watches_is_sent_to_where_one_message_re
     let patience = Duration::from_secs(8);
     let announced = publisher.publish(Audience::Watchers, &changes, patience).await;
     let said = announced.unwrap_err().to_string();
-    assert!(said.ends_with("groups were left out, the service did not say whether they have members"), "{said}");
+    assert!(
+        said.ends_with("groups were left out, the service did not say whether they have members"),
+        "{said}"
+    );
     let mut sent = service.sent.borrow_and_update().clone();
     sent.sort();
     let path = |group: &str| format!("/api/hubs/enviromon/groups/{group}/:send");

@@ -261,8 +261,7 @@ mod tests {
 
     #[test]
     fn what_a_failure_shows_is_sorted_by_what_it_says_about_the_endpoint() {
-        let unavailable =
-            |status, retry_after| SendError::Unavailable { status, retry_after, source: None };
+        let unavailable = |status, retry_after| SendError::Unavailable { status, retry_after, source: None };
         let unknown = |status| SendError::Unknown { status, source: None };
         let rest = Duration::from_secs(7);
         for (error, sign) in [

@@ -121,7 +121,8 @@ impl GroupOccupancy {
                 Some(has_members)
             }
             Err(error) => {
-                let had_time = left >= TIME_ENOUGH || !matches!(error, SendError::Unknown { status: None, .. });
+                let had_time =
+                    left >= TIME_ENOUGH || !matches!(error, SendError::Unknown { status: None, .. });
                 if had_time && is_about_service(&error) {
                     self.rest(&error);
                 }

@@ -111,10 +111,8 @@ struct Stage {
 
 impl Stage {
     fn new(questions: Mood, messages: Mood) -> Stage {
-        let service = Arc::new(Service {
-            moods: Mutex::new(Moods { questions, messages }),
-            calls: Mutex::default(),
-        });
+        let service =
+            Arc::new(Service { moods: Mutex::new(Moods { questions, messages }), calls: Mutex::default() });
         let endpoint = Endpoint::parse("Endpoint=https://h;AccessKey=c2xvd3Nsb3c=").unwrap();
         let name = HubName::new("enviromon").unwrap();
         let hub = HubClient::with_transport(Arc::clone(&service) as _, endpoint.into(), name);
@@ -254,10 +252,7 @@ async fn more_groups_than_messages_take_turns_and_what_is_left_out_is_said() {
     let mut reached = BTreeMap::new();
     for _ in 0..4 {
         let (result, calls) = stage.publish(&changes).await;
-        assert_eq!(
-            result.unwrap_err().0,
-            format!("61 messages were left out, a batch has {MOST_MESSAGES}")
-        );
+        assert_eq!(result.unwrap_err().0, format!("61 messages were left out, a batch has {MOST_MESSAGES}"));
         assert!(calls.messages.contains_key("/api/hubs/enviromon/groups/all/:send"));
         reached.extend(calls.messages);
     }
@@ -269,7 +264,8 @@ async fn a_few_lost_answers_cost_nobody_a_message() {
     let stage = Stage::new(Mood::Mute, Mood::Well);
     let (result, calls) = stage.publish(&batch(3, 2)).await;
     assert_eq!(result, Ok(()));
-    let paths: Vec<&str> = calls.messages.keys().map(|path| &path["/api/hubs/enviromon/groups/".len()..]).collect();
+    let paths: Vec<&str> =
+        calls.messages.keys().map(|path| &path["/api/hubs/enviromon/groups/".len()..]).collect();
     assert_eq!(paths.len(), 6, "{paths:?}");
     assert_eq!(paths.iter().filter(|path| path.starts_with("devices%3A")).count(), 3, "{paths:?}");
 }

@@ -81,9 +81,10 @@ fn status(code: u16) -> Response<Bytes> {
 impl Moody {
     fn client(mood: Mood, settings: &[&str]) -> (Arc<Moody>, HubClient) {
         let moody = Arc::new(Moody { mood: Mutex::new(mood), requests: AtomicUsize::new(0) });
-        let settings = settings.iter().enumerate().map(|(number, name)| {
-            (*name, format!("Endpoint=https://service-{number};AccessKey={KEY}"))
-        });
+        let settings = settings
+            .iter()
+            .enumerate()
+            .map(|(number, name)| (*name, format!("Endpoint=https://service-{number};AccessKey={KEY}")));
         let endpoints = Endpoints::from_settings(settings, DEFAULT_SETTING).expect("good settings");
         let client = HubClient::with_transport(Arc::clone(&moody) as _, endpoints, hub());
         (moody, client.with_jitter(|| 0.5))

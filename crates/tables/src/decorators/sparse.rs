@@ -137,7 +137,10 @@ mod tests {
         for text in ["sparse -", "sparse +x", "sparse ü"] {
             let forged = Continuation::from_text(text);
             let refused = table.query(&Query::partition("p"), Some(&forged), soon).await.unwrap_err();
-            assert!(matches!(refused, Error::Invalid { reason: Invalid::Continuation, .. }), "{text}: {refused:?}");
+            assert!(
+                matches!(refused, Error::Invalid { reason: Invalid::Continuation, .. }),
+                "{text}: {refused:?}"
+            );
         }
     }
 }

@@ -101,7 +101,18 @@ fn changed(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     for (at, old) in text.char_indices() {
         let (before, behind) = (&text[..at], &text[at + old.len_utf8()..]);
-        for new in ["", "0", "9", "-", " ", "\n", "\u{0}", "\u{1f600}", "18446744073709551615", "9223372036854775808"] {
+        for new in [
+            "",
+            "0",
+            "9",
+            "-",
+            " ",
+            "\n",
+            "\u{0}",
+            "\u{1f600}",
+            "18446744073709551615",
+            "9223372036854775808",
+        ] {
             all.push(format!("{before}{new}{behind}"));
         }
         all.push(format!("{before}18446744073709551615"));

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fieldcast_tables::{Delayed, EmbeddedStore, Faulty, MemoryStore, Pause, Recorded, Sparse, TableStore, suite};
+use fieldcast_tables::{
+    Delayed, EmbeddedStore, Faulty, MemoryStore, Pause, Recorded, Sparse, TableStore, suite,
+};
 
 fn memory() -> Arc<dyn TableStore> {
     Arc::new(MemoryStore::new())
