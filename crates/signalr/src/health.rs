@@ -27,7 +27,7 @@ const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
 pub(crate) enum Sign {
     /// It answered, be it with a refusal of this request.
     Alive,
-    /// It answered that it cannot at present.
+    /// It answered that it cannot at present, or that it takes no calls from here.
     Failing,
     /// It asks to be left alone for so long.
     Resting(Duration),

@@ -125,7 +125,7 @@ impl Route {
         }
         match timeout_at(deadline, turn.lock()).await {
             Ok(_) if !self.record().is_in_trouble(purpose) => Ok(None),
-            _ => Err(SendError::not_tried("the service has just failed to answer another call")),
+            _ => Err(SendError::not_tried("the service has just failed another call")),
         }
     }
 

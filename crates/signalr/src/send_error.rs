@@ -169,6 +169,7 @@ impl SendError {
                 None | Some(502..=504) => Sign::Silent,
                 Some(_) => Sign::Failing,
             },
+            SendError::Denied { .. } | SendError::WrongEndpoint { .. } => Sign::Failing,
             _ => Sign::Alive,
         }
     }
@@ -274,6 +275,8 @@ mod tests {
             (unknown(Some(500)), Sign::Failing),
             (unknown(Some(408)), Sign::Failing),
             (SendError::Refused { status: 400, code: None }, Sign::Alive),
+            (SendError::WrongEndpoint { setting: String::new() }, Sign::Failing),
+            (SendError::Denied { status: 401, setting: String::new(), description: None }, Sign::Failing),
             (SendError::not_tried("why"), Sign::Nothing),
         ] {
             assert_eq!(error.sign(PATIENCE), sign, "{error:?}");

@@ -117,7 +117,7 @@ async fn sends(client: &HubClient, count: usize) -> usize {
 
 fn trouble() -> impl Strategy<Value = Mood> {
     prop_oneof![
-        prop::sample::select(vec![408, 429, 500, 502, 503, 504]).prop_map(Mood::Status),
+        prop::sample::select(vec![401, 403, 404, 408, 429, 500, 502, 503, 504]).prop_map(Mood::Status),
         (0_u64..100).prop_map(Mood::Throttled),
         Just(Mood::Cut),
         Just(Mood::Mute),
