@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use super::rarely_changed::{Digest, RarelyChanged};
 use super::row;
-use super::state::DeviceState;
-use crate::primitives::ids::DeviceId;
+use super::state::{DeviceState, Latest, Watermark};
+use crate::primitives::ids::{DeviceId, HubPartition};
 use crate::store::shard::{Shard, Shards};
 use crate::store::{Store, StoreError, tables};
 use crate::telemetry::catalogue::Catalogue;
@@ -55,6 +55,33 @@ pub struct StoredState {
     pub state: DeviceState,
     /// Its revision.
     pub revision: Revision,
+}
+
+impl StoredState {
+    /// About how many bytes it takes in memory, for a cache with a bound: an ordinary row, and what is more than ordinary.
+    pub fn memory(&self) -> usize {
+        /// With its piece of memory, its etag, its texts and one watermark.
+        const ORDINARY: usize = 800;
+        /// What a map of verdicts takes for a byte of its packed form, with its nodes and small pieces of memory.
+        const UNPACKED: usize = 4;
+        let state = &self.state;
+        let text = |text: &Option<Latest<String>>| text.as_ref().map_or(0, |latest| latest.value.len());
+        let columns = match &self.revision.held {
+            Held::Columns(_) => 0,
+            Held::Outdated(columns) => columns
+                .iter()
+                .map(|(name, value)| size_of::<(String, Value)>() + name.len() + length(value))
+                .sum(),
+        };
+        let verdicts = if state.verdicts.is_empty() { 0 } else { state.verdicts.packed_length() * UNPACKED };
+        let watermarks = state.watermarks.len().saturating_sub(1) * size_of::<(HubPartition, Watermark)>();
+        ORDINARY + text(&state.geo) + text(&state.message_id) + columns + verdicts + watermarks
+    }
+}
+
+/// Bytes of a value that has any length.
+fn length(value: &Value) -> usize {
+    value.as_str().map(str::len).or_else(|| value.as_bytes().map(<[u8]>::len)).unwrap_or(0)
 }
 
 /// What a device's row turned out to be.

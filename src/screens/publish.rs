@@ -2,11 +2,12 @@
 
 mod occupancy;
 mod recorded;
+mod sending;
 mod signalr;
 
 use std::time::Duration;
 
-pub use occupancy::{GroupOccupancy, SETTLES_AFTER};
+pub use occupancy::{GroupOccupancy, Occupied, SETTLES_AFTER};
 pub use recorded::RecordedPublisher;
 pub use signalr::{PublishMode, SignalRPublisher};
 
@@ -62,7 +63,8 @@ pub struct PublishError(pub String);
 /// Where changed device states are announced.
 ///
 /// Contract: the states arrive, for each receiver in the given order, in arrays that are the one argument of [`TARGET`]
-/// messages; a state may arrive twice (clients apply by version); the call returns within `patience`.
+/// messages; a state may arrive twice (clients apply by version); the call returns within `patience`. One announcement to
+/// watchers costs a bounded number of requests, whatever the service does; what is left out for that is said.
 pub trait Publisher: Send + Sync {
     /// Announces states.
     fn publish<'a>(
@@ -72,3 +74,6 @@ pub trait Publisher: Send + Sync {
         patience: Duration,
     ) -> BoxFuture<'a, Result<(), PublishError>>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use fieldcast::rejected::rows::{RejectedQuery, RejectedRows};
 use fieldcast::store::Store;
 use fieldcast::store::shard::{Shard, Shards};
 use fieldcast::telemetry::catalogue::Catalogue;
-use fieldcast_tables::{EmbeddedStore, Entity, MemoryStore, Moment, TableStore};
+use fieldcast_tables::{EmbeddedStore, Entity, MemoryStore, Moment, Sparse, Table, TableName, TableStore};
 use tokio::time::Instant;
 
 use crate::stack::Account;
@@ -260,6 +260,30 @@ async fn run_contract(rows: Arc<dyn TableStore>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_keeps_the_rows() {
     run_contract(Arc::new(MemoryStore::new())).await;
+}
+
+/// The service may end a page wherever it likes, also before its first row.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_empty_page_is_taken_for_the_end() {
+    run_contract(Arc::new(Sparse::new(Arc::new(MemoryStore::new())))).await;
+    run_contract(Arc::new(Sparse::new(Arc::new(MemoryStore::new().with_page_size(3))))).await;
+}
+
+#[tokio::test]
+async fn rows_behind_an_empty_page_are_not_passed_over_when_the_shard_count_is_recorded() {
+    let rows: Arc<dyn TableStore> = Arc::new(Sparse::new(Arc::new(MemoryStore::new())));
+    let table = Table::new(Arc::clone(&rows), TableName::new("DeviceState").unwrap());
+    let deadline = fieldcast_tables::Deadline::after(Duration::from_secs(30));
+    table.create(deadline).await.unwrap();
+    let row = Entity::new("Sydney", "sensor-1").with("Count", 41_i64).with("Schema", 1_i32);
+    table.insert(&row, deadline).await.unwrap();
+    let open = |shards| {
+        let store = Store::new(Arc::clone(&rows), Shards::new("Sydney", shards));
+        DeviceRows::new(Arc::new(store), Arc::new(Catalogue::environment()))
+    };
+    let error = chain(&open(4).load(Shard(0), &[device("sensor-1")], soon()).await.unwrap_err());
+    assert!(error.contains("PartitionShards is 4") && error.contains("spread over 1"), "{error}");
+    assert_eq!(found(&open(1), "sensor-1").await.state.count, 41);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use fieldcast::primitives::ids::DeviceId;
 use fieldcast::screens::groups::Group;
 use fieldcast::screens::publish::{
-    Audience, Change, GroupOccupancy, PublishMode, Publisher, SETTLES_AFTER, SignalRPublisher,
+    Audience, Change, GroupOccupancy, Occupied, PublishMode, Publisher, SETTLES_AFTER, SignalRPublisher,
 };
 use fieldcast_signalr::{Endpoint, HubClient, HubName};
 use fieldcast_signalr_service::{Service, ServiceConfig};
@@ -184,6 +184,13 @@ fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
 
+/// Those that certainly have members.
+async fn certain(occupancy: &GroupOccupancy, groups: Vec<Group>) -> Vec<Group> {
+    let Occupied { certain, uncertain } = occupancy.with_members(groups, soon()).await;
+    assert_eq!(uncertain, [], "the service answers");
+    certain
+}
+
 async fn passes(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
@@ -195,14 +202,14 @@ async fn the_service_is_asked_once_in_a_few_seconds() {
     let (service, occupancy) = service().await;
     let groups = || vec![Group::All, Group::area("Sydney").unwrap()];
     for calls in [2, 2] {
-        assert!(occupancy.with_members(groups(), soon()).await.is_empty());
+        assert!(certain(&occupancy, groups()).await.is_empty());
         assert_eq!(service.counts().rest_calls, calls);
     }
     occupancy.joined(Group::All);
-    assert_eq!(occupancy.with_members(groups(), soon()).await, [Group::All]);
+    assert_eq!(certain(&occupancy, groups()).await, [Group::All]);
     assert_eq!(service.counts().rest_calls, 2);
     passes(SETTLES_AFTER).await;
-    assert!(occupancy.with_members(groups(), soon()).await.is_empty(), "nobody is in it any more");
+    assert!(certain(&occupancy, groups()).await.is_empty(), "nobody is in it any more");
     assert_eq!(service.counts().rest_calls, 4);
     service.stop().await;
 }
@@ -212,10 +219,10 @@ async fn a_service_that_says_nothing_may_have_watchers() {
     let (service, occupancy) = service().await;
     service.faults().fail_next(1_000, 500);
     let answer = occupancy.with_members(vec![Group::All], Instant::now() + Duration::from_millis(200)).await;
-    assert_eq!(answer, [Group::All]);
+    assert_eq!(answer, Occupied { certain: vec![], uncertain: vec![Group::All] });
     service.faults().clear();
     passes(Duration::from_secs(1)).await;
-    assert!(occupancy.with_members(vec![Group::All], soon()).await.is_empty(), "and is asked again");
+    assert!(certain(&occupancy, vec![Group::All]).await.is_empty(), "and is asked again");
     service.stop().await;
 }
 
@@ -274,12 +281,12 @@ async fn whoever_joins_while_the_service_is_being_asked_is_not_forgotten() {
     occupancy.joined(Group::All);
     service.answering.send_replace(true);
     asking.await.unwrap();
-    assert_eq!(occupancy.with_members(vec![Group::All], soon()).await, [Group::All]);
+    assert_eq!(certain(&occupancy, vec![Group::All]).await, [Group::All]);
     assert_eq!(*service.asked.borrow(), 1);
 }
 
 #[tokio::test]
-async fn a_service_that_does_not_say_who_watches_is_sent_to() {
+async fn a_service_that_does_not_say_who_watches_is_sent_to_where_one_message_reaches_many() {
     let mut service = Slow::start().await;
     let hub = hub(&service.connection_string);
     let occupancy = Arc::new(GroupOccupancy::new(hub.clone()));
@@ -294,11 +301,13 @@ async fn a_service_that_does_not_say_who_watches_is_sent_to() {
         .collect();
     let patience = Duration::from_secs(8);
     let announced = publisher.publish(Audience::Watchers, &changes, patience).await;
-    assert_eq!(announced, Ok(()));
-    let sent = service.sent.borrow_and_update().clone();
-    assert_eq!(sent.len(), 2 + changes.len());
-    for group in ["all", "geo%3ASydney", "device%3Ad7"] {
-        let path = format!("/api/hubs/enviromon/groups/{group}/:send");
-        assert!(sent.contains(&path), "{path} is not among {sent:?}");
-    }
+    let said = announced.unwrap_err().to_string();
+    assert!(
+        said.ends_with("groups were left out, the service did not say whether they have members"),
+        "{said}"
+    );
+    let mut sent = service.sent.borrow_and_update().clone();
+    sent.sort();
+    let path = |group: &str| format!("/api/hubs/enviromon/groups/{group}/:send");
+    assert_eq!(sent, [path("all"), path("geo%3ASydney")]);
 }

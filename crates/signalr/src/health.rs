@@ -13,13 +13,28 @@ const OFFLINE_AFTER: u32 = 2;
 /// long against the second that a try may cost.
 const OFFLINE_FOR: Duration = Duration::from_secs(5);
 
+/// How long an endpoint must have had for an answer before its absence says anything. An answer takes some ten
+/// milliseconds, one behind lost packets some hundred.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(750);
+
+/// The shortest and the longest rest that an answer can ask for. Less than a second would let the next batch run into
+/// the same answer; a date that somebody got wrong must not keep screens waiting for the next release.
+const SHORTEST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+
 /// What a call showed about its endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Sign {
-    /// It answered, be it with a refusal.
+    /// It answered, be it with a refusal of this request.
     Alive,
+    /// It answered that it cannot at present, or that it takes no calls from here.
+    Failing,
+    /// It asks to be left alone for so long.
+    Resting(Duration),
     /// It did not answer, or only a gateway in front of it did.
     Silent,
+    /// Nothing: the call ended for a reason of our own, such as a time that was used up elsewhere.
+    Nothing,
 }
 
 /// How hard a call tries.
@@ -31,12 +46,26 @@ pub(crate) enum Effort {
     Trial,
 }
 
+/// What a call is for. A service may answer questions and yet take no messages, or the other way round.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    /// A message to clients, or an end of their connections.
+    Message,
+    /// Questions and memberships.
+    Administration,
+}
+
 /// The memory of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     silences: u32,
     /// Set while offline: when the next try is due.
     retry_at: Option<Instant>,
+    /// The last answer to a call for this purpose, or its absence, showed trouble: such calls try once, and one at a time,
+    /// until there is an answer again.
+    in_trouble: [bool; 2],
+    /// Nothing is sent before.
+    rests_until: Option<Instant>,
 }
 
 impl Record {
@@ -57,13 +86,41 @@ impl Record {
         Some(Effort::Trial)
     }
 
-    pub(crate) fn note(&mut self, sign: Sign, now: Instant) {
+    pub(crate) fn is_in_trouble(&self, purpose: Purpose) -> bool {
+        self.in_trouble[purpose as usize]
+    }
+
+    /// How much longer the endpoint wants to be left alone.
+    pub(crate) fn rest(&self, now: Instant) -> Option<Duration> {
+        let left = self.rests_until?.saturating_duration_since(now);
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// What one try showed. Calls at the same time learn from it at once, before this one tries again.
+    pub(crate) fn note_try(&mut self, purpose: Purpose, sign: Sign, now: Instant) {
         match sign {
-            Sign::Alive => *self = Record::default(),
+            // An answer to what was sent before the endpoint asked for a rest does not end that rest.
+            Sign::Alive if self.rest(now).is_some() => {}
+            Sign::Alive => self.in_trouble[purpose as usize] = false,
+            Sign::Failing | Sign::Silent => self.in_trouble[purpose as usize] = true,
+            Sign::Resting(time) => {
+                self.in_trouble = [true; 2];
+                let until = now + time.clamp(SHORTEST_REST, LONGEST_REST);
+                self.rests_until = self.rests_until.max(Some(until));
+            }
+            Sign::Nothing => {}
+        }
+    }
+
+    /// What a call showed when all its tries are counted.
+    pub(crate) fn note_call(&mut self, sign: Sign, now: Instant) {
+        match sign {
+            Sign::Alive | Sign::Failing | Sign::Resting(_) => (self.silences, self.retry_at) = (0, None),
             Sign::Silent => {
                 self.silences = self.silences.saturating_add(1);
                 self.retry_at = (self.silences >= OFFLINE_AFTER).then(|| now + OFFLINE_FOR);
             }
+            Sign::Nothing => {}
         }
     }
 }
@@ -90,12 +147,12 @@ mod tests {
     fn one_silence_is_forgiven_and_two_in_a_row_are_not() {
         let now = Instant::now();
         let mut record = Record::default();
-        record.note(Sign::Silent, now);
+        record.note_call(Sign::Silent, now);
         assert!(record.is_online());
-        record.note(Sign::Alive, now);
-        record.note(Sign::Silent, now);
+        record.note_call(Sign::Alive, now);
+        record.note_call(Sign::Silent, now);
         assert_eq!(record.admit(now), Some(Effort::Full));
-        record.note(Sign::Silent, now);
+        record.note_call(Sign::Silent, now);
         assert!(!record.is_online());
         assert_eq!(record.admit(now), None);
     }
@@ -103,23 +160,59 @@ mod tests {
     #[test]
     fn an_offline_endpoint_is_tried_by_one_send_at_a_time() {
         let start = Instant::now();
-        let mut record = Record { silences: 2, retry_at: Some(start + OFFLINE_FOR) };
+        let mut record = Record { silences: 2, retry_at: Some(start + OFFLINE_FOR), ..Record::default() };
         assert_eq!(record.admit(start), None);
         let due = start + OFFLINE_FOR;
         assert_eq!(record.admit(due), Some(Effort::Trial));
         assert_eq!(record.admit(due), None);
-        record.note(Sign::Alive, due);
+        record.note_call(Sign::Alive, due);
         assert_eq!([record.admit(due), record.admit(due)], [Some(Effort::Full); 2]);
     }
 
     #[test]
     fn a_failed_try_puts_it_off_again() {
         let start = Instant::now();
-        let mut record = Record { silences: 2, retry_at: Some(start) };
+        let mut record = Record { silences: 2, retry_at: Some(start), ..Record::default() };
         assert_eq!(record.admit(start), Some(Effort::Trial));
-        record.note(Sign::Silent, start);
+        record.note_call(Sign::Silent, start);
         assert_eq!(record.admit(start), None);
         assert_eq!(record.admit(start + OFFLINE_FOR), Some(Effort::Trial));
+    }
+
+    #[test]
+    fn a_rest_lasts_as_long_as_was_asked_and_no_answer_ends_it_sooner() {
+        let start = Instant::now();
+        let mut record = Record::default();
+        record.note_try(Purpose::Message, Sign::Resting(Duration::from_secs(20)), start);
+        record.note_try(Purpose::Message, Sign::Resting(Duration::from_secs(3)), start);
+        record.note_try(Purpose::Message, Sign::Alive, start);
+        let after = |seconds| record.rest(start + Duration::from_secs(seconds));
+        assert_eq!(after(5), Some(Duration::from_secs(15)));
+        assert_eq!(after(20), None);
+        assert!(record.is_in_trouble(Purpose::Message));
+        record.note_try(Purpose::Message, Sign::Alive, start + Duration::from_secs(20));
+        assert!(!record.is_in_trouble(Purpose::Message));
+    }
+
+    #[test]
+    fn rests_are_bounded() {
+        let start = Instant::now();
+        for (asked, rest) in [(Duration::ZERO, SHORTEST_REST), (Duration::MAX, LONGEST_REST)] {
+            let mut record = Record::default();
+            record.note_try(Purpose::Message, Sign::Resting(asked), start);
+            assert_eq!(record.rest(start), Some(rest));
+        }
+    }
+
+    #[test]
+    fn what_shows_nothing_changes_nothing() {
+        let now = Instant::now();
+        let mut record = Record::default();
+        for _ in 0..5 {
+            record.note_try(Purpose::Message, Sign::Nothing, now);
+            record.note_call(Sign::Nothing, now);
+        }
+        assert!(record.is_online() && !record.is_in_trouble(Purpose::Message));
     }
 
     #[test]

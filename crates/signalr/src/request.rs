@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 
+use crate::health::Purpose;
 use crate::message::{BODY_LIMIT, Message};
 use crate::names::{HubName, InvalidName, NameKind, encoded, segment};
 use crate::send_error::SendError;
@@ -128,6 +129,10 @@ impl Request {
             Membership::CurrentConnections => self.with("ttl", 0),
             Membership::For(time) => self.with("ttl", whole_seconds(time)),
         }
+    }
+
+    pub(crate) fn purpose(&self) -> Purpose {
+        if self.method == Method::POST { Purpose::Message } else { Purpose::Administration }
     }
 
     pub(crate) fn body_length(&self) -> usize {

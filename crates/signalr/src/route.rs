@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer::Answer;
 use crate::endpoint::Endpoint;
-use crate::health::{Effort, Record, Sign};
+use crate::health::{Effort, PATIENCE, Purpose, Record, Sign};
 use crate::request::{Access, Request};
 use crate::retry;
 use crate::send_error::SendError;
@@ -18,8 +18,9 @@ use crate::settings::NamedEndpoint;
 use crate::token::{TokenError, rest_token};
 use crate::transport::{Transport, TransportError};
 
-/// A trial must not hold up the endpoints that work.
+/// A trial must not hold up the endpoints that work, nor batches; but it has to show something.
 const TRIAL: Duration = Duration::from_secs(1);
+const _: () = assert!(TRIAL.as_millis() > PATIENCE.as_millis());
 
 /// What calls go out over, and the dice that spread their tries.
 #[derive(Clone)]
@@ -46,17 +47,23 @@ impl fmt::Debug for Wire {
 pub(crate) struct Route {
     pub(crate) named: NamedEndpoint,
     record: Mutex<Record>,
+    /// For each purpose, held by the call that tries an endpoint in trouble.
+    turns: [tokio::sync::Mutex<()>; 2],
 }
+
+type Turn<'a> = tokio::sync::MutexGuard<'a, ()>;
 
 impl Route {
     pub(crate) fn new(named: NamedEndpoint) -> Route {
-        Route { named, record: Mutex::default() }
+        Route { named, record: Mutex::default(), turns: Default::default() }
     }
 
     pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One call with its tries. An endpoint that wants a rest gets it; of the calls that meet one in trouble, one at a
+    /// time tries it, and those that waited for that one go on only if it was answered.
     pub(crate) async fn call(
         &self,
         wire: &Wire,
@@ -64,34 +71,102 @@ impl Route {
         effort: Effort,
         deadline: Instant,
     ) -> Result<(), SendError> {
+        let mut sign = Sign::Nothing;
         let result = match effort {
-            Effort::Full => self.tries(wire, request, deadline).await,
-            Effort::Trial => self.attempt(wire, request, deadline.min(Instant::now() + TRIAL)).await,
+            Effort::Full => self.tries(wire, request, deadline, &mut sign).await,
+            Effort::Trial => self.trial(wire, request, deadline, &mut sign).await,
         };
-        let sign = result.as_ref().err().map_or(Sign::Alive, SendError::sign);
-        self.record().note(sign, Instant::now());
+        self.record().note_call(sign, Instant::now());
         result
     }
 
-    async fn tries(&self, wire: &Wire, request: &Request, deadline: Instant) -> Result<(), SendError> {
+    async fn tries(
+        &self,
+        wire: &Wire,
+        request: &Request,
+        deadline: Instant,
+        sign: &mut Sign,
+    ) -> Result<(), SendError> {
+        let mut turn = None;
+        if self.record().is_in_trouble(request.purpose()) {
+            turn = self.turn(request.purpose(), deadline).await?;
+            if turn.is_some() {
+                return self.trial(wire, request, deadline, sign).await;
+            }
+        }
         let mut pauses = retry::pauses(&*wire.jitter);
         let mut perhaps_delivered = false;
         loop {
-            let Err(error) = self.attempt(wire, request, deadline).await else {
+            let Err(error) = self.attempt(wire, request, deadline, sign).await else {
                 return Ok(());
             };
             let left = deadline.saturating_duration_since(Instant::now());
             let wait = retry::wait(&error, request.resend, &mut pauses, left);
             perhaps_delivered |= matches!(error, SendError::Unknown { .. });
-            match wait {
-                Some(wait) => sleep(wait).await,
-                None if perhaps_delivered => return Err(error.after_unknown()),
-                None => return Err(error),
+            let error = if perhaps_delivered { error.after_unknown() } else { error };
+            let Some(wait) = wait else { return Err(error) };
+            if turn.is_none() {
+                match self.turn(request.purpose(), deadline).await {
+                    Ok(Some(own)) => turn = Some(own),
+                    // Another call tried again meanwhile, and was answered.
+                    Ok(None) => continue,
+                    Err(_) => return Err(error),
+                }
             }
+            sleep(wait).await;
         }
     }
 
-    async fn attempt(&self, wire: &Wire, request: &Request, deadline: Instant) -> Result<(), SendError> {
+    /// Waits until no other call tries an endpoint in trouble: the right to try it, or nothing if it is well again.
+    async fn turn(&self, purpose: Purpose, deadline: Instant) -> Result<Option<Turn<'_>>, SendError> {
+        let turn = &self.turns[purpose as usize];
+        if let Ok(turn) = turn.try_lock() {
+            return Ok(Some(turn));
+        }
+        match timeout_at(deadline, turn.lock()).await {
+            Ok(_) if !self.record().is_in_trouble(purpose) => Ok(None),
+            _ => Err(SendError::not_tried("the service has just failed another call")),
+        }
+    }
+
+    /// Once and briefly.
+    async fn trial(
+        &self,
+        wire: &Wire,
+        request: &Request,
+        deadline: Instant,
+        sign: &mut Sign,
+    ) -> Result<(), SendError> {
+        self.attempt(wire, request, deadline.min(Instant::now() + TRIAL), sign).await
+    }
+
+    /// One try. `sign` becomes what it shows, if it shows anything.
+    async fn attempt(
+        &self,
+        wire: &Wire,
+        request: &Request,
+        deadline: Instant,
+        sign: &mut Sign,
+    ) -> Result<(), SendError> {
+        let begun = Instant::now();
+        let rest = self.record().rest(begun);
+        if let Some(left) = rest {
+            return Err(SendError::resting(left));
+        }
+        let patience = deadline.saturating_duration_since(begun);
+        if patience.is_zero() {
+            return Err(SendError::not_tried("no time was left"));
+        }
+        let result = self.exchange(wire, request, deadline).await;
+        let shown = result.as_ref().err().map_or(Sign::Alive, |error| error.sign(patience));
+        if shown != Sign::Nothing {
+            *sign = shown;
+        }
+        self.record().note_try(request.purpose(), shown, Instant::now());
+        result
+    }
+
+    async fn exchange(&self, wire: &Wire, request: &Request, deadline: Instant) -> Result<(), SendError> {
         let call = http_request(&self.named.endpoint, request)?;
         let answer = wire.transport.exchange(call, deadline).await.map_err(SendError::lost)?;
         let (parts, body) = answer.into_parts();

@@ -4,11 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::answer::Answer;
-use crate::health::Sign;
+use crate::health::{PATIENCE, Sign};
 use crate::message::BODY_LIMIT;
 use crate::names::InvalidName;
 use crate::token::TokenError;
 use crate::transport::TransportError;
+
+/// How long the service is left alone after "too many requests" that does not say for how long.
+const REST: Duration = Duration::from_secs(10);
 
 /// Why a call failed. Carries neither keys, tokens, bodies nor addresses.
 #[derive(Debug, thiserror::Error)]
@@ -60,13 +63,13 @@ pub enum SendError {
         code: String,
     },
     /// Definitely not delivered, and worth another try later.
-    #[error("not delivered, the service is unavailable{}", status_detail(*status))]
+    #[error("not delivered, the service is unavailable{}{}", status_detail(*status), rest_detail(*retry_after))]
     Unavailable {
-        /// 429 or 503; `None` when no connection could be made.
+        /// 429 or 503; `None` when no connection could be made or none was tried.
         status: Option<u16>,
-        /// How long the service asks to wait.
+        /// How long the service asks to wait. Calls that come sooner fail without being sent.
         retry_after: Option<Duration>,
-        /// Why no connection could be made.
+        /// Why nothing was sent.
         #[source]
         source: Option<TransportError>,
     },
@@ -106,7 +109,7 @@ pub struct EndpointFailure {
 impl SendError {
     pub(crate) fn lost(error: TransportError) -> SendError {
         match error {
-            TransportError::NotConnected(_) => {
+            TransportError::NotConnected(_) | TransportError::NotTried(_) => {
                 SendError::Unavailable { status: None, retry_after: None, source: Some(error) }
             }
             TransportError::TimedOut(_) | TransportError::CutOff(_) => {
@@ -125,7 +128,11 @@ impl SendError {
             (404, None) => SendError::WrongEndpoint { setting: setting() },
             (404, Some(code)) if means_absent(&code) => SendError::NotFound { code },
             (413, _) => SendError::TooLarge { size },
-            (429 | 503, _) => SendError::Unavailable { status: Some(status), retry_after, source: None },
+            (429, _) => {
+                let retry_after = Some(retry_after.unwrap_or(REST));
+                SendError::Unavailable { status: Some(status), retry_after, source: None }
+            }
+            (503, _) => SendError::Unavailable { status: Some(status), retry_after, source: None },
             (408 | 500.., _) => SendError::Unknown { status: Some(status), source: None },
             (_, code) => SendError::Refused { status, code },
         })
@@ -139,14 +146,31 @@ impl SendError {
         }
     }
 
-    /// What the failure shows about the endpoint. A gateway that finds nothing behind it (502, 503, 504) is silence.
-    pub(crate) fn sign(&self) -> Sign {
-        let (SendError::Unavailable { status, .. } | SendError::Unknown { status, .. }) = self else {
-            return Sign::Alive;
-        };
-        match status {
-            None | Some(502..=504) => Sign::Silent,
-            Some(_) => Sign::Alive,
+    /// The endpoint asked for a rest, of which so much is left.
+    pub(crate) fn resting(left: Duration) -> SendError {
+        SendError::Unavailable { status: Some(429), retry_after: Some(left), source: None }
+    }
+
+    /// Nothing was sent, for a reason of our own.
+    pub(crate) fn not_tried(reason: &'static str) -> SendError {
+        SendError::lost(TransportError::NotTried(reason.into()))
+    }
+
+    /// What the failure of one try that had `patience` shows about the endpoint. A gateway that finds nothing behind it
+    /// (502, 503, 504) is silence. So is an answer that does not come, if there was time for it.
+    pub(crate) fn sign(&self, patience: Duration) -> Sign {
+        match self {
+            SendError::Unavailable { status: Some(_), retry_after: Some(rest), .. } => Sign::Resting(*rest),
+            SendError::Unavailable { source: Some(TransportError::NotTried(_)), .. } => Sign::Nothing,
+            SendError::Unknown { source: Some(TransportError::TimedOut(_)), .. } if patience < PATIENCE => {
+                Sign::Nothing
+            }
+            SendError::Unavailable { status, .. } | SendError::Unknown { status, .. } => match status {
+                None | Some(502..=504) => Sign::Silent,
+                Some(_) => Sign::Failing,
+            },
+            SendError::Denied { .. } | SendError::WrongEndpoint { .. } => Sign::Failing,
+            _ => Sign::Alive,
         }
     }
 }
@@ -165,6 +189,11 @@ fn advice(status: u16, setting: &str) -> String {
 
 fn status_detail(status: Option<u16>) -> String {
     status.map(|status| format!(" (status {status})")).unwrap_or_default()
+}
+
+fn rest_detail(retry_after: Option<Duration>) -> String {
+    let seconds = |rest: Duration| format!(", nothing is sent for {} s", rest.as_secs_f64().ceil());
+    retry_after.map(seconds).unwrap_or_default()
 }
 
 struct Detail<'a>(Option<&'a str>);
@@ -232,17 +261,33 @@ mod tests {
     }
 
     #[test]
-    fn only_silence_speaks_against_an_endpoint() {
-        let unavailable = |status| SendError::Unavailable { status, retry_after: None, source: None };
+    fn what_a_failure_shows_is_sorted_by_what_it_says_about_the_endpoint() {
+        let unavailable = |status, retry_after| SendError::Unavailable { status, retry_after, source: None };
         let unknown = |status| SendError::Unknown { status, source: None };
-        for error in [unavailable(None), unavailable(Some(503)), unknown(None), unknown(Some(504))] {
-            assert_eq!(error.sign(), Sign::Silent, "{error}");
+        let rest = Duration::from_secs(7);
+        for (error, sign) in [
+            (unavailable(None, None), Sign::Silent),
+            (unavailable(Some(503), None), Sign::Silent),
+            (unavailable(Some(503), Some(rest)), Sign::Resting(rest)),
+            (unavailable(Some(429), Some(rest)), Sign::Resting(rest)),
+            (unknown(None), Sign::Silent),
+            (unknown(Some(504)), Sign::Silent),
+            (unknown(Some(500)), Sign::Failing),
+            (unknown(Some(408)), Sign::Failing),
+            (SendError::Refused { status: 400, code: None }, Sign::Alive),
+            (SendError::WrongEndpoint { setting: String::new() }, Sign::Failing),
+            (SendError::Denied { status: 401, setting: String::new(), description: None }, Sign::Failing),
+            (SendError::not_tried("why"), Sign::Nothing),
+        ] {
+            assert_eq!(error.sign(PATIENCE), sign, "{error:?}");
         }
-        for error in
-            [unavailable(Some(429)), unknown(Some(500)), SendError::Refused { status: 400, code: None }]
-        {
-            assert_eq!(error.sign(), Sign::Alive, "{error}");
-        }
+    }
+
+    #[test]
+    fn an_answer_that_had_no_time_to_come_is_no_silence() {
+        let late = SendError::lost(TransportError::TimedOut("late".into()));
+        assert_eq!(late.sign(PATIENCE), Sign::Silent);
+        assert_eq!(late.sign(PATIENCE / 2), Sign::Nothing);
     }
 
     #[test]

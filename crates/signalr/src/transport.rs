@@ -34,6 +34,9 @@ type Source = Box<dyn Error + Send + Sync>;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
+    /// Nothing was sent, because there was no time left for it or the service is being left alone.
+    #[error("no connection was tried")]
+    NotTried(#[source] Source),
     /// Nothing was sent.
     #[error("no connection could be made")]
     NotConnected(#[source] Source),

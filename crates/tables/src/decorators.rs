@@ -1,12 +1,14 @@
-//! Stores around a store: they fail, wait or remember, for tests and simulations. Each keeps the contract otherwise.
+//! Stores around a store: they fail, wait, remember or give their rows bit by bit, for tests and simulations. Each keeps the contract otherwise.
 
 mod delayed;
 mod faulty;
 mod recorded;
+mod sparse;
 
 pub use delayed::{Delayed, Pause};
 pub use faulty::{Fault, Faulty, Rule};
 pub use recorded::{Recorded, RecordedCall};
+pub use sparse::Sparse;
 
 /// The calls of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

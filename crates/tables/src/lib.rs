@@ -3,7 +3,7 @@
 //! [`TableStore`] is what Azure Table Storage can do, without its address and its HTTP: point reads, filtered queries, and
 //! transactions of up to 100 inserts, merges, replaces and deletes on one partition, each guarded by an etag. Behind it
 //! stand [`AzureTables`], which speaks to the service and to Azurite, `EmbeddedStore` (feature `embedded`), which keeps a
-//! file, and [`MemoryStore`]; [`Faulty`], [`Delayed`] and [`Recorded`] wrap any of them. To read the code, begin with
+//! file, and [`MemoryStore`]; [`Faulty`], [`Delayed`], [`Sparse`] and [`Recorded`] wrap any of them. To read the code, begin with
 //! `store`, then `table`, `operation` and `query`.
 //!
 //! Three things all of them are careful about:
@@ -84,7 +84,7 @@ mod decorators;
 pub mod suite;
 
 pub use azure::{AzureTables, ConnectionString, ConnectionStringError};
-pub use decorators::{Call, Delayed, Fault, Faulty, Pause, Recorded, RecordedCall, Rule};
+pub use decorators::{Call, Delayed, Fault, Faulty, Pause, Recorded, RecordedCall, Rule, Sparse};
 #[cfg(feature = "embedded")]
 pub use embedded::EmbeddedStore;
 pub use entity::{Entity, Stored, Value};

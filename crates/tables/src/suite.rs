@@ -82,6 +82,7 @@ promises![
     top_makes_pages_smaller_and_loses_nothing,
     what_stays_is_returned_once_while_others_change,
     a_continuation_of_nobody_is_invalid,
+    any_continuation_has_an_answer,
     queries_narrow_by_keys,
     queries_narrow_by_values_of_every_type,
     selected_properties_are_all_that_comes,

@@ -1,7 +1,7 @@
 //! One running stack per data folder: a lock that ends with the process, and the port of its hub.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
     io::{Read, Seek, Write},
     path::{Path, PathBuf},
 };
@@ -30,8 +30,7 @@ pub(crate) struct DataLock {
 impl DataLock {
     /// Creates the folder if it is missing, and locks it. The error says which process has locked it.
     pub(crate) fn take(data: &Path) -> Result<DataLock> {
-        fs::create_dir_all(data)
-            .with_context(|| format!("the data folder {} cannot be made", shown(data)))?;
+        make_private(data).with_context(|| format!("the data folder {} cannot be made", shown(data)))?;
         let path = data.join(FILE);
         let file = open(&path).with_context(|| format!("{} cannot be opened", shown(&path)))?;
         match file.try_lock() {
@@ -87,8 +86,20 @@ fn held(data: &Path, file: File) -> String {
     )
 }
 
+/// Makes a folder for its owner only: what comes into it is what devices sent. One that is there keeps its mode, which
+/// somebody may have chosen.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -114,6 +125,22 @@ mod tests {
         fs::write(data.path().join(FILE), r#"{"process":1,"hub_port":7072}"#)?;
         assert_eq!(running(data.path()), None);
         DataLock::take(data.path())?;
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_data_folder_is_its_owners_alone_and_an_old_one_stays_as_it_is() -> Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |folder: &Path| Ok::<_, std::io::Error>(folder.metadata()?.permissions().mode() & 0o777);
+        let root = tempfile::tempdir()?;
+        let (new, old) = (root.path().join("new/data"), root.path().join("old"));
+        fs::create_dir(&old)?;
+        fs::set_permissions(&old, fs::Permissions::from_mode(0o750))?;
+        for folder in [&new, &old] {
+            DataLock::take(folder)?;
+        }
+        assert_eq!((mode(&new)?, mode(&old)?), (0o700, 0o750));
         Ok(())
     }
 

@@ -60,11 +60,36 @@ impl Folder {
 
 fn lock(path: &Path) -> Result<File, HubError> {
     let trouble = |source| HubError::Folder { path: path.to_owned(), source };
-    fs::create_dir_all(path).map_err(trouble)?;
+    make_private(path).map_err(trouble)?;
     let file = File::create(path.join("lock")).map_err(trouble)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(HubError::FolderInUse { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => Err(trouble(source)),
+    }
+}
+
+/// Makes a folder for its owner only: what comes into it is what devices sent. One that is there keeps its mode, which
+/// somebody may have chosen.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_new_folder_is_its_owners_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("log");
+        Folder::open(&path, 2).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -100,11 +100,11 @@ impl Faults {
         (this, trouble)
     }
 
-    /// Whether SignalR Service is out at this moment, and what callers then meet.
-    pub(crate) fn signalr_outage(&self, now: Moment) -> Option<(Outage, &'static str)> {
+    /// Whether SignalR Service is out at this moment, what callers then meet, and when it ends.
+    pub(crate) fn signalr_outage(&self, now: Moment) -> Option<(Outage, Moment, &'static str)> {
         self.find(|fault| match fault {
             Fault::SignalROutage { at, lasts, manner } if (*at..at + lasts).contains(&now) => {
-                Some((*manner, fault.kind()))
+                Some((*manner, at + lasts, fault.kind()))
             }
             _ => None,
         })

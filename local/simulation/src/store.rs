@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fieldcast_tables::{
-    Answered, Continuation, Deadline, Error, Etag, Failure, Operation, Page, Query, Reply, Stored, TableName,
-    TableStore,
+    Answered, Continuation, Deadline, Error, Etag, Failure, Operation, Page, Query, Reply, Sparse, Stored,
+    TableName, TableStore,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 pub(crate) use self::journey::Writes;
 use self::journey::{Answer, Journey};
-use crate::plan::StoreCall;
+use crate::plan::{StoreCall, StoreTrouble};
 use crate::world::World;
 
 /// How long a request without an answer is waited for.
@@ -48,7 +48,7 @@ impl SimulatedStore {
         call: StoreCall,
         kind: Kind,
         deadline: Deadline,
-        work: impl FnOnce(bool) -> W + Send + 'static,
+        work: impl FnOnce(Option<StoreTrouble>) -> W + Send + 'static,
     ) -> Result<Answered<T>, Error> {
         if deadline.remaining().is_zero() {
             return Err(Error::Unavailable { attempts: 0, last: Failure::NotTried, source: None });
@@ -137,7 +137,10 @@ impl TableStore for SimulatedStore {
         let call = self.kind_of_read(table, StoreCall::Scan);
         let (service, table) = (Arc::clone(&self.service), table.clone());
         let (query, from) = (query.clone(), from.cloned());
-        let work = async move |_| service.query(&table, &query, from.as_ref(), ample()).await;
+        let work = async move |trouble| {
+            let service = Sparse::when(service, move || trouble == Some(StoreTrouble::EmptyPage));
+            service.query(&table, &query, from.as_ref(), ample()).await
+        };
         Box::pin(self.exchange(call, Kind::Read, deadline, work))
     }
 
@@ -157,7 +160,8 @@ impl TableStore for SimulatedStore {
             if operations.is_empty() {
                 return Ok(Answered { value: Vec::new(), clock: None });
             }
-            let work = async move |meddled| {
+            let work = async move |trouble| {
+                let meddled = trouble == Some(StoreTrouble::Conflict);
                 writing::apply(&world, &*service, &table, operations, meddled, ample()).await
             };
             let result = self.exchange(call, Kind::Write, deadline, work).await;

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fieldcast_signalr::{BODY_LIMIT, HubClient, Message, Resend, Target};
+use fieldcast_signalr::{HubClient, Target};
 use futures_util::future::join;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::{Audience, Change, GroupOccupancy, PublishError, Publisher, TARGET};
-use crate::primitives::chain::chain;
+use super::occupancy::Occupied;
+use super::sending::{MOST_MESSAGES, Sending};
+use super::{Audience, Change, GroupOccupancy, PublishError, Publisher};
 use crate::screens::groups::Group;
 use futures_util::future::BoxFuture;
 
@@ -35,22 +37,23 @@ pub struct SignalRPublisher {
     hub: HubClient,
     mode: PublishMode,
     occupancy: Arc<GroupOccupancy>,
+    /// Where the next batch begins among its groups: where there are more than a batch has messages, they take turns.
+    turn: AtomicUsize,
 }
 
 /// States by the group that they concern.
 type ByGroup<'a> = BTreeMap<Group, Vec<&'a [u8]>>;
 
-/// Until when the service may be asked, and until when it may be sent to.
-#[derive(Clone, Copy)]
-struct Deadlines {
+/// An announcement to groups: what may be sent, and until when the service may be asked.
+struct ToGroups<'a> {
+    sending: &'a Sending<'a>,
     ask: Instant,
-    send: Instant,
 }
 
 impl SignalRPublisher {
     /// Names the hub; nothing is sent yet.
     pub fn new(hub: HubClient, mode: PublishMode, occupancy: Arc<GroupOccupancy>) -> SignalRPublisher {
-        SignalRPublisher { hub, mode, occupancy }
+        SignalRPublisher { hub, mode, occupancy, turn: AtomicUsize::new(0) }
     }
 
     async fn announce(
@@ -60,77 +63,76 @@ impl SignalRPublisher {
         patience: Duration,
     ) -> Result<(), PublishError> {
         let now = Instant::now();
-        let deadlines = Deadlines { ask: now + patience / ASKING, send: now + patience };
+        let most = if audience == Audience::Watchers { MOST_MESSAGES } else { usize::MAX };
+        let sending = Sending::new(&self.hub, now + patience, most);
         let target = match (audience, self.mode) {
             (Audience::Watchers, PublishMode::Groups) => {
-                let areas = self.announce_in_areas(changes, deadlines);
-                let (areas, devices) = join(areas, self.announce_devices(changes, deadlines)).await;
-                return areas.and(devices);
+                let to = ToGroups { sending: &sending, ask: now + patience / ASKING };
+                join(self.announce_in_areas(changes, &to), self.announce_devices(changes, &to)).await;
+                return sending.finish();
             }
             (Audience::Watchers, PublishMode::Broadcast) => Target::All,
             (Audience::User(name), _) => Target::User(name),
             (Audience::Connection(id), _) => Target::Connection(id),
         };
         let states: Vec<&[u8]> = changes.iter().map(|change| change.state.as_slice()).collect();
-        self.send(target, &states, deadlines.send).await
+        sending.send(target, &states).await;
+        sending.finish()
     }
 
-    /// To those who follow everything or an area.
-    async fn announce_in_areas(&self, changes: &[Change], deadlines: Deadlines) -> Result<(), PublishError> {
-        self.send_to_occupied(by_area(changes), deadlines).await
+    /// To those who follow everything or an area. The group of everything is one, so it is sent to whenever it may have
+    /// members.
+    async fn announce_in_areas(&self, changes: &[Change], to: &ToGroups<'_>) {
+        let mut states = by_area(changes);
+        let Occupied { mut certain, uncertain } = self.occupied(&states, to).await;
+        let (all, areas): (Vec<_>, Vec<_>) = uncertain.into_iter().partition(|group| *group == Group::All);
+        certain.extend(all);
+        certain.extend(to.sending.few(areas));
+        let certain: BTreeSet<Group> = certain.into_iter().collect();
+        states.retain(|group, _| certain.contains(group));
+        self.send(states, to).await;
     }
 
-    /// To those who follow single devices: they are looked for only where somebody is in the bucket.
-    async fn announce_devices(&self, changes: &[Change], deadlines: Deadlines) -> Result<(), PublishError> {
-        let buckets: BTreeSet<Group> = changes.iter().map(|change| Group::bucket(&change.device)).collect();
-        let occupied = self.occupancy.with_members(buckets.into_iter().collect(), deadlines.ask).await;
-        let perhaps = changes.iter().filter(|change| occupied.contains(&Group::bucket(&change.device)));
-        let devices = perhaps.map(|change| (Group::Device(change.device.clone()), vec![&*change.state]));
-        self.send_to_occupied(devices.collect(), deadlines).await
+    /// To those who follow single devices: they are looked for only where somebody is in the bucket. Where it is not known
+    /// who follows which device, its bucket is sent to, in which they all are.
+    async fn announce_devices(&self, changes: &[Change], to: &ToGroups<'_>) {
+        let buckets = grouped(changes, |change| Group::bucket(&change.device));
+        let Occupied { certain, uncertain } = self.occupied(&buckets, to).await;
+        let certain: BTreeSet<Group> = certain.into_iter().collect();
+        let perhaps = changes.iter().filter(|change| certain.contains(&Group::bucket(&change.device)));
+        let devices = grouped(perhaps.clone(), |change| Group::Device(change.device.clone()));
+        let found = self.occupied(&devices, to).await;
+        let unsure: BTreeSet<Group> = found.uncertain.into_iter().collect();
+        let unsure = perhaps.filter(|change| unsure.contains(&Group::Device(change.device.clone())));
+        let unsure = grouped(unsure, |change| Group::bucket(&change.device));
+
+        let mut states = devices;
+        let followed: BTreeSet<Group> = found.certain.into_iter().collect();
+        states.retain(|group, _| followed.contains(group));
+        let whole = uncertain.into_iter().filter_map(|bucket| buckets.get_key_value(&bucket));
+        let coarse = whole.map(|(bucket, states)| (bucket.clone(), states.clone())).chain(unsure);
+        states.extend(to.sending.few(coarse.collect()));
+        self.send(states, to).await;
     }
 
-    /// Each group that has members is sent what concerns it, whatever becomes of the others.
-    async fn send_to_occupied(
-        &self,
-        mut states: ByGroup<'_>,
-        deadlines: Deadlines,
-    ) -> Result<(), PublishError> {
-        let occupied = self.occupancy.with_members(states.keys().cloned().collect(), deadlines.ask).await;
-        let occupied: Vec<_> = occupied.iter().filter_map(|group| states.remove_entry(group)).collect();
-        let mut sends = Vec::with_capacity(occupied.len());
-        for (group, states) in &occupied {
-            sends.push(self.send_to_group(group, states, deadlines.send));
+    async fn occupied(&self, states: &ByGroup<'_>, to: &ToGroups<'_>) -> Occupied {
+        self.occupancy.with_members(states.keys().cloned().collect(), to.ask).await
+    }
+
+    /// Sends each group what concerns it.
+    async fn send(&self, states: ByGroup<'_>, to: &ToGroups<'_>) {
+        let mut states: Vec<_> = states.into_iter().collect();
+        let others = usize::from(states.first().is_some_and(|(group, _)| *group == Group::All));
+        let others = &mut states[others..];
+        if !others.is_empty() {
+            let turn = self.turn.fetch_add(MOST_MESSAGES.min(others.len()), Ordering::Relaxed);
+            others.rotate_left(turn % others.len());
         }
-        let results: Vec<_> = stream::iter(sends).buffer_unordered(IN_FLIGHT).collect().await;
-        results.into_iter().collect()
-    }
-
-    async fn send_to_group(
-        &self,
-        group: &Group,
-        states: &[&[u8]],
-        deadline: Instant,
-    ) -> Result<(), PublishError> {
-        self.send(Target::Group(&group.to_string()), states, deadline).await
-    }
-
-    async fn send(
-        &self,
-        target: Target<'_>,
-        states: &[&[u8]],
-        deadline: Instant,
-    ) -> Result<(), PublishError> {
-        let failed = |error: &(dyn std::error::Error + 'static)| PublishError(chain(error));
-        for frame in Message::frames(TARGET, states, BODY_LIMIT).map_err(|error| failed(&error))? {
-            let frame = frame.map_err(|error| failed(&error))?;
-            let left = deadline.saturating_duration_since(Instant::now());
-            // A message that arrives twice does no harm: pages apply states by version.
-            self.hub
-                .send(target, &frame.message, Resend::Allowed, left)
-                .await
-                .map_err(|error| failed(&error))?;
+        let mut sends = Vec::with_capacity(states.len());
+        for (group, states) in &states {
+            sends.push(async move { to.sending.send(Target::Group(&group.to_string()), states).await });
         }
-        Ok(())
+        stream::iter(sends).buffer_unordered(IN_FLIGHT).collect::<()>().await;
     }
 }
 
@@ -144,6 +146,17 @@ fn by_area(changes: &[Change]) -> ByGroup<'_> {
         for group in std::iter::once(Group::All).chain(areas) {
             groups.entry(group).or_default().push(&change.state);
         }
+    }
+    groups
+}
+
+fn grouped<'a>(
+    changes: impl IntoIterator<Item = &'a Change>,
+    group: impl Fn(&Change) -> Group,
+) -> ByGroup<'a> {
+    let mut groups = ByGroup::new();
+    for change in changes {
+        groups.entry(group(change)).or_default().push(&change.state);
     }
     groups
 }

@@ -12,7 +12,7 @@ use fieldcast::store::Store;
 use fieldcast::store::reshard::{Outcome, ReshardError, reshard};
 use fieldcast::store::shard::Shards;
 use fieldcast::telemetry::catalogue::Catalogue;
-use fieldcast_tables::EmbeddedStore;
+use fieldcast_tables::{EmbeddedStore, MemoryStore, Sparse, TableStore};
 
 use super::rows::device;
 use super::{SITE, shards, soon, wanted};
@@ -22,6 +22,32 @@ const DEVICES: usize = 1_200;
 fn open(directory: &Path, shards: Shards) -> DeviceRows {
     let store = Store::new(Arc::new(EmbeddedStore::new(directory)), shards);
     DeviceRows::new(Arc::new(store), Arc::new(Catalogue::environment()))
+}
+
+/// Where pages end early, also before their first row, all rows are counted and moved all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_behind_empty_pages_are_moved_too() {
+    let rows: Arc<dyn TableStore> = Arc::new(Sparse::new(Arc::new(MemoryStore::new().with_page_size(7))));
+    let open = |count| {
+        let store = Store::new(Arc::clone(&rows), shards(count));
+        DeviceRows::new(Arc::new(store), Arc::new(Catalogue::environment()))
+    };
+    let devices: Vec<DeviceId> = (1..=60).map(id).collect();
+    let write = |number| Write { state: state(number), expect: Expect::Absent };
+    let writes: Vec<Write> = (1..=60).map(write).collect();
+    let first = open(1);
+    first.commit(first.shards().of(&devices[0]), &writes, soon()).await.unwrap();
+    let outcome = reshard(Arc::clone(&rows), SITE, &wanted(4), &|_| {}).await.unwrap();
+    let Outcome::Done { totals, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(totals.rows, 60);
+    let moved = open(4);
+    for (number, device) in (1..).zip(&devices) {
+        let row = moved.load(moved.shards().of(device), std::slice::from_ref(device), soon()).await.unwrap();
+        assert!(
+            matches!(&row[..], [Loaded::Found(found)] if found.state == state(number)),
+            "{device}: {row:?}"
+        );
+    }
 }
 
 async fn reshard_embedded(directory: &Path, to: u16) -> Result<Outcome, ReshardError> {

@@ -6,3 +6,4 @@ mod service;
 mod several;
 mod token;
 mod transport;
+mod trouble;

@@ -10,6 +10,8 @@ use bytes::Bytes;
 use fieldcast_signalr::{Endpoint, HubClient, Message, Resend, SendError, Target, Transport, TransportError};
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::service::{KEY, LONG, Reply, Service, http, hub, nobody};
@@ -112,4 +114,30 @@ async fn reqwest_tells_the_ways_of_failing_apart() {
         matches!(error, SendError::Unavailable { source: Some(TransportError::NotConnected(_)), .. }),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_left_behind() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound listener");
+    let answering = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        stream.read_u8().await.expect("a request");
+        stream
+            .write_all(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await
+            .expect("the head");
+        let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x1_0000], b"\r\n"].concat();
+        let mut sent = 0_usize;
+        while stream.write_all(&chunk).await.is_ok() {
+            sent += chunk.len();
+        }
+        sent
+    });
+    let endpoint = Endpoint::parse(&format!("Endpoint=http://{address};AccessKey={KEY}"));
+    let client = HubClient::new(http(), endpoint.expect("a good string"), hub());
+    send(&client, Resend::Never, LONG).await.expect("202, whatever follows");
+    // What fits into the buffers between the two, and no more.
+    let sent = answering.await.expect("the connection is closed");
+    assert!(sent < 64 * 1024 * 1024, "{sent} bytes");
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fieldcast_tables::{Delayed, EmbeddedStore, Faulty, MemoryStore, Pause, Recorded, TableStore, suite};
+use fieldcast_tables::{
+    Delayed, EmbeddedStore, Faulty, MemoryStore, Pause, Recorded, Sparse, TableStore, suite,
+};
 
 fn memory() -> Arc<dyn TableStore> {
     Arc::new(MemoryStore::new())
@@ -39,4 +41,10 @@ async fn a_store_that_is_far_away_keeps_the_contract() {
 #[tokio::test]
 async fn a_store_that_remembers_keeps_the_contract() {
     suite::all(Arc::new(Recorded::new(memory()))).await;
+}
+
+#[tokio::test]
+async fn a_store_whose_pages_are_empty_or_short_keeps_the_contract() {
+    suite::all(Arc::new(Sparse::new(memory()))).await;
+    suite::all(Arc::new(Sparse::new(Arc::new(MemoryStore::new().with_page_size(7))))).await;
 }

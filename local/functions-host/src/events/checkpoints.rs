@@ -33,7 +33,7 @@ impl Checkpoints {
     pub(crate) fn open(data_dir: Option<&Path>) -> io::Result<Checkpoints> {
         let folder = data_dir.map(|folder| folder.join("checkpoints"));
         if let Some(folder) = &folder {
-            std::fs::create_dir_all(folder)?;
+            make_private(folder)?;
         }
         Ok(Checkpoints { folder, positions: Mutex::default() })
     }
@@ -71,6 +71,16 @@ impl Checkpoints {
     }
 }
 
+/// Makes a folder for its owner only: what comes into it is what devices sent. One that is there keeps its mode, which
+/// somebody may have chosen.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +103,16 @@ mod tests {
         let second = Checkpoints::open(Some(folder.path())).unwrap();
         assert_eq!(second.load(&key("hub")).await.unwrap(), Some(8));
         assert_eq!(second.load(&key("other")).await.unwrap(), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_folder_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let data = root.path().join("data");
+        Checkpoints::open(Some(&data)).unwrap();
+        assert_eq!(data.metadata().unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[tokio::test]

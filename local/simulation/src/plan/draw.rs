@@ -12,8 +12,9 @@ const MOST_FAULTS: u64 = 14;
 type Draw = fn(&mut Dice, &Workload) -> Fault;
 
 /// How each kind is drawn.
-const DRAWS: [Draw; 15] = [
+const DRAWS: [Draw; 16] = [
     store_fault,
+    empty_page,
     reject_fault,
     store_outage,
     kill,
@@ -31,7 +32,7 @@ const DRAWS: [Draw; 15] = [
 ];
 
 /// Every kind of fault that plans are made of, as [`Fault::kind`] names it.
-pub const KINDS: [&str; 34] = [
+pub const KINDS: [&str; 37] = [
     "calibration change",
     "clock jump",
     "kill: before the checkpoint",
@@ -50,6 +51,8 @@ pub const KINDS: [&str; 34] = [
     "signalr: message heard twice",
     "signalr: message lost",
     "signalr: old answer about a group",
+    "signalr: outage, 429",
+    "signalr: outage, 500",
     "signalr: outage, 503",
     "signalr: outage, no answer",
     "signalr: outage, no connection",
@@ -58,6 +61,7 @@ pub const KINDS: [&str; 34] = [
     "store: 412 or 409",
     "store: 503",
     "store: answer lost",
+    "store: empty page",
     "store: outage, 503",
     "store: outage, no answer",
     "store: slow",
@@ -114,6 +118,13 @@ fn store_fault(dice: &mut Dice, workload: &Workload) -> Fault {
         StoreTrouble::SlowAnswer(slow),
     ]);
     Fault::Store { call, number, trouble }
+}
+
+/// Of the reads that are made of pages.
+fn empty_page(dice: &mut Dice, _: &Workload) -> Fault {
+    let call = dice.pick(&[StoreCall::Scan, StoreCall::Scan, StoreCall::Calibrations, StoreCall::Verify]);
+    let number = dice.below(if call == StoreCall::Scan { 60 } else { 6 });
+    Fault::Store { call, number, trouble: StoreTrouble::EmptyPage }
 }
 
 /// About as many batches as a run has: most numbers drawn below this come up.
@@ -226,7 +237,13 @@ fn subscription_fault(dice: &mut Dice, workload: &Workload) -> Fault {
 }
 
 fn signalr_outage(dice: &mut Dice, _: &Workload) -> Fault {
-    let manner = dice.pick(&[Outage::Unavailable, Outage::Silent, Outage::Unreachable]);
+    let manner = dice.pick(&[
+        Outage::Unavailable,
+        Outage::Silent,
+        Outage::Unreachable,
+        Outage::Throttled,
+        Outage::Failing,
+    ]);
     Fault::SignalROutage { at: moment(dice), lasts: dice.between(50, 30_000), manner }
 }
 

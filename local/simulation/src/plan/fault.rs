@@ -169,6 +169,8 @@ pub enum StoreTrouble {
     Late(Moment),
     /// The request is done; the answer travels for so long.
     SlowAnswer(Moment),
+    /// A page of rows comes empty, and says that others follow.
+    EmptyPage,
 }
 
 /// The calls of SignalR Service that can go wrong one by one.
@@ -216,6 +218,10 @@ pub enum Outage {
     Silent,
     /// No connection.
     Unreachable,
+    /// 429, for as long as it lasts.
+    Throttled,
+    /// 500, nothing done.
+    Failing,
 }
 
 impl Fault {
@@ -236,6 +242,8 @@ impl Fault {
                 Outage::Unavailable => "signalr: outage, 503",
                 Outage::Silent => "signalr: outage, no answer",
                 Outage::Unreachable => "signalr: outage, no connection",
+                Outage::Throttled => "signalr: outage, 429",
+                Outage::Failing => "signalr: outage, 500",
             },
             Fault::ClockJump { .. } => "clock jump",
             Fault::Calibrate { .. } => "calibration change",
@@ -271,6 +279,7 @@ fn store_kind(call: StoreCall, trouble: StoreTrouble) -> &'static str {
         (StoreTrouble::Late(_), StoreCall::Commit | StoreCall::Reject) => "store: write done late",
         (StoreTrouble::Late(_), _) => "store: slow",
         (StoreTrouble::SlowAnswer(_), _) => "store: slow answer",
+        (StoreTrouble::EmptyPage, _) => "store: empty page",
     }
 }
 

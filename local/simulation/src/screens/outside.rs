@@ -84,12 +84,14 @@ impl Outside {
         }
         let (there, back, _) = self.journey();
         sleep(there).await;
-        if let Some((manner, kind)) = self.world.faults.signalr_outage(self.world.now()) {
+        if let Some((manner, _, kind)) = self.world.faults.signalr_outage(self.world.now()) {
             self.world.injected(kind);
             return Err(match manner {
                 Outage::Unavailable => NoConnection::Failed(Step::Push, Some(503)),
                 Outage::Silent => NoConnection::Silence,
                 Outage::Unreachable => NoConnection::Failed(Step::Push, None),
+                Outage::Throttled => NoConnection::Failed(Step::Push, Some(429)),
+                Outage::Failing => NoConnection::Failed(Step::Push, Some(500)),
             });
         }
         let opened = self.signalr.connect();

@@ -80,9 +80,11 @@ impl Journey {
     /// There, the work, and back; `None` when no answer ever comes.
     async fn travel(self, service: &Arc<SignalR>, call: RestCall) -> Option<Answer> {
         sleep(self.there).await;
-        if let Some((manner, kind)) = service.world.faults.signalr_outage(service.world.now()) {
+        if let Some((manner, ends, kind)) = service.world.faults.signalr_outage(service.world.now()) {
             service.world.injected(kind);
             return match manner {
+                Outage::Throttled => Some(Ok(throttled((ends - service.world.now()).div_ceil(1_000)))),
+                Outage::Failing => Some(Ok(answer(StatusCode::INTERNAL_SERVER_ERROR))),
                 Outage::Unavailable => Some(Ok(answer(StatusCode::SERVICE_UNAVAILABLE))),
                 Outage::Silent => None,
                 Outage::Unreachable => Some(Err(TransportError::NotConnected("nobody listens".into()))),

@@ -53,12 +53,12 @@ impl Journey {
         Journey { there: some(), back: some(), trouble }
     }
 
-    /// There, the work, and back; `None` when no answer ever comes. `work` is told of a conflict that it has to meet.
+    /// There, the work, and back; `None` when no answer ever comes. `work` is told of the trouble that it has to meet.
     pub(super) async fn travel<T, W: Future<Output = T>>(
         self,
         world: &World,
         writes: Option<&Writes>,
-        work: impl FnOnce(bool) -> W,
+        work: impl FnOnce(Option<StoreTrouble>) -> W,
     ) -> Option<Answer<T>> {
         let sent = writes.map(|writes| Counted::new(&writes.sent));
         sleep(self.there).await;
@@ -77,7 +77,7 @@ impl Journey {
             }
             _ => {}
         }
-        let result = work(self.trouble == Some(StoreTrouble::Conflict)).await;
+        let result = work(self.trouble).await;
         let done = writes.map(|writes| Counted::new(&writes.done));
         sleep(self.back).await;
         if let Some(StoreTrouble::SlowAnswer(delay)) = self.trouble {

@@ -4,13 +4,20 @@ use std::path::Path;
 
 use fieldcast_simulation::{ENGINE, Protection, explore};
 
-/// The lowest failing seed below `seeds` breaks one of these promises, and a few faults are enough for it.
+/// A seed below `seeds` breaks one of these promises, and a few faults are enough for it. Seeds that only break others, of
+/// which a missing protection may have several, are passed over.
 fn is_missed(without: Protection, seeds: u64, promises: &[&str]) {
-    let explored = explore(Path::new(ENGINE), 0..seeds, Some(without), |_| ())
-        .expect("Node and the page's module are there");
-    let found = explored.counterexample.unwrap_or_else(|| panic!("{seeds} seeds miss nothing"));
-    assert!(promises.contains(&found.violation.check), "seed {}: {}", found.seed, found.violation);
-    assert!(found.shortest.len() <= 5, "seed {}: {:#?}", found.seed, found.shortest);
+    let mut from = 0;
+    loop {
+        let explored = explore(Path::new(ENGINE), from..seeds, Some(without), |_| ())
+            .expect("Node and the page's module are there");
+        let found = explored.counterexample.unwrap_or_else(|| panic!("{seeds} seeds miss nothing"));
+        if promises.contains(&found.violation.check) {
+            assert!(found.shortest.len() <= 5, "seed {}: {:#?}", found.seed, found.shortest);
+            return;
+        }
+        from = found.seed + 1;
+    }
 }
 
 const COUNTED_ONCE: &str = "every reading is counted once or rejected once";
@@ -50,7 +57,7 @@ fn without_catching_up_a_screen_that_was_cut_off_stays_behind() {
 
 #[test]
 fn with_cursors_that_are_ahead_changes_are_passed_over() {
-    is_missed(Protection::CursorMoment, 100, &[SCREENS_EQUAL]);
+    is_missed(Protection::CursorMoment, 400, &[SCREENS_EQUAL]);
 }
 
 #[test]
