@@ -10,7 +10,6 @@ use fieldcast_signalr::HubClient;
 use tokio::net::TcpListener;
 
 use crate::host::callers::Callers;
-use crate::host::compression;
 use crate::host::door::Door;
 use crate::host::functions::Access::{Anonymous, Named};
 use crate::host::functions::Function;
@@ -21,7 +20,7 @@ use crate::ingestion::{Ingest, NewInvocation};
 use crate::rejected::function::RejectedReadings;
 use crate::screens::negotiate::Negotiation;
 use crate::screens::publish::GroupOccupancy;
-use crate::screens::snapshot::Snapshots;
+use crate::screens::snapshot::{Broadcast, Snapshots};
 use crate::screens::subscriptions::Subscriptions;
 
 /// The functions, a line for each folder with a function.json: its name, and for those that clients call the route, the
@@ -58,6 +57,8 @@ pub struct Resources {
     pub host: HostJson,
     /// Whether principal headers are believed.
     pub callers: Callers,
+    /// Whether a posted snapshot may go to everybody.
+    pub broadcast: Broadcast,
 }
 
 /// The app.
@@ -69,13 +70,14 @@ pub struct App {
 impl App {
     /// Puts the parts together.
     pub fn new(resources: Resources) -> App {
-        let Resources { ingest, new_invocation, hub, occupancy, host, callers } = resources;
+        let Resources { ingest, new_invocation, hub, occupancy, host, callers, broadcast } = resources;
         let parts = Parts {
             negotiation: Negotiation { hub: hub.clone() },
-            snapshots: Snapshots {
-                devices: Arc::clone(&ingest.devices),
-                publisher: Arc::clone(&ingest.publisher),
-            },
+            snapshots: Snapshots::new(
+                Arc::clone(&ingest.devices),
+                Arc::clone(&ingest.publisher),
+                broadcast,
+            ),
             rejected: RejectedReadings { rows: Arc::clone(&ingest.rejected) },
             subscriptions: Subscriptions { hub, occupancy },
             trigger: Trigger { ingest, new_invocation },
@@ -99,7 +101,6 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(|| async { "fieldcast\n" }))
         .fallback(answer)
-        .layer(compression::layer())
         .with_state(app)
 }
 

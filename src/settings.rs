@@ -12,6 +12,7 @@ use crate::host::callers::Callers;
 use crate::host::host_json;
 use crate::primitives::ids::forbidden_in_key;
 use crate::screens::publish::PublishMode;
+use crate::screens::snapshot::Broadcast;
 use crate::store::shard::Shards;
 
 /// Where state is kept.
@@ -42,6 +43,8 @@ pub struct Settings {
     pub hub: HubName,
     /// Whom changes go to.
     pub publish_mode: PublishMode,
+    /// Whether a posted snapshot that names no receiver goes to everybody.
+    pub snapshot_broadcast: Broadcast,
     /// Whether principal headers are believed.
     pub callers: Callers,
     /// How long a calibration may be used after it was changed.
@@ -80,6 +83,7 @@ impl Settings {
             signalr: Endpoints::from_settings(environment, DEFAULT_SETTING).map_err(signalr_error)?,
             hub: hub(environment)?,
             publish_mode: publish_mode(environment)?,
+            snapshot_broadcast: snapshot_broadcast(environment)?,
             callers: match optional(environment, "WEBSITE_AUTH_ENABLED") {
                 Some(on) if on.eq_ignore_ascii_case("true") => Callers::Authenticated,
                 _ => Callers::Anonymous,
@@ -190,6 +194,15 @@ fn publish_mode(environment: &Environment) -> Result<PublishMode, SettingError> 
         "broadcast" => Ok(PublishMode::Broadcast),
         "groups" => Ok(PublishMode::Groups),
         _ => Err(error(NAME, "expected broadcast or groups")),
+    }
+}
+
+fn snapshot_broadcast(environment: &Environment) -> Result<Broadcast, SettingError> {
+    const NAME: &str = "SnapshotBroadcast";
+    match optional(environment, NAME).unwrap_or("false").to_ascii_lowercase().as_str() {
+        "true" => Ok(Broadcast::Allowed),
+        "false" => Ok(Broadcast::Refused),
+        _ => Err(error(NAME, "expected true or false")),
     }
 }
 

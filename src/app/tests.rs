@@ -57,7 +57,8 @@ impl Bench {
         let new_invocation = Arc::new(|| Invocation { now: Millis(1_000), seed: 7 });
         let hub = HubClient::new(http, Endpoint::parse(SIGNALR).unwrap(), HubName::new("enviromon").unwrap());
         let occupancy = Arc::new(GroupOccupancy::new(hub.clone()));
-        let app = App::new(Resources { ingest, new_invocation, hub, occupancy, host, callers });
+        let broadcast = Broadcast::Allowed;
+        let app = App::new(Resources { ingest, new_invocation, hub, occupancy, host, callers, broadcast });
         Bench { publisher, app: Arc::new(app) }
     }
 

@@ -3,12 +3,14 @@
 
 mod load;
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use fieldcast_tables::limits::MOST_OPERATIONS;
 use fieldcast_tables::{
-    Continuation, Deadline, Entity, Error, Etag, Moment, Operation, Query, Stored, Table, Value,
+    Continuation, Deadline, Entity, Error, Etag, Moment, Operation, Page, Query, Stored, Table, Value,
 };
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::rarely_changed::{Digest, RarelyChanged};
@@ -21,6 +23,9 @@ use crate::telemetry::catalogue::Catalogue;
 
 /// The most rows of one commit.
 pub const MOST_WRITES: usize = MOST_OPERATIONS;
+
+/// Rows of a scan that are made states of before others get their turn: about half a millisecond.
+const ROWS_IN_A_TURN: usize = 128;
 
 /// The device rows of an app.
 pub struct DeviceRows {
@@ -202,13 +207,59 @@ impl DeviceRows {
             None => query,
         };
         let page = table.query(&query, from, Deadline::at(deadline)).await?;
-        let state =
-            |row: &Stored| row::state(DeviceId::parse(&row.entity.row).ok()?, row, &self.catalogue).ok();
-        Ok(StatePage {
-            states: page.rows.iter().filter_map(state).collect(),
-            next: page.next,
-            as_of: page.as_of,
-        })
+        self.page(page).await
+    }
+
+    /// The states of one device: its own, and those of its modules and components; at least those written since `since`.
+    /// That is one range of keys and one key, however large the shard is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn scan_device(
+        &self,
+        device: &DeviceId,
+        since: Option<&Moment>,
+        deadline: Instant,
+    ) -> Result<StatePage, StoreError> {
+        let table = self.table(deadline).await?;
+        let (partition, deadline) = (self.key(self.shards().of(device)), Deadline::at(deadline));
+        let query = |rows: (Bound<&str>, Bound<&str>)| {
+            let query = Query::partition(&partition).rows(rows);
+            match since {
+                Some(moment) => query.changed_since(moment),
+                None => query,
+            }
+        };
+        // `|` stands between a device and its module, and `}` comes next: other devices' keys are not in between.
+        let (first, end) = (format!("{device}|"), format!("{device}}}"));
+        let parts = query((Bound::Included(&first), Bound::Excluded(&end)));
+        let mut page = table.query(&parts, None, deadline).await?;
+        while let Some(from) = page.next.take() {
+            let more = table.query(&parts, Some(&from), deadline).await?;
+            page.rows.extend(more.rows);
+            page.next = more.next;
+        }
+        let key = device.as_str();
+        page.rows.extend(match since {
+            None => table.get(&partition, key, deadline).await?,
+            Some(_) => table.first(&query((Bound::Included(key), Bound::Included(key))), deadline).await?,
+        });
+        self.page(page).await
+    }
+
+    /// The states of rows. A page of 1,000 rows takes the thread that counts events for some milliseconds, so others get
+    /// their turns in between.
+    async fn page(&self, page: Page) -> Result<StatePage, StoreError> {
+        let mut states = Vec::with_capacity(page.rows.len());
+        for (number, row) in page.rows.into_iter().enumerate() {
+            if number > 0 && number % ROWS_IN_A_TURN == 0 {
+                yield_now().await;
+            }
+            if let Ok(device) = DeviceId::parse(&row.entity.row) {
+                states.extend(row::state(device, &row, &self.catalogue).ok());
+            }
+        }
+        Ok(StatePage { states, next: page.next, as_of: page.as_of })
     }
 
     async fn table(&self, deadline: Instant) -> Result<Table, StoreError> {

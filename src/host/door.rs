@@ -80,20 +80,21 @@ impl<P> Door<P> {
         request: Request,
     ) -> Response {
         let (head, body) = request.into_parts();
+        let accepted = text_of(&head.headers, "accept-encoding");
         let answer = match collect(body, LARGEST_CALL).await {
             Ok(body) => run(parts, http, self.forwarded_call(http, parameters, head, body.into())).await,
             Err(error) => Answer::uncollected(&error, LARGEST_CALL),
         };
-        let mut response = answer.into_response();
-        if http.size == Size::Large {
-            compression::mark(&mut response);
+        match http.size {
+            Size::Large => compression::compressed(answer.into_response(), accepted.as_deref()),
+            Size::Small => answer.into_response(),
         }
-        response
     }
 
     fn forwarded_call(&self, http: &Http<P>, parameters: Parameters, head: Parts, body: Bytes) -> Call {
         let header = |name: &str| text_of(&head.headers, name);
         Call {
+            form: Calls::Forwarded,
             parameters,
             query: head.uri.query().unwrap_or_default().to_owned(),
             if_none_match: header("if-none-match"),
@@ -123,7 +124,7 @@ impl<P> Door<P> {
             Some(call) => run(parts, http, call).await,
             None => Answer::wrong_method(&http.allowed()),
         };
-        answer.into_envelope()
+        answer.into_envelope().await
     }
 
     /// `None` where the method is not even the name of one.
@@ -131,6 +132,7 @@ impl<P> Door<P> {
         let header = |name: &str| wrapped.headers.get(name).cloned();
         let (path, query) = wrapped.target.split_once('?').unwrap_or((&wrapped.target, ""));
         Some(Call {
+            form: Calls::Wrapped,
             method: wrapped.method.parse().ok()?,
             parameters: routes::read(&self.host.prefix, http.route, path).unwrap_or_default(),
             query: query.to_owned(),

@@ -1,0 +1,166 @@
+//! A posted snapshot: sent through SignalR to one connection or to a user; to everybody only where a setting allows it,
+//! because anybody could spend the messages of a day with it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+use super::Snapshots;
+use super::reading::{Bounds, Reading};
+use super::wanted::Wanted;
+use crate::devices::state::DeviceState;
+use crate::host::answer::Answer;
+use crate::host::call::Call;
+use crate::screens::client_ids;
+use crate::screens::publish::{Audience, Change, PUSH_PATIENCE};
+use crate::store::StoreError;
+
+/// Whether a posted snapshot that names no receiver goes to everybody, as the predecessor's page expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broadcast {
+    /// It is refused.
+    Refused,
+    /// It is sent, once in a while.
+    Allowed,
+}
+
+/// The time between two snapshots for everybody.
+const BETWEEN_BROADCASTS: Duration = Duration::from_secs(10);
+
+/// Devices that are sent at once, so that the memory for it does not grow with the fleet.
+const SENT_AT_ONCE: usize = 1_000;
+
+/// Devices that are written before others get their turn.
+const DEVICES_IN_A_TURN: usize = 128;
+
+/// When the last snapshot went to everybody.
+#[derive(Default)]
+pub(super) struct LastBroadcast(Mutex<Option<Instant>>);
+
+impl LastBroadcast {
+    /// Notes that there is one now, unless there was one just before; then how long it takes until there may be one again.
+    fn begin(&self) -> Result<(), Duration> {
+        let (now, mut last) = (Instant::now(), self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let left = last.map(|last| (last + BETWEEN_BROADCASTS).saturating_duration_since(now));
+        match left {
+            Some(left) if !left.is_zero() => Err(left),
+            _ => {
+                *last = Some(now);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Receiver {
+    connection_id: Option<String>,
+    user_id: Option<String>,
+}
+
+impl Receiver {
+    fn read(body: &[u8]) -> Result<Receiver, Answer> {
+        let receiver = match body.trim_ascii() {
+            b"" => Receiver::default(),
+            body => serde_json::from_slice::<Receiver>(body).map_err(|_| {
+                let sentence = r#"the body must be {"connectionId":"…"} or {"userId":"…"}"#;
+                Answer::error(StatusCode::BAD_REQUEST, "bad_body", sentence)
+            })?,
+        };
+        for (code, name, id) in [
+            ("bad_connection_id", "connectionId", &receiver.connection_id),
+            ("bad_user_id", "userId", &receiver.user_id),
+        ] {
+            if let Err(problem) = id.as_deref().map_or(Ok(()), client_ids::check) {
+                return Err(Answer::error(StatusCode::BAD_REQUEST, code, &format!("the {name} {problem}")));
+            }
+        }
+        Ok(receiver)
+    }
+
+    fn audience(&self) -> Audience<'_> {
+        match (&self.connection_id, &self.user_id) {
+            (Some(id), _) => Audience::Connection(id),
+            (None, Some(name)) => Audience::User(name),
+            (None, None) => Audience::Watchers,
+        }
+    }
+}
+
+/// Why not everything was sent.
+enum Failure {
+    Unreadable(StoreError),
+    NotTaken,
+}
+
+pub(super) async fn send(snapshots: &Snapshots, call: &Call) -> Answer {
+    let receiver = match Receiver::read(&call.body) {
+        Ok(receiver) => receiver,
+        Err(answer) => return answer,
+    };
+    let audience = receiver.audience();
+    if audience == Audience::Watchers && snapshots.broadcast == Broadcast::Refused {
+        let sentence = r#"say who gets the snapshot: {"connectionId":"…"} or {"userId":"…"}; without, it goes to everybody where the setting SnapshotBroadcast is true"#;
+        return Answer::error(StatusCode::BAD_REQUEST, "no_receiver", sentence);
+    }
+    let _turn = match snapshots.gate.enter().await {
+        Ok(turn) => turn,
+        Err(busy) => return busy.answer(),
+    };
+    if audience == Audience::Watchers
+        && let Err(left) = snapshots.last_broadcast.begin()
+    {
+        let sentence = "everybody was sent a snapshot just now; name a connectionId, or try again later";
+        return Answer::busy("broadcast_too_often", sentence, left);
+    }
+    match send_all(snapshots, audience).await {
+        Ok(sent) => Answer::json(StatusCode::OK, format!(r#"{{"sent":{sent}}}"#)),
+        Err(Failure::Unreadable(error)) => super::unreadable(&error),
+        Err(Failure::NotTaken) => {
+            let sentence = "SignalR Service did not take the snapshot; try again in a moment";
+            Answer::error(StatusCode::BAD_GATEWAY, "push_failed", sentence)
+        }
+    }
+}
+
+/// Sends all devices, as many at once as a message of the service has room for, and says how many they are.
+async fn send_all(snapshots: &Snapshots, audience: Audience<'_>) -> Result<usize, Failure> {
+    let devices = Arc::clone(&snapshots.devices);
+    let mut reading = Reading::new(devices, Wanted::everything(), Bounds::Everything);
+    let (mut sent, mut changes) = (0, Vec::new());
+    while let Some(found) = reading.next().await.map_err(Failure::Unreadable)? {
+        add(snapshots, &found.taken, &mut changes).await;
+        if changes.len() >= SENT_AT_ONCE {
+            sent += changes.len();
+            publish(snapshots, audience, &std::mem::take(&mut changes)).await?;
+        }
+    }
+    if !changes.is_empty() || sent == 0 {
+        publish(snapshots, audience, &changes).await?;
+    }
+    Ok(sent + changes.len())
+}
+
+async fn add(snapshots: &Snapshots, states: &[DeviceState], changes: &mut Vec<Change>) {
+    let catalogue = snapshots.devices.catalogue();
+    for states in states.chunks(DEVICES_IN_A_TURN) {
+        changes.extend(states.iter().map(|state| Change::to(state, None, catalogue)));
+        yield_now().await;
+    }
+}
+
+async fn publish(
+    snapshots: &Snapshots,
+    audience: Audience<'_>,
+    changes: &[Change],
+) -> Result<(), Failure> {
+    snapshots.publisher.publish(audience, changes, PUSH_PATIENCE).await.map_err(|error| {
+        tracing::error!("a snapshot could not be sent: {error}");
+        Failure::NotTaken
+    })
+}
