@@ -101,3 +101,6 @@ fn unreadable(error: &StoreError) -> Answer {
         _ => Answer::unavailable("the snapshot", &chain(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

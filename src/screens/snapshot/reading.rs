@@ -152,7 +152,9 @@ impl Reading {
     async fn look_up(&mut self, devices: Vec<DeviceId>) -> Result<Found, StoreError> {
         let mut devices = devices.into_iter();
         let mut all = Found::default();
-        if let (None, Some(first)) = (&self.wanted.place.cursor, devices.next()) {
+        if self.wanted.place.cursor.is_none()
+            && let Some(first) = devices.next()
+        {
             let page = self.devices.scan_device(&first, self.since(), self.deadline()).await?;
             all = self.sorted_out(page);
         }
