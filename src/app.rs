@@ -73,11 +73,7 @@ impl App {
         let Resources { ingest, new_invocation, hub, occupancy, host, callers, broadcast } = resources;
         let parts = Parts {
             negotiation: Negotiation { hub: hub.clone() },
-            snapshots: Snapshots::new(
-                Arc::clone(&ingest.devices),
-                Arc::clone(&ingest.publisher),
-                broadcast,
-            ),
+            snapshots: Snapshots::new(Arc::clone(&ingest.devices), Arc::clone(&ingest.publisher), broadcast),
             rejected: RejectedReadings { rows: Arc::clone(&ingest.rejected) },
             subscriptions: Subscriptions { hub, occupancy },
             trigger: Trigger { ingest, new_invocation },
@@ -98,10 +94,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>) -> std::io::Result<()> 
 
 /// Everything that the host calls: the functions, and `/` for whether the process is ready.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/", get(|| async { "fieldcast\n" }))
-        .fallback(answer)
-        .with_state(app)
+    Router::new().route("/", get(|| async { "fieldcast\n" })).fallback(answer).with_state(app)
 }
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {

@@ -57,7 +57,8 @@ impl Gate {
 
 impl Busy {
     pub(super) fn answer(self) -> Answer {
-        let sentence = format!("too many snapshots are asked for at once; try again after the seconds in {RETRY_AFTER}");
+        let sentence =
+            format!("too many snapshots are asked for at once; try again after the seconds in {RETRY_AFTER}");
         Answer::busy("too_many_snapshots", &sentence, COME_AGAIN)
     }
 }

@@ -86,8 +86,7 @@ impl Reading {
             (_, Next::Page(shard, _)) if shard >= self.devices.shards().count() => self.through(),
             (_, Next::Page(shard, after)) => {
                 let (since, deadline) = (self.since().cloned(), self.deadline());
-                let page =
-                    self.devices.scan(Shard(shard), since.as_ref(), after.as_ref(), deadline).await?;
+                let page = self.devices.scan(Shard(shard), since.as_ref(), after.as_ref(), deadline).await?;
                 self.wanted.place.next = match &page.next {
                     Some(after) => Next::Page(shard, Some(after.clone())),
                     None => Next::Page(shard + 1, None),
@@ -159,11 +158,9 @@ impl Reading {
             all = self.sorted_out(page);
         }
         let (rows, since, deadline) = (&self.devices, self.since(), self.deadline());
-        let look_ups: Vec<_> = devices
-            .map(|device| async move { rows.scan_device(&device, since, deadline).await })
-            .collect();
-        let pages: Vec<StatePage> =
-            stream::iter(look_ups).buffered(LOOKED_UP_AT_ONCE).try_collect().await?;
+        let look_ups: Vec<_> =
+            devices.map(|device| async move { rows.scan_device(&device, since, deadline).await }).collect();
+        let pages: Vec<StatePage> = stream::iter(look_ups).buffered(LOOKED_UP_AT_ONCE).try_collect().await?;
         for page in pages {
             all.taken.extend(self.sorted_out(page).taken);
         }

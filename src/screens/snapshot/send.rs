@@ -154,11 +154,7 @@ async fn add(snapshots: &Snapshots, states: &[DeviceState], changes: &mut Vec<Ch
     }
 }
 
-async fn publish(
-    snapshots: &Snapshots,
-    audience: Audience<'_>,
-    changes: &[Change],
-) -> Result<(), Failure> {
+async fn publish(snapshots: &Snapshots, audience: Audience<'_>, changes: &[Change]) -> Result<(), Failure> {
     snapshots.publisher.publish(audience, changes, PUSH_PATIENCE).await.map_err(|error| {
         tracing::error!("a snapshot could not be sent: {error}");
         Failure::NotTaken

@@ -447,7 +447,8 @@ fn forged_place(id: &str) -> impl Strategy<Value = Place> + use<> {
 
 /// What somebody can write who knows the form of continuations and cursors and gives them a right checksum.
 fn forged_query(id: &str) -> impl Strategy<Value = String> + use<> {
-    let filter = prop::sample::select(vec!["", "&geo=Sydney", "&deviceId=device-00001", "&deviceId=a&geo=Perth"]);
+    let filter =
+        prop::sample::select(vec!["", "&geo=Sydney", "&deviceId=device-00001", "&deviceId=a&geo=Perth"]);
     let since = prop::option::of(forged_text(id));
     (filter, since, prop::option::of(forged_place(id))).prop_map(|(filter, since, place)| {
         let since = since.map(|text| Cursor(fieldcast_tables::Moment::from_text(text)).to_text());

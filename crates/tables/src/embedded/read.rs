@@ -59,9 +59,7 @@ pub(super) fn query(
             search.changes(&transaction.open_table(CHANGES)?, partition, change.max(since), &mut page)?
         }
         (None, None) => search.keys(None, since, &mut page)?,
-        (None, Some(Mark::Row(partition, row))) => {
-            search.keys(Some((&partition, &row)), since, &mut page)?
-        }
+        (None, Some(Mark::Row(partition, row))) => search.keys(Some((&partition, &row)), since, &mut page)?,
         (_, Some(_)) => return Err(Invalid::Continuation.into()),
     };
     Ok(page.finish(file.id, newest, last))
