@@ -17,17 +17,15 @@ use axum::http::{Method, StatusCode};
 
 use self::gate::Gate;
 use self::part::{Filled, PIECE, Part};
-use self::reading::{Bounds, Reading};
+use self::reading::{Bounds, Reading, unreadable};
 pub use self::send::Broadcast;
-use self::send::LastBroadcast;
-use self::wanted::{Wanted, WantedError};
+use self::send::Sender;
+use self::wanted::Wanted;
 use crate::devices::rows::DeviceRows;
 use crate::host::answer::Answer;
 use crate::host::call::Call;
 use crate::host::host_json::Calls;
-use crate::primitives::chain::chain;
 use crate::screens::publish::Publisher;
-use crate::store::StoreError;
 
 /// About the most bytes of an answer to a wrapped call, which is one text in memory: the rest is for another one.
 const LARGEST_WRAPPED: usize = 1024 * 1024;
@@ -35,9 +33,7 @@ const LARGEST_WRAPPED: usize = 1024 * 1024;
 /// Where states are read, and where they can be sent.
 pub(crate) struct Snapshots {
     devices: Arc<DeviceRows>,
-    publisher: Arc<dyn Publisher>,
-    broadcast: Broadcast,
-    last_broadcast: LastBroadcast,
+    sender: Sender,
     gate: Gate,
 }
 
@@ -47,13 +43,13 @@ impl Snapshots {
         publisher: Arc<dyn Publisher>,
         broadcast: Broadcast,
     ) -> Snapshots {
-        let (last_broadcast, gate) = (LastBroadcast::default(), Gate::new());
-        Snapshots { devices, publisher, broadcast, last_broadcast, gate }
+        let sender = Sender::new(Arc::clone(&devices), publisher, broadcast);
+        Snapshots { devices, sender, gate: Gate::new() }
     }
 
     pub(crate) async fn answer(&self, call: &Call) -> Answer {
         match call.method {
-            Method::POST => send::send(self, call).await,
+            Method::POST => self.sender.answer(call, &self.gate).await,
             _ => read(self, call).await,
         }
     }
@@ -88,17 +84,6 @@ fn whole(part: Part, known: Option<&str>) -> Answer {
     match version {
         Some(version) => answer.revalidated(version, known),
         None => answer,
-    }
-}
-
-fn unreadable(error: &StoreError) -> Answer {
-    match error {
-        StoreError::NoSuchPlace(_) => {
-            let error = WantedError::Continuation;
-            Answer::error(StatusCode::BAD_REQUEST, error.code(), &error.to_string())
-        }
-        StoreError::Misconfigured(_) => Answer::misconfigured("the snapshot", &chain(error)),
-        _ => Answer::unavailable("the snapshot", &chain(error)),
     }
 }
 

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use fieldcast_tables::Moment;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
-use super::wanted::{Continuation, Cursor, Next, Place, Wanted};
+use super::wanted::{Continuation, Cursor, Next, Place, Wanted, WantedError};
 use crate::devices::rows::{DeviceRows, StatePage};
 use crate::devices::state::DeviceState;
+use crate::host::answer::Answer;
 use crate::host::call::PATIENCE;
+use crate::primitives::chain::chain;
 use crate::primitives::ids::DeviceId;
 use crate::store::StoreError;
 use crate::store::shard::Shard;
@@ -175,5 +178,17 @@ impl Reading {
         let elsewhere = if tells_others { others } else { Vec::new() };
         self.found += taken.len() + elsewhere.len();
         Found { taken, elsewhere }
+    }
+}
+
+/// The answer where nothing could be read.
+pub(super) fn unreadable(error: &StoreError) -> Answer {
+    match error {
+        StoreError::NoSuchPlace(_) => {
+            let error = WantedError::Continuation;
+            Answer::error(StatusCode::BAD_REQUEST, error.code(), &error.to_string())
+        }
+        StoreError::Misconfigured(_) => Answer::misconfigured("the snapshot", &chain(error)),
+        _ => Answer::unavailable("the snapshot", &chain(error)),
     }
 }

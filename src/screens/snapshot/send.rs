@@ -9,14 +9,15 @@ use serde::Deserialize;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
-use super::Snapshots;
-use super::reading::{Bounds, Reading};
+use super::gate::Gate;
+use super::reading::{Bounds, Reading, unreadable};
 use super::wanted::Wanted;
+use crate::devices::rows::DeviceRows;
 use crate::devices::state::DeviceState;
 use crate::host::answer::Answer;
 use crate::host::call::Call;
 use crate::screens::client_ids;
-use crate::screens::publish::{Audience, Change, PUSH_PATIENCE};
+use crate::screens::publish::{Audience, Change, PUSH_PATIENCE, Publisher};
 use crate::store::StoreError;
 
 /// Whether a posted snapshot that names no receiver goes to everybody, as the predecessor's page expects.
@@ -98,65 +99,83 @@ enum Failure {
     NotTaken,
 }
 
-pub(super) async fn send(snapshots: &Snapshots, call: &Call) -> Answer {
-    let receiver = match Receiver::read(&call.body) {
-        Ok(receiver) => receiver,
-        Err(answer) => return answer,
-    };
-    let audience = receiver.audience();
-    if audience == Audience::Watchers && snapshots.broadcast == Broadcast::Refused {
-        let sentence = r#"say who gets the snapshot: {"connectionId":"…"} or {"userId":"…"}; without, it goes to everybody where the setting SnapshotBroadcast is true"#;
-        return Answer::error(StatusCode::BAD_REQUEST, "no_receiver", sentence);
+/// Sends snapshots.
+pub(super) struct Sender {
+    devices: Arc<DeviceRows>,
+    publisher: Arc<dyn Publisher>,
+    broadcast: Broadcast,
+    last_broadcast: LastBroadcast,
+}
+
+impl Sender {
+    pub(super) fn new(
+        devices: Arc<DeviceRows>,
+        publisher: Arc<dyn Publisher>,
+        broadcast: Broadcast,
+    ) -> Sender {
+        Sender { devices, publisher, broadcast, last_broadcast: LastBroadcast::default() }
     }
-    let _turn = match snapshots.gate.enter().await {
-        Ok(turn) => turn,
-        Err(busy) => return busy.answer(),
-    };
-    if audience == Audience::Watchers
-        && let Err(left) = snapshots.last_broadcast.begin()
-    {
-        let sentence = "everybody was sent a snapshot just now; name a connectionId, or try again later";
-        return Answer::busy("broadcast_too_often", sentence, left);
-    }
-    match send_all(snapshots, audience).await {
-        Ok(sent) => Answer::json(StatusCode::OK, format!(r#"{{"sent":{sent}}}"#)),
-        Err(Failure::Unreadable(error)) => super::unreadable(&error),
-        Err(Failure::NotTaken) => {
-            let sentence = "SignalR Service did not take the snapshot; try again in a moment";
-            Answer::error(StatusCode::BAD_GATEWAY, "push_failed", sentence)
+
+    pub(super) async fn answer(&self, call: &Call, gate: &Gate) -> Answer {
+        let receiver = match Receiver::read(&call.body) {
+            Ok(receiver) => receiver,
+            Err(answer) => return answer,
+        };
+        let audience = receiver.audience();
+        if audience == Audience::Watchers && self.broadcast == Broadcast::Refused {
+            let sentence = r#"say who gets the snapshot: {"connectionId":"…"} or {"userId":"…"}; here it is not sent to everybody"#;
+            return Answer::error(StatusCode::BAD_REQUEST, "no_receiver", sentence);
+        }
+        let _turn = match gate.enter().await {
+            Ok(turn) => turn,
+            Err(busy) => return busy.answer(),
+        };
+        if audience == Audience::Watchers
+            && let Err(left) = self.last_broadcast.begin()
+        {
+            let sentence = "everybody was sent a snapshot just now; name a connectionId, or try again later";
+            return Answer::busy("broadcast_too_often", sentence, left);
+        }
+        match self.send_all(audience).await {
+            Ok(sent) => Answer::json(StatusCode::OK, format!(r#"{{"sent":{sent}}}"#)),
+            Err(Failure::Unreadable(error)) => unreadable(&error),
+            Err(Failure::NotTaken) => {
+                let sentence = "SignalR Service did not take the snapshot; try again in a moment";
+                Answer::error(StatusCode::BAD_GATEWAY, "push_failed", sentence)
+            }
         }
     }
-}
 
-/// Sends all devices, as many at once as a message of the service has room for, and says how many they are.
-async fn send_all(snapshots: &Snapshots, audience: Audience<'_>) -> Result<usize, Failure> {
-    let devices = Arc::clone(&snapshots.devices);
-    let mut reading = Reading::new(devices, Wanted::everything(), Bounds::Everything);
-    let (mut sent, mut changes) = (0, Vec::new());
-    while let Some(found) = reading.next().await.map_err(Failure::Unreadable)? {
-        add(snapshots, &found.taken, &mut changes).await;
-        if changes.len() >= SENT_AT_ONCE {
-            sent += changes.len();
-            publish(snapshots, audience, &std::mem::take(&mut changes)).await?;
+    /// Sends all devices, a part of them at a time, and says how many they are.
+    async fn send_all(&self, audience: Audience<'_>) -> Result<usize, Failure> {
+        let devices = Arc::clone(&self.devices);
+        let mut reading = Reading::new(devices, Wanted::everything(), Bounds::Everything);
+        let (mut sent, mut changes) = (0, Vec::new());
+        while let Some(found) = reading.next().await.map_err(Failure::Unreadable)? {
+            self.add(&found.taken, &mut changes).await;
+            if changes.len() >= SENT_AT_ONCE {
+                sent += changes.len();
+                self.publish(audience, &std::mem::take(&mut changes)).await?;
+            }
+        }
+        if !changes.is_empty() || sent == 0 {
+            self.publish(audience, &changes).await?;
+        }
+        Ok(sent + changes.len())
+    }
+
+    async fn add(&self, states: &[DeviceState], changes: &mut Vec<Change>) {
+        let catalogue = self.devices.catalogue();
+        for states in states.chunks(DEVICES_IN_A_TURN) {
+            changes.extend(states.iter().map(|state| Change::to(state, None, catalogue)));
+            yield_now().await;
         }
     }
-    if !changes.is_empty() || sent == 0 {
-        publish(snapshots, audience, &changes).await?;
-    }
-    Ok(sent + changes.len())
-}
 
-async fn add(snapshots: &Snapshots, states: &[DeviceState], changes: &mut Vec<Change>) {
-    let catalogue = snapshots.devices.catalogue();
-    for states in states.chunks(DEVICES_IN_A_TURN) {
-        changes.extend(states.iter().map(|state| Change::to(state, None, catalogue)));
-        yield_now().await;
+    async fn publish(&self, audience: Audience<'_>, changes: &[Change]) -> Result<(), Failure> {
+        self.publisher.publish(audience, changes, PUSH_PATIENCE).await.map_err(|error| {
+            tracing::error!("a snapshot could not be sent: {error}");
+            Failure::NotTaken
+        })
     }
-}
-
-async fn publish(snapshots: &Snapshots, audience: Audience<'_>, changes: &[Change]) -> Result<(), Failure> {
-    snapshots.publisher.publish(audience, changes, PUSH_PATIENCE).await.map_err(|error| {
-        tracing::error!("a snapshot could not be sent: {error}");
-        Failure::NotTaken
-    })
 }
