@@ -65,7 +65,7 @@ struct Gzip {
 type Encoder = GzEncoder<Vec<u8>>;
 
 impl Gzip {
-    /// At the fastest level: a fleet becomes a tenth of its size.
+    /// At the fastest level: a fleet becomes a seventh of its size.
     fn new(body: Body) -> Gzip {
         let encoder = GzEncoder::new(Vec::new(), Compression::fast());
         Gzip { body: body.into_data_stream(), rest: Bytes::new(), encoder: Some(encoder) }

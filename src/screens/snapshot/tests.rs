@@ -217,7 +217,7 @@ async fn making_a_snapshot_gives_way() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_gets_less_and_no_turn_is_lost() {
     let world = World::on(Arc::new(MemoryStore::new()));
-    world.know(numbered(1_500), "Sydney").await;
+    world.know(numbered(2_500), "Sydney").await;
     let mut slow = Vec::new();
     for _ in 0..5 {
         slow.push(stream_of(world.get("").await));
@@ -232,7 +232,7 @@ async fn a_slow_reader_gets_less_and_no_turn_is_lost() {
         let query = format!("continuation={}", part["continuation"].as_str().unwrap());
         let rest = world.parts(Calls::Forwarded, &query).await;
         let all: BTreeSet<String> = ids(std::iter::once(&part).chain(&rest)).into_iter().collect();
-        assert_eq!(all.len(), 1_500);
+        assert_eq!(all.len(), 2_500);
     }
 }
 
