@@ -20,8 +20,7 @@ use tokio::sync::Semaphore;
 /// Bytes of a body that are not worth it: it would fit in one packet anyway.
 const NOT_WORTH_IT: u64 = 512;
 
-/// Bytes that are handed to the other thread at once. It takes about half a millisecond for them, ten times as long as the
-/// way there and back.
+/// Bytes that are handed to the other thread at once: enough that the way there and back costs little beside the work.
 const PIECE: usize = 64 * 1024;
 
 /// The turn on the other thread.
