@@ -14,7 +14,6 @@ use tokio::net::TcpListener;
 
 use crate::host::answer::{Answer, NOSNIFF};
 use crate::host::callers::Callers;
-use crate::host::compression;
 use crate::host::connections;
 use crate::host::door::Door;
 use crate::host::functions::Access::{Anonymous, Named};
@@ -28,7 +27,7 @@ use crate::rejected::function::RejectedReadings;
 use crate::rejected::retention::{RejectedRetention, Retention};
 use crate::screens::negotiate::Negotiation;
 use crate::screens::publish::GroupOccupancy;
-use crate::screens::snapshot::Snapshots;
+use crate::screens::snapshot::{Broadcast, Snapshots};
 use crate::screens::subscriptions::Subscriptions;
 
 /// The functions, a line for each folder with a function.json: its name, and for those that clients call the route, the
@@ -69,6 +68,8 @@ pub struct Resources {
     pub host: HostJson,
     /// Whether principal headers are believed.
     pub callers: Callers,
+    /// Whether a posted snapshot may go to everybody.
+    pub broadcast: Broadcast,
 }
 
 /// The app.
@@ -80,13 +81,11 @@ pub struct App {
 impl App {
     /// Puts the parts together.
     pub fn new(resources: Resources) -> App {
-        let Resources { ingest, new_invocation, retention, hub, occupancy, host, callers } = resources;
+        let Resources { ingest, new_invocation, retention, hub, occupancy, host, callers, broadcast } =
+            resources;
         let parts = Parts {
             negotiation: Negotiation { hub: hub.clone() },
-            snapshots: Snapshots {
-                devices: Arc::clone(&ingest.devices),
-                publisher: Arc::clone(&ingest.publisher),
-            },
+            snapshots: Snapshots::new(Arc::clone(&ingest.devices), Arc::clone(&ingest.publisher), broadcast),
             rejected: RejectedReadings { rows: Arc::clone(&ingest.rejected) },
             retention: RejectedRetention {
                 rows: Arc::clone(&ingest.rejected),
@@ -120,7 +119,6 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(|| async { "fieldcast\n" }).fallback(|| async { Answer::wrong_method("GET") }))
         .fallback(answer)
-        .layer(compression::layer())
         .layer(map_response(no_sniffing))
         .with_state(app)
 }

@@ -111,6 +111,7 @@ fn assemble(settings: Settings, catalogue: Arc<Catalogue>, host: HostJson) -> Re
         occupancy,
         host,
         callers: settings.callers,
+        broadcast: settings.snapshot_broadcast,
     }))
 }
 

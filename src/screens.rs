@@ -4,5 +4,5 @@ mod client_ids;
 pub mod groups;
 pub(crate) mod negotiate;
 pub mod publish;
-pub(crate) mod snapshot;
+pub mod snapshot;
 pub(crate) mod subscriptions;

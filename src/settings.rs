@@ -14,6 +14,7 @@ use crate::ingestion::Sources;
 use crate::primitives::ids::forbidden_in_key;
 use crate::rejected::retention::Retention;
 use crate::screens::publish::PublishMode;
+use crate::screens::snapshot::Broadcast;
 use crate::store::shard::Shards;
 
 /// Where state is kept.
@@ -46,6 +47,8 @@ pub struct Settings {
     pub publish_mode: PublishMode,
     /// Whether the modules and components of a device are told apart.
     pub sources: Sources,
+    /// Whether a posted snapshot that names no receiver goes to everybody.
+    pub snapshot_broadcast: Broadcast,
     /// Whether principal headers are believed.
     pub callers: Callers,
     /// How long a calibration may be used after it was changed.
@@ -87,6 +90,7 @@ impl Settings {
             hub: hub(environment)?,
             publish_mode: publish_mode(environment)?,
             sources: sources(environment)?,
+            snapshot_broadcast: snapshot_broadcast(environment)?,
             callers: match optional(environment, "WEBSITE_AUTH_ENABLED") {
                 Some(on) if on.eq_ignore_ascii_case("true") => Callers::Authenticated,
                 _ => Callers::Anonymous,
@@ -207,6 +211,15 @@ fn sources(environment: &Environment) -> Result<Sources, SettingError> {
         "apart" => Ok(Sources::Apart),
         "merged" => Ok(Sources::Merged),
         _ => Err(error(NAME, "expected apart or merged")),
+    }
+}
+
+fn snapshot_broadcast(environment: &Environment) -> Result<Broadcast, SettingError> {
+    const NAME: &str = "SnapshotBroadcast";
+    match optional(environment, NAME).unwrap_or("false").to_ascii_lowercase().as_str() {
+        "true" => Ok(Broadcast::Allowed),
+        "false" => Ok(Broadcast::Refused),
+        _ => Err(error(NAME, "expected true or false")),
     }
 }
 

@@ -3,13 +3,15 @@
 
 mod load;
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use fieldcast_tables::limits::MOST_OPERATIONS;
 use fieldcast_tables::{
-    Continuation, Deadline, Entity, Error, Etag, Moment, Operation, Query, Stored, Table, Value,
+    Continuation, Deadline, Entity, Error, Etag, Moment, Operation, Page, Query, Stored, Table, Value,
 };
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::rarely_changed::{Digest, RarelyChanged};
@@ -22,6 +24,9 @@ use crate::telemetry::catalogue::Catalogue;
 
 /// The most rows of one commit.
 pub const MOST_WRITES: usize = MOST_OPERATIONS;
+
+/// Rows of a scan that are made states of before others get their turn: about half a millisecond.
+const ROWS_IN_A_TURN: usize = 128;
 
 /// The device rows of an app.
 pub struct DeviceRows {
@@ -239,13 +244,59 @@ impl DeviceRows {
             None => query,
         };
         let page = table.query(&query, from, Deadline::at(deadline)).await?;
+        self.page(page).await
+    }
+
+    /// The states of one device: its own, and those of its modules and components; at least those written since `since`.
+    /// That is one range of keys and one key, however large the shard is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn scan_device(
+        &self,
+        device: &DeviceId,
+        since: Option<&Moment>,
+        deadline: Instant,
+    ) -> Result<StatePage, StoreError> {
+        let table = self.table(deadline).await?;
+        let (partition, deadline) = (self.key(self.shards().of(device)), Deadline::at(deadline));
+        let query = |rows: (Bound<&str>, Bound<&str>)| {
+            let query = Query::partition(&partition).rows(rows);
+            match since {
+                Some(moment) => query.changed_since(moment),
+                None => query,
+            }
+        };
+        // `|` stands between a device and its module, and `}` comes next: other devices' keys are not in between.
+        let (first, end) = (format!("{device}|"), format!("{device}}}"));
+        let parts = query((Bound::Included(&first), Bound::Excluded(&end)));
+        let mut page = table.query(&parts, None, deadline).await?;
+        while let Some(from) = page.next.take() {
+            let more = table.query(&parts, Some(&from), deadline).await?;
+            page.rows.extend(more.rows);
+            page.next = more.next;
+        }
+        let key = device.as_str();
+        page.rows.extend(match since {
+            None => table.get(&partition, key, deadline).await?,
+            Some(_) => table.first(&query((Bound::Included(key), Bound::Included(key))), deadline).await?,
+        });
+        self.page(page).await
+    }
+
+    /// The states of rows. A page of 1,000 rows takes the thread that counts events for some milliseconds, so others get
+    /// their turns in between.
+    async fn page(&self, page: Page) -> Result<StatePage, StoreError> {
         let (mut states, mut damaged) = (Vec::with_capacity(page.rows.len()), Vec::new());
-        for row in &page.rows {
+        for (number, row) in page.rows.into_iter().enumerate() {
+            if number > 0 && number % ROWS_IN_A_TURN == 0 {
+                yield_now().await;
+            }
             let Some(device) = DeviceId::of_key(&row.entity.row) else {
                 self.pass_over(&row.entity.row);
                 continue;
             };
-            match row::state(device.clone(), row, &self.catalogue) {
+            match row::state(device.clone(), &row, &self.catalogue) {
                 Ok(state) => states.push(state),
                 Err(error) => damaged.push((device, error.for_strangers())),
             }

@@ -1,23 +1,33 @@
 //! Answers to HTTP calls: JSON, and for errors a stable code with a sentence that says what to do.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::host::collect::Uncollected;
+use crate::host::collect::{Uncollected, collect};
 use crate::host::envelope;
 use crate::primitives::json::to_json;
-use crate::primitives::stable_hash::stable_hash;
+
+/// The most of a body that comes in pieces for a call that the host wrapped: it is one text in the envelope.
+const LARGEST_ENVELOPED: usize = 8 * 1024 * 1024;
 
 /// A status, headers and a body; rendered as a plain response or inside the host's envelope.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct Answer {
     status: StatusCode,
     headers: Vec<(&'static str, String)>,
-    body: String,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Text(String),
+    /// What is made while it is sent. An error in it cuts the response off, so that it is not taken for a whole one.
+    Pieces(Body),
 }
 
 /// No browser takes an answer for something else than it says: what it holds may come from devices.
@@ -38,17 +48,23 @@ impl Answer {
             ("cache-control", "no-store".to_owned()),
             (NOSNIFF.0, NOSNIFF.1.to_owned()),
             // The page measures its clock against `Date`; a page of another origin may read it only if it is exposed.
-            ("access-control-expose-headers", "Date, ETag".to_owned()),
+            ("access-control-expose-headers", "Date, ETag, Retry-After".to_owned()),
         ];
-        Answer { status, headers, body }
+        Answer { status, headers, content: Content::Text(body) }
     }
 
-    /// Adds an ETag; 304 without a body if the caller has it.
-    pub(crate) fn revalidated(mut self, known: Option<&str>) -> Answer {
-        let etag = format!("W/\"{:016x}\"", stable_hash(self.body.as_bytes()));
+    /// A JSON body that is made while it is sent.
+    pub(crate) fn json_in_pieces(body: Body) -> Answer {
+        Answer { content: Content::Pieces(body), ..Answer::json(StatusCode::OK, String::new()) }
+    }
+
+    /// Adds an ETag, which stands for everything in the body that a caller could miss; 304 without a body if the caller
+    /// has it.
+    pub(crate) fn revalidated(mut self, version: u64, known: Option<&str>) -> Answer {
+        let etag = format!("W/\"{version:016x}\"");
         let is_it = |tag: &str| tag == "*" || tag.trim_start_matches("W/") == etag.trim_start_matches("W/");
         if known.is_some_and(|known| known.split(',').any(|tag| is_it(tag.trim()))) {
-            (self.status, self.body) = (StatusCode::NOT_MODIFIED, String::new());
+            (self.status, self.content) = (StatusCode::NOT_MODIFIED, Content::Text(String::new()));
             self.headers.retain(|(name, _)| *name != "content-type");
         }
         // May be kept, but by the caller alone, who may have seen what others may not, and has to be asked for each time.
@@ -60,6 +76,14 @@ impl Answer {
     /// An error: `{"code":"…","error":"…"}`. SignalR clients show the text under `error` to people.
     pub(crate) fn error(status: StatusCode, code: &str, sentence: &str) -> Answer {
         Answer::json(status, to_json(&ErrorBody { code, error: sentence }))
+    }
+
+    /// Too much is asked at once: the caller may try again after so long, rounded up to seconds.
+    pub(crate) fn busy(code: &str, sentence: &str, after: Duration) -> Answer {
+        let mut answer = Answer::error(StatusCode::TOO_MANY_REQUESTS, code, sentence);
+        let seconds = after.as_millis().div_ceil(1_000).max(1);
+        answer.headers.push(("retry-after", seconds.to_string()));
+        answer
     }
 
     /// Something could not be read now. The cause is for the log: callers may be anybody.
@@ -110,17 +134,37 @@ impl Answer {
     }
 
     /// The answer as the host wants it for a call that it wrapped: always 200, the real status inside.
-    pub(crate) fn into_envelope(self) -> Response {
-        let body = envelope::http_reply(self.status.as_u16(), &self.headers, &self.body);
+    pub(crate) async fn into_envelope(self) -> Response {
+        let Answer { status, headers, content } = self;
+        let (status, text) = match content {
+            Content::Text(text) => (status, text),
+            Content::Pieces(body) => match whole(body).await {
+                Some(text) => (status, text),
+                None => {
+                    let error = "the answer was cut off; try again in a moment";
+                    let body = ErrorBody { code: "store_unavailable", error };
+                    (StatusCode::SERVICE_UNAVAILABLE, to_json(&body))
+                }
+            },
+        };
+        let body = envelope::http_reply(status.as_u16(), &headers, &text);
         let mut response = Response::new(Body::from(body));
         response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
         response
     }
 }
 
+/// A body of pieces as one text, if nothing cut it off.
+async fn whole(body: Body) -> Option<String> {
+    String::from_utf8(collect(body, LARGEST_ENVELOPED).await.ok()?).ok()
+}
+
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
+        let mut response = Response::new(match self.content {
+            Content::Text(text) => Body::from(text),
+            Content::Pieces(body) => body,
+        });
         *response.status_mut() = self.status;
         for (name, value) in self.headers {
             if let Ok(value) = value.parse() {

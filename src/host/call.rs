@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::Method;
 use bytes::Bytes;
 
+use crate::host::host_json::Calls;
 use crate::host::routes::Parameters;
 
 /// An invocation's own deadline. Far below the host's `functionTimeout` of 5 minutes, which kills the process and every
@@ -15,6 +16,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Call {
     /// One of those that the function's line in the table allows.
     pub(crate) method: Method,
+    /// How the host hands it over: the answer to a wrapped call is one text in an envelope, however large it is.
+    pub(crate) form: Calls,
     /// What the address says for the parameters of the route.
     pub(crate) parameters: Parameters,
     /// What follows the `?` of the address, as it was sent.

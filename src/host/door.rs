@@ -81,6 +81,7 @@ impl<P> Door<P> {
         request: Request,
     ) -> Response {
         let (head, body) = request.into_parts();
+        let accepted = text_of(&head.headers, "accept-encoding");
         let answer = match collect(body, LARGEST_CALL).await {
             Ok(body) => match self.forwarded_call(http, parameters, head, body.into()) {
                 Ok(call) => run(parts, http, call).await,
@@ -88,11 +89,10 @@ impl<P> Door<P> {
             },
             Err(error) => Answer::uncollected(&error, LARGEST_CALL),
         };
-        let mut response = answer.into_response();
-        if http.size == Size::Large {
-            compression::mark(&mut response);
+        match http.size {
+            Size::Large => compression::compressed(answer.into_response(), accepted.as_deref()),
+            Size::Small => answer.into_response(),
         }
-        response
     }
 
     fn forwarded_call(
@@ -102,11 +102,11 @@ impl<P> Door<P> {
         head: Parts,
         body: Bytes,
     ) -> Result<Call, BadPrincipal> {
-        let known = head.headers.get("if-none-match").and_then(|value| value.to_str().ok());
         Ok(Call {
+            form: Calls::Forwarded,
             parameters,
             query: head.uri.query().unwrap_or_default().to_owned(),
-            if_none_match: known.map(str::to_owned),
+            if_none_match: text_of(&head.headers, "if-none-match"),
             user: self.user(http, |name| head.headers.get_all(name).iter().map(HeaderValue::as_bytes))?,
             body,
             method: head.method,
@@ -134,7 +134,7 @@ impl<P> Door<P> {
             Ok(None) => Answer::wrong_method(&http.allowed()),
             Err(error) => unnamed(&error),
         };
-        answer.into_envelope()
+        answer.into_envelope().await
     }
 
     /// `None` where the method is not even the name of one.
@@ -146,6 +146,7 @@ impl<P> Door<P> {
         let Ok(method) = wrapped.method.parse() else { return Ok(None) };
         let (path, query) = wrapped.target.split_once('?').unwrap_or((&wrapped.target, ""));
         Ok(Some(Call {
+            form: Calls::Wrapped,
             method,
             parameters: routes::read(&self.host.prefix, http.route, path).unwrap_or_default(),
             query: query.to_owned(),
@@ -226,6 +227,10 @@ fn is_json(content_type: &HeaderValue) -> bool {
 
 fn unnamed(error: &BadPrincipal) -> Answer {
     Answer::error(StatusCode::BAD_REQUEST, "bad_principal", &error.to_string())
+}
+
+fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -7,3 +7,8 @@ use serde::Serialize;
 pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("texts, numbers, lists and maps of them are JSON")
 }
+
+/// A value of ours as JSON text behind other text.
+pub(crate) fn append_json<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(text, value).expect("texts, numbers, lists and maps of them are JSON");
+}

@@ -37,6 +37,7 @@ fn defaults_are_those_of_the_predecessor() {
     assert_eq!(settings.callers, Callers::Anonymous);
     assert_eq!(settings.publish_mode, PublishMode::Broadcast);
     assert_eq!(settings.calibration_age, Duration::from_secs(30));
+    assert_eq!(settings.snapshot_broadcast, Broadcast::Refused);
     assert!(matches!(settings.storage, Storage::Tables(_)));
 }
 
@@ -76,6 +77,7 @@ fn a_wrong_setting_says_what_is_expected_and_not_what_it_is() {
         ("AzureSignalRConnectionString", "Endpoint=verysecret"),
         ("SignalRHub", "1 hub"),
         ("PublishMode", "sometimes"),
+        ("SnapshotBroadcast", "perhaps"),
         ("CalibrationSeconds", "-1"),
         ("RejectedDays", "-1"),
         ("RejectedDays", "a while"),

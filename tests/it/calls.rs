@@ -17,7 +17,8 @@ async fn call(stack: &Stack, method: Method, path: &str, body: &str) -> (u16, Va
 
 async fn check(forwarding: &str, prefix: &str) {
     let data = tempfile::tempdir().unwrap();
-    let settings = vec![(FORWARDING, forwarding.to_owned()), (PREFIX, prefix.to_owned())];
+    let broadcast = ("SnapshotBroadcast", "true".to_owned());
+    let settings = vec![(FORWARDING, forwarding.to_owned()), (PREFIX, prefix.to_owned()), broadcast];
     let storage = format!("Embedded={}", data.path().display());
     let stack = Stack::start(&storage, Options { settings, ..Options::default() }).await;
     let base = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };

@@ -251,7 +251,9 @@ async fn a_rig_with_its_own_catalogue_needs_no_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_posted_snapshot_reaches_one_connection_or_the_hub() {
     let data = tempfile::tempdir().unwrap();
-    let stack = Stack::start(&format!("Embedded={}", data.path().display()), Options::default()).await;
+    let settings = vec![("SnapshotBroadcast", "true".to_owned())];
+    let options = Options { settings, ..Options::default() };
+    let stack = Stack::start(&format!("Embedded={}", data.path().display()), options).await;
     stack.send("sensor-1", r#"{"temperature":20}"#).await;
     stack.drained().await;
     let mut one = NodeClient::spawn(&stack.url("/api")).unwrap();

@@ -19,6 +19,7 @@ use fieldcast::primitives::instant::Millis;
 use fieldcast::rejected::retention::Retention;
 use fieldcast::rejected::rows::RejectedRows;
 use fieldcast::screens::publish::{GroupOccupancy, Publisher, SignalRPublisher};
+use fieldcast::screens::snapshot::Broadcast;
 use fieldcast::store::Store;
 use fieldcast::store::shard::Shards;
 use fieldcast::telemetry::calibration::{CalibrationCache, CalibrationSource};
@@ -98,6 +99,7 @@ impl Instance {
             hub,
             host: HostJson { calls: Calls::Forwarded, prefix: "api".to_owned() },
             callers: Callers::Anonymous,
+            broadcast: Broadcast::Refused,
         });
         let running = Running { router: router(Arc::new(app)), ended: watch::Sender::new(false), writes };
         self.life().running = Some(running);

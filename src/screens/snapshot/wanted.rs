@@ -41,12 +41,20 @@ pub(super) struct Filter {
 pub(super) struct Cursor(pub(super) Moment);
 
 /// Where reading goes on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Place {
-    pub(super) shard: u16,
-    pub(super) after: Option<fieldcast_tables::Continuation>,
+    pub(super) next: Next,
     /// Of the snapshot's first part.
     pub(super) cursor: Option<Cursor>,
+}
+
+/// What is read next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Next {
+    /// A page of a shard's rows: the first, or the one behind a place that the store named.
+    Page(u16, Option<fieldcast_tables::Continuation>),
+    /// The devices that are asked for by their ids, from this one on in the order of the ids.
+    Named(usize),
 }
 
 /// A place in the reading of what somebody wanted.
@@ -91,7 +99,8 @@ impl WantedError {
 impl Wanted {
     /// Everything, from its beginning.
     pub(super) fn everything() -> Wanted {
-        Wanted { filter: Filter::default(), since: None, place: Place::default(), limit: USUAL_LIMIT }
+        let place = Place { next: Next::Page(0, None), cursor: None };
+        Wanted { filter: Filter::default(), since: None, place, limit: USUAL_LIMIT }
     }
 
     /// Reads a query. Names that are not known are ignored: hosts and proxies add their own.
@@ -115,6 +124,9 @@ impl Wanted {
             wanted.limit = is_possible.then_some(limit).ok_or(WantedError::Limit)?;
         }
         wanted.since = since.map(|text| Cursor::parse(&text)).transpose()?;
+        if wanted.filter.is_of_names() {
+            wanted.place.next = Next::Named(0);
+        }
         if let Some(text) = continuation {
             wanted.place = Continuation::parse(&text, &wanted)?;
         }
@@ -166,12 +178,22 @@ impl Filter {
 
     /// Whether a device whose row cannot be read belongs to what is asked for. Nobody knows its area.
     pub(super) fn takes_damaged(&self, device: &DeviceId) -> bool {
-        self.device.is_empty() || self.has_areas() || self.device.contains(device.as_str())
+        self.device.is_empty() || self.has_areas() || self.device.contains(&*device.device())
     }
 
     /// Whether a device can leave what is asked for by going to another area.
     pub(super) fn has_areas(&self) -> bool {
         !self.geo.is_empty()
+    }
+
+    /// Whether the devices that are wanted are all known by their ids, so that nobody has to look through a shard.
+    fn is_of_names(&self) -> bool {
+        self.geo.is_empty() && !self.device.is_empty()
+    }
+
+    /// The devices that are asked for by their ids, in order.
+    pub(super) fn devices(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        self.device.iter().filter_map(|device| DeviceId::parse(device).ok())
     }
 
     fn hash(&self) -> u64 {

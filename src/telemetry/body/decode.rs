@@ -23,9 +23,9 @@ const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The text of a body without a byte order mark; padding is still around it. Borrowed where the body is UTF-8.
 pub(super) fn text<'b>(body: &'b [u8], declared: &Declared<'_>) -> Result<Cow<'b, str>, Rejection> {
-    // Nearly every body. Neither a compressed JSON text nor one in wider characters can begin like this: as raw deflate, the
-    // first character would be another one.
-    if let [b'{' | b'[', 1..=0xff, ..] = body {
+    // Nearly every body. Neither gzip nor zlib nor JSON in wider characters can begin like this; raw deflate can.
+    let is_usual = matches!(body, [b'{' | b'[', 1..=0xff, ..]);
+    if is_usual && !declared.is_deflate() {
         return utf8(body).map(Cow::Borrowed);
     }
     match unpacked(body, declared).map_err(unreadable)? {

@@ -47,20 +47,27 @@ pub(super) fn query(
     let since = query.since.as_ref().and_then(|moment| file.id.change_of(moment, newest));
     let search = Search { prefix: table_prefix(table), query, rows: transaction.open_table(ROWS)? };
     let mut page = PageBuilder::new(query, BOUNDS);
-    let last = match (since, &query.partition, from) {
-        (Some(since), Some(partition), None) => {
+    let by_changes = match (since, &query.partition) {
+        (Some(since), Some(partition)) if !is_narrow(query) => Some((since, partition)),
+        _ => None,
+    };
+    let last = match (by_changes, from) {
+        (Some((since, partition)), None) => {
             search.changes(&transaction.open_table(CHANGES)?, partition, since, &mut page)?
         }
-        (Some(since), Some(partition), Some(Mark::Change(change))) if change <= newest => {
+        (Some((since, partition)), Some(Mark::Change(change))) if change <= newest => {
             search.changes(&transaction.open_table(CHANGES)?, partition, change.max(since), &mut page)?
         }
-        (None, _, None) | (_, None, None) => search.keys(None, since, &mut page)?,
-        (None, _, Some(Mark::Row(partition, row))) | (_, None, Some(Mark::Row(partition, row))) => {
-            search.keys(Some((&partition, &row)), since, &mut page)?
-        }
-        (_, _, Some(_)) => return Err(Invalid::Continuation.into()),
+        (None, None) => search.keys(None, since, &mut page)?,
+        (None, Some(Mark::Row(partition, row))) => search.keys(Some((&partition, &row)), since, &mut page)?,
+        (_, Some(_)) => return Err(Invalid::Continuation.into()),
     };
     Ok(page.finish(file.id, newest, last))
+}
+
+/// Whether there are probably fewer rows between the two keys of a query than were changed lately.
+fn is_narrow(query: &Query) -> bool {
+    query.rows.0 != Bound::Unbounded && query.rows.1 != Bound::Unbounded
 }
 
 fn must_exist(transaction: &ReadTransaction, table: &TableName) -> Result<(), Fault> {

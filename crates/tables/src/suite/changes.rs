@@ -30,6 +30,10 @@ pub async fn what_was_written_since_a_moment_is_found(store: Arc<dyn TableStore>
     let query = Query::partition("p").changed_since(&moment).rows("0001"..="0001").select(["New"]);
     let rows = table.query_all(&query, soon()).await.unwrap();
     assert_eq!(rows.last().unwrap().entity, row("0001").with("New", 1));
+    let query = Query::partition("p").changed_since(&moment).rows("0000".."0003").top(1);
+    let some = keys(&table, &query).await;
+    assert!(some.contains(&written[0]) && some.contains(&written[1]), "{some:?}");
+    assert!(some.iter().all(|key| **key < *"0003"), "{some:?}");
 }
 
 /// However small the pages, and though rows are written while they are read: the moment of the first page is enough.

@@ -56,8 +56,7 @@ fn a_continuation_goes_on_with_the_same_query_only() {
     let query = format!("geo=Sydney&since={}", cursor("7").to_text());
     let wanted = Wanted::parse(&query).unwrap();
     let place = Place {
-        shard: 2,
-        after: Some(fieldcast_tables::Continuation::from_text("b")),
+        next: Next::Page(2, Some(fieldcast_tables::Continuation::from_text("b"))),
         cursor: Some(cursor("9")),
     };
     let text = Continuation::new(&wanted, place.clone()).to_text();

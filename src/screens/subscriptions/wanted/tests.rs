@@ -6,11 +6,13 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::host::host_json::Calls;
 use crate::host::routes;
 
 fn call(address: &str, body: &str) -> Call {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     Call {
+        form: Calls::Forwarded,
         method: Method::PUT,
         parameters: routes::read("api", "subscriptions/{group?}", path).unwrap(),
         query: query.to_owned(),

@@ -23,6 +23,9 @@ const LONGEST_BATCH_MS: f64 = 30.0;
 const MOST_PROCESSOR_MICROSECONDS: f64 = 10.0;
 const LARGEST_RESIDENT: u64 = 40_000_000;
 const LONGEST_SNAPSHOT_MS: f64 = 250.0;
+/// What a batch may take longer while many load snapshots.
+const LONGEST_HOLD_UP_MS: f64 = 100.0;
+const LARGEST_PEAK: u64 = 200_000_000;
 const LONGEST_JOURNEY_MS: f64 = 100.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -78,12 +81,25 @@ pub(super) fn of(report: &Report) -> Vec<Budget> {
 }
 
 fn of_screens(screens: &Screens) -> Vec<Budget> {
+    let crowd = screens.crowd.as_ref().and_then(MeasurementOutcome::measured);
     vec![
         at_most(
             "snapshot of 10,000 devices from the embedded store",
             screens.snapshots.as_ref().and_then(MeasurementOutcome::measured).map(|found| found.whole_ms),
             LONGEST_SNAPSHOT_MS,
             "ms",
+        ),
+        at_most(
+            "p99 of a batch while 200 clients load such snapshots, more than alone",
+            crowd.map(|found| found.p99_ms - found.alone_p99_ms),
+            LONGEST_HOLD_UP_MS,
+            "ms",
+        ),
+        at_most(
+            "the most memory meanwhile",
+            crowd.map(|found| megabytes(found.peak_bytes)),
+            megabytes(LARGEST_PEAK),
+            "MB",
         ),
         at_most(
             "device to browser on one machine, 200 readings a second, p99",

@@ -121,6 +121,8 @@ pub(super) struct BenchPlan {
     pub(super) starts: usize,
     /// The number of snapshots.
     pub(super) snapshots: usize,
+    /// The batches that are posted alone, and again while others load snapshots.
+    pub(super) crowded_batches: usize,
     /// How long a page is watched.
     pub(super) watched: Duration,
 }
@@ -158,6 +160,8 @@ impl BenchPlan {
             // Odd, so that the median is a measured value, and enough that two slow starts do not change it.
             starts: 15,
             snapshots: 21,
+            // The 99th percentile is the second longest.
+            crowded_batches: 200,
             watched: Duration::from_secs(30),
         }
     }
@@ -176,6 +180,7 @@ impl BenchPlan {
             known_rounds: Rounds::ONE,
             starts: 1,
             snapshots: 1,
+            crowded_batches: 3,
             watched: Duration::from_secs(3),
         }
     }

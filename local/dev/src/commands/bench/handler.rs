@@ -36,6 +36,7 @@ pub(super) struct Settings {
 pub(super) struct Handler {
     child: Child,
     id: u32,
+    port: u16,
     /// One connection for the whole run: the thread that serves it stays alive, so that its processor time is
     /// counted.
     connection: HttpConnection,
@@ -67,7 +68,7 @@ impl Handler {
         let connection = answering(port, &mut child)
             .await
             .with_context(|| format!("{} did not start: {}", candidate.system.name(), last_words(&log)))?;
-        Ok(Handler { child, id, connection, log, _folder: folder })
+        Ok(Handler { child, id, port, connection, log, _folder: folder })
     }
 
     /// Posts a batch, and returns the time until the whole reply arrived.
@@ -119,13 +120,27 @@ impl Handler {
         Ok(times.map(Duration::from_nanos).sum())
     }
 
+    /// Where it listens, for other connections.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Resident memory in bytes.
     pub(super) fn resident(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The most resident memory since its start, in bytes.
+    pub(super) fn peak(&self) -> Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> Result<u64> {
         let told =
             fs::read_to_string(format!("/proc/{}/status", self.id)).context("the handler has ended")?;
-        let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = told.lines().find_map(|line| line.strip_prefix(name));
         let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        Ok(kilobytes.context("the kernel tells no resident memory")? * 1024)
+        Ok(kilobytes.context("the kernel does not tell the handler's memory")? * 1024)
     }
 
     pub(super) async fn stop(mut self) -> Result<()> {

@@ -13,6 +13,9 @@ use tokio::{
 
 use self::extent::{Extent, first_line, status};
 
+/// In the head of a message whose body comes in chunks, as our services write it.
+const CHUNKED: &[u8] = b"transfer-encoding: chunked";
+
 /// Bytes of each read: a batch of 10,000 events is 10 MB.
 const AT_A_TIME: usize = 64 * 1024;
 
@@ -71,6 +74,15 @@ impl Message {
         &self.bytes[self.head..]
     }
 
+    /// The body without its chunk sizes, if it has any.
+    pub(super) fn content(&self) -> Vec<u8> {
+        let head = self.bytes[..self.head].to_ascii_lowercase();
+        match head.windows(CHUNKED.len()).any(|part| part == CHUNKED) {
+            true => extent::chunks(self.body()).concat(),
+            false => self.body().to_vec(),
+        }
+    }
+
     /// Method and target of a request.
     pub(super) fn request(&self) -> Option<(&str, &str)> {
         let mut words = first_line(&self.bytes[..self.head])?.split(' ');
@@ -95,5 +107,10 @@ mod tests {
         assert_eq!((request.request(), request.body()), (Some(("POST", "/a?b")), &b"hi"[..]));
         let reply = Message { bytes: Bytes::from_static(b"HTTP/1.1 503 Busy\r\n\r\n"), head: 21 };
         assert_eq!(reply.status(), Some(503));
+        let bytes = Bytes::from_static(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n",
+        );
+        let chunked = Message { head: bytes.len() - 19, bytes };
+        assert_eq!(chunked.content(), b"abcd");
     }
 }

@@ -1,6 +1,7 @@
 //! Measures how long a screen waits: for the snapshot of a large fleet and the catch-up after it, and for a reading
-//! on its way from the device to the browser.
+//! on its way from the device to the browser. And how long a batch waits for many screens.
 
+mod crowd;
 mod journey;
 mod page;
 mod snapshots;
@@ -10,7 +11,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
-pub(super) use self::page::PageCost;
+pub(super) use self::{crowd::Crowd, page::PageCost};
 use self::{journey::Journey, snapshots::Snapshots};
 use super::{cell::BenchPlan, outcome::MeasurementOutcome};
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
 #[derive(Default, Serialize)]
 pub(super) struct Screens {
     pub(super) snapshots: Option<MeasurementOutcome<Snapshots>>,
+    pub(super) crowd: Option<MeasurementOutcome<Crowd>>,
     pub(super) journey: Option<MeasurementOutcome<Journey>>,
     pub(super) page: Option<MeasurementOutcome<PageCost>>,
 }
@@ -32,6 +34,10 @@ pub(super) async fn of(program: &Path, plan: &BenchPlan, workspace: &Workspace) 
     if plan.wants_screens("snapshots") {
         say!("snapshots of {} devices", text::thousands(plan.known.devices.into()));
         screens.snapshots = Some(outcome("snapshots", snapshots::measure(program, plan, workspace).await));
+    }
+    if plan.wants_screens("crowd") {
+        say!("batches while many load snapshots of {} devices", text::thousands(plan.known.devices.into()));
+        screens.crowd = Some(outcome("crowd", crowd::measure(program, plan, workspace).await));
     }
     if plan.wants_screens("journey") {
         say!("readings on their way to a browser, for {} s", plan.watched.as_secs());
@@ -60,7 +66,12 @@ impl Screens {
         fn has_failed<M>(outcome: &Option<MeasurementOutcome<M>>) -> bool {
             matches!(outcome, Some(MeasurementOutcome::Failed { .. }))
         }
-        let failed = [has_failed(&self.snapshots), has_failed(&self.journey), has_failed(&self.page)];
+        let failed = [
+            has_failed(&self.snapshots),
+            has_failed(&self.crowd),
+            has_failed(&self.journey),
+            has_failed(&self.page),
+        ];
         failed.into_iter().filter(|failed| *failed).count()
     }
 }

@@ -5,7 +5,7 @@ use super::{
     cell::{BenchPlan, Cell, Environment, MANY, Temperature},
     figures::{Measured, MemoryFigure, Report, Resident},
     outcome::MeasurementOutcome,
-    screens::{PageCost, Screens},
+    screens::{Crowd, PageCost, Screens},
     system::System,
 };
 use crate::text::{megabytes, thousands};
@@ -151,6 +151,7 @@ fn of_screens(screens: &Screens) -> Option<Table> {
             format!("{} ms", figure(found.catch_up_ms)),
         ));
     }
+    rows.extend(screens.crowd.as_ref().and_then(MeasurementOutcome::measured).map(of_crowd));
     if let Some(found) = screens.journey.as_ref().and_then(MeasurementOutcome::measured) {
         rows.push(row(
             format!("device to the number on the page, {} readings a second", found.readings_per_second),
@@ -166,6 +167,22 @@ fn of_screens(screens: &Screens) -> Option<Table> {
     rows.extend(screens.page.as_ref().and_then(MeasurementOutcome::measured).map(of_page));
     let columns = ["what", "figures"].map(str::to_owned).to_vec();
     (!rows.is_empty()).then(|| Table { title: "Screens".to_owned(), columns, rows })
+}
+
+fn of_crowd(crowd: &Crowd) -> Vec<String> {
+    let devices = thousands(crowd.devices.into());
+    let what = format!("a batch while {} clients load snapshots of {devices} devices", crowd.clients);
+    let told = format!(
+        "p50 {} ms, p99 {} ms (alone {} ms), of {}; {} snapshots, {} told to come again; {} at most",
+        figure(crowd.p50_ms),
+        figure(crowd.p99_ms),
+        figure(crowd.alone_p99_ms),
+        crowd.batches,
+        thousands(crowd.snapshots),
+        thousands(crowd.refused),
+        megabytes(crowd.peak_bytes),
+    );
+    vec![what, told]
 }
 
 fn of_page(page: &PageCost) -> Vec<String> {

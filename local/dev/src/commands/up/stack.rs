@@ -144,6 +144,7 @@ fn settings(
         ("IoTHubConnectionString", hub.event_hub_connection_string()),
         ("PartitionKey", "Sydney".to_owned()),
         ("SignalRHub", "enviromon".to_owned()),
+        ("SnapshotBroadcast", "true".to_owned()),
         ("StorageConnectionString", storage),
     ];
     let mut settings: BTreeMap<String, String> = own.map(|(name, value)| (name.to_owned(), value)).into();

@@ -128,6 +128,16 @@ fn chunk_size(read: &[u8]) -> io::Result<Option<ChunkSize>> {
     Ok(Some(ChunkSize { line: end + 2, content }))
 }
 
+/// The contents of the chunks of a whole body.
+pub(super) fn chunks(mut body: &[u8]) -> Vec<&[u8]> {
+    let mut contents = Vec::new();
+    while let Ok(Some(ChunkSize { line, content })) = chunk_size(body) {
+        contents.extend(body.get(line..line + content));
+        body = body.get(line + content + 2..).unwrap_or_default();
+    }
+    contents
+}
+
 pub(super) fn first_line(head: &[u8]) -> Option<&str> {
     str::from_utf8(head).ok()?.lines().next()
 }

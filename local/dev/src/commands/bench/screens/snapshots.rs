@@ -55,19 +55,20 @@ pub(super) async fn measure(program: &Path, plan: &BenchPlan, workspace: &Worksp
     let (mut whole_bytes, mut compressed_bytes) = (0, 0);
     for round in 0..u32::try_from(plan.snapshots)? {
         let (took, reply) = handler.get("/api/getdevicestate", "", PATIENCE).await?;
-        let snapshot: Value = serde_json::from_slice(reply.body()).context("a snapshot is not JSON")?;
+        let content = reply.content();
+        let snapshot: Value = serde_json::from_slice(&content).context("a snapshot is not JSON")?;
         ensure!(count(&snapshot) == Some(devices), "the snapshot does not have {devices} devices");
         whole.push(took);
-        whole_bytes = reply.body().len();
+        whole_bytes = content.len();
 
         let (took, reply) = handler.get("/api/getdevicestate", "Accept-Encoding: gzip\r\n", PATIENCE).await?;
         compressed.push(took);
-        compressed_bytes = reply.body().len();
+        compressed_bytes = reply.content().len();
 
         handler.post(&some.batch(first + round), PATIENCE).await?;
         let cursor = snapshot["cursor"].as_str().context("the snapshot has no cursor")?;
         let (took, reply) = handler.get(&format!("/api/getdevicestate?since={cursor}"), "", PATIENCE).await?;
-        let changed: Value = serde_json::from_slice(reply.body()).context("a catch-up is not JSON")?;
+        let changed: Value = serde_json::from_slice(&reply.content()).context("a catch-up is not JSON")?;
         ensure!(count(&changed) == Some(some.devices), "the catch-up does not have what changed");
         catch_up.push(took);
     }
