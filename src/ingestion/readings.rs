@@ -1,39 +1,57 @@
-//! The first stage: the readings of a batch, by device and in the order of the stream. Pure.
+//! The first stage: the readings of a batch, slice by slice, by device and in the order of the stream. Pure.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
+use super::rejections::Rejections;
 use crate::devices::fold::{Arrival, in_stream_order};
-use crate::host::envelope::{Batch, Event};
+use crate::host::envelope::Event;
 use crate::primitives::ids::DeviceId;
 use crate::primitives::instant::Millis;
-use crate::rejected::reading::{RejectedReading, Rejection};
 use crate::store::shard::{Shard, Shards};
 use crate::telemetry::body;
 use crate::telemetry::catalogue::Catalogue;
 
-/// The readings of a batch.
-pub(super) struct Readings {
+/// Readings that are worked off together, at most a body more: some 20 MB of memory with all that comes of them. A body has
+/// up to 20,000.
+const MOST_READINGS: usize = 32 * 1024;
+
+/// Elements that are looked at without a pause for others: some tens of milliseconds.
+const MOST_ELEMENTS: usize = 4 * MOST_READINGS;
+
+/// The readings of some events of a batch.
+pub(super) struct Slice {
     pub(super) devices: BTreeMap<Shard, Vec<DeviceReadings>>,
-    /// What could not be read, of whichever device.
-    pub(super) rejected: Vec<RejectedReading>,
+    /// The first event that is not in it.
+    pub(super) next: usize,
 }
 
-/// One device's part of a batch, in stream order.
+/// One device's part of a slice, in stream order.
 pub(super) struct DeviceReadings {
     pub(super) device: DeviceId,
     pub(super) arrivals: Vec<Arrival>,
 }
 
-/// Reads the bodies of a batch. `now` is the time of events whose host did not say when they were enqueued.
-pub(super) fn read(batch: &Batch, shards: &Shards, catalogue: &Catalogue, now: Millis) -> Readings {
+/// Reads bodies from an event on, until there is enough to do. What could not be read, of whichever device, goes to the
+/// rejections. `now` is the time of events whose host did not say when they were enqueued.
+pub(super) fn read(
+    events: &[Event],
+    from: usize,
+    shards: &Shards,
+    catalogue: &Catalogue,
+    now: Millis,
+    rejections: &mut Rejections,
+) -> Slice {
     let mut devices: BTreeMap<DeviceId, Vec<Arrival>> = BTreeMap::new();
-    let mut rejected = Vec::new();
-    for (number, event) in batch.events.iter().enumerate() {
+    let (mut readings, mut elements, mut next) = (0, 0, from);
+    while next < events.len() && readings < MOST_READINGS && elements < MOST_ELEMENTS {
+        let (number, event) = (next, &events[next]);
+        next += 1;
         let found = body::read(&event.body, event.stamped_device.as_deref(), catalogue);
+        elements += found.len();
         for (index, found) in found.into_iter().enumerate() {
             match found.outcome {
                 Ok(mut reading) => {
+                    readings += 1;
                     reading.message_id = reading.message_id.or_else(|| event.message_id.clone());
                     let (position, at) = (event.position.clone(), event.enqueued_at.unwrap_or(now));
                     let arrival = Arrival { event: number, index, span: found.span, position, at, reading };
@@ -41,11 +59,20 @@ pub(super) fn read(batch: &Batch, shards: &Shards, catalogue: &Catalogue, now: M
                     let of_device = devices.entry(arrival.reading.device.clone());
                     of_device.or_insert_with(|| Vec::with_capacity(1)).push(arrival);
                 }
-                Err(rejection) => rejected.push(rejected_reading(event, index, found.span, rejection, now)),
+                Err(rejection) => rejections.reject(events, number, index, found.span, rejection),
             }
         }
     }
-    Readings { devices: by_shard(devices, shards), rejected }
+    Slice { devices: by_shard(devices, shards), next }
+}
+
+/// Sorts the events of a batch as the stream had them, so that a slice never comes before one that it follows in the stream:
+/// what it moved the watermark past would not be counted any more. Events without a sequence number come last.
+pub(super) fn in_order(events: &mut [Event]) {
+    let key = |event: &Event| event.position.sequence.unwrap_or(i64::MAX);
+    if !events.is_sorted_by_key(key) {
+        events.sort_by_key(key);
+    }
 }
 
 fn by_shard(
@@ -58,24 +85,4 @@ fn by_shard(
         by_shard.entry(shards.of(&device)).or_default().push(DeviceReadings { device, arrivals });
     }
     by_shard
-}
-
-/// A reading of an event with the reason why it is rejected.
-pub(super) fn rejected_reading(
-    event: &Event,
-    index: usize,
-    span: Range<usize>,
-    rejection: Rejection,
-    now: Millis,
-) -> RejectedReading {
-    let body = &event.body[span];
-    RejectedReading {
-        rejection,
-        body: body[..body.len().min(RejectedReading::MOST_BYTES)].to_vec(),
-        body_length: body.len(),
-        position: event.position.clone(),
-        index,
-        enqueued_at: event.enqueued_at,
-        rejected_at: now,
-    }
 }
