@@ -515,8 +515,7 @@ async fn slices_count_reject_and_announce_as_one_batch() {
         };
         format!("[{}]", (0..20_000).map(reading).collect::<Vec<_>>().join(","))
     };
-    let events =
-        || (1..).zip(["x", "y", "z"]).map(|(n, geo)| event(n, "a", &body(geo))).collect::<Vec<_>>();
+    let events = || (1..).zip(["x", "y", "z"]).map(|(n, geo)| event(n, "a", &body(geo))).collect::<Vec<_>>();
     let summary = bench.run(events()).await.unwrap();
     let Summary { accepted, skipped, rejected, devices, .. } = summary;
     assert_eq!((accepted, skipped, rejected, devices), (3 * 19_980, 0, 60, 1));
