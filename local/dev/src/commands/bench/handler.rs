@@ -121,9 +121,18 @@ impl Handler {
 
     /// Resident memory in bytes.
     pub(super) fn resident(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The most resident memory that it ever had, in bytes.
+    pub(super) fn peak(&self) -> Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> Result<u64> {
         let told =
             fs::read_to_string(format!("/proc/{}/status", self.id)).context("the handler has ended")?;
-        let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = told.lines().find_map(|line| line.strip_prefix(name));
         let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
         Ok(kilobytes.context("the kernel tells no resident memory")? * 1024)
     }
