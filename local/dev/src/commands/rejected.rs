@@ -115,11 +115,12 @@ async fn tell(options: &Rejected, storage: &OpenedStorage) -> Result<()> {
             print(body);
             Ok(())
         });
-        return match told.await? {
-            (0, _) => Ok(say!("nothing was rejected")),
-            (_, true) => Ok(say!("there are more: --limit N lists N of them, --export FILE writes all")),
-            (_, false) => Ok(()),
-        };
+        match told.await? {
+            (0, _) => say!("nothing was rejected"),
+            (_, true) => say!("there are more: --limit N lists N of them, --export FILE writes all"),
+            (_, false) => {}
+        }
+        return Ok(());
     };
     let mut out = BufWriter::new(File::create(file).with_context(|| cannot_write(file))?);
     let limit = options.limit.unwrap_or(usize::MAX);
