@@ -1,6 +1,10 @@
 //! The way of a batch, in five stages: its *readings* are found, *folded* into the rows of their devices and *committed*;
 //! then rejected readings are *kept* and changed devices *announced*, at the same time.
 //!
+//! A batch with very many readings is worked off in slices, so that its memory is bounded whatever it holds: what a slice
+//! rejected is kept before the next is folded, and changes are announced at the end. A slice that fails is the last one: a
+//! later one must not move a watermark past it.
+//!
 //! The order is the reason why nothing is lost and nothing is counted twice. A row's condition decides, together with its
 //! watermark, which readings are counted and which are rejected; after that the rejected ones are kept, and the batch is
 //! acknowledged last. A load, commit or keep that fails makes the batch fail. The host then delivers it again, the watermarks
@@ -8,10 +12,12 @@
 //! what was committed is announced even if the batch fails.
 
 mod backoff;
+mod changes;
 mod clock;
 mod commit;
 mod draft;
 mod readings;
+mod rejections;
 mod row_cache;
 pub(crate) mod trigger;
 
@@ -20,19 +26,22 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use futures_util::future::join;
 use futures_util::stream::{self, StreamExt};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
+use self::changes::Changes;
 use self::commit::{Committer, IN_FLIGHT};
 use self::draft::{Decided, Pending, Rest, Terms};
 pub use self::readings::Sources;
-use self::readings::{DeviceReadings, Readings};
+use self::readings::{DeviceReadings, Noted, Reader, Slice};
+use self::rejections::Rejections;
 pub use self::row_cache::RowCache;
 use crate::devices::rows::{DeviceRows, Loaded, StoredState};
 use crate::host::call::PATIENCE;
 use crate::host::envelope::{Batch, Event};
 use crate::primitives::ids::DeviceId;
 use crate::primitives::instant::Millis;
-use crate::rejected::reading::RejectedReading;
+use crate::primitives::stable_hash::stable_hash;
 use crate::rejected::rows::RejectedRows;
 use crate::screens::publish::{Audience, Change, PUSH_PATIENCE, PublishError, Publisher};
 use crate::store::StoreError;
@@ -66,12 +75,8 @@ pub struct Summary {
     pub skipped: usize,
     /// Readings rejected.
     pub rejected: usize,
-    /// Events that no device sent.
-    pub not_telemetry: usize,
-    /// Readings whose clock said something that cannot be.
-    pub absurd_clocks: usize,
-    /// Devices of which the numbers of the stream begin again.
-    pub new_streams: usize,
+    /// What else is worth a word.
+    pub noted: Noted,
     /// Devices announced.
     pub devices: usize,
     /// Whether the announcement reached the service.
@@ -90,19 +95,23 @@ pub struct Invocation {
     pub seed: u64,
 }
 
+/// Devices that wait for the announcement of a batch, with their states: some 10 MB. More are announced earlier.
+const MOST_CHANGES: usize = 16 * 1024;
+
+/// Rejected bodies that wait until they are kept. The host sends at most 1,000 in a batch.
+const MOST_REJECTED_BODIES: usize = 1_024;
+
 /// What is known of a batch while it is worked off.
-#[derive(Default)]
 struct BatchProgress {
     accepted: usize,
     skipped: usize,
-    rejected: usize,
-    not_telemetry: usize,
-    absurd_clocks: usize,
-    new_streams: usize,
-    /// Rejected readings that are not kept yet.
-    to_keep: Vec<RejectedReading>,
+    noted: Noted,
+    rejections: Rejections,
     /// Changed states, to be announced.
-    changes: Vec<Change>,
+    changes: Changes,
+    /// Devices announced.
+    announced: usize,
+    push: Result<(), PublishError>,
     failure: Option<StoreError>,
 }
 
@@ -117,47 +126,72 @@ impl Ingest {
     pub async fn run(&self, mut batch: Batch, invocation: Invocation) -> Result<Summary, StoreError> {
         let deadline = Instant::now() + PATIENCE;
         copy_small_bodies(&mut batch.events);
-        let shards = self.devices.shards();
-        let mut readings =
-            readings::read(&batch, shards, self.devices.catalogue(), self.sources, invocation.now);
-        let mut progress = BatchProgress {
-            not_telemetry: readings.not_telemetry,
-            absurd_clocks: readings.absurd_clocks,
-            ..BatchProgress::default()
-        };
-        progress.reject(std::mem::take(&mut readings.rejected));
-        let push = self.work_off(&mut progress, &batch.events, &readings, invocation, deadline).await;
+        readings::in_order(&mut batch.events);
+        let mut progress = BatchProgress::new();
+        self.work_off(&mut progress, &batch.events, invocation, deadline).await;
+        let bodies = progress.rejections.take(&batch.events, invocation.now);
+        let keep = self.rejected.keep(bodies, invocation.seed, deadline);
+        let changes = progress.changes.take();
+        let (kept, ()) = join(keep, self.announce(&mut progress.push, &changes)).await;
+        progress.announced += changes.len();
+        progress.fail(kept.err());
         match progress.failure {
             Some(error) => Err(error),
-            None => Ok(summary(&batch, &progress, push)),
+            None => Ok(summary(&batch, progress)),
         }
     }
 
-    /// Folds, commits, keeps and announces. A row that is too full takes its readings in turns: what was rejected in one
-    /// turn is kept before the next, which then finds room.
+    /// Reads, folds and commits, slice by slice. What the last one rejected and what has changed is left to the caller.
     async fn work_off(
         &self,
         progress: &mut BatchProgress,
         events: &[Event],
-        readings: &Readings,
         invocation: Invocation,
         deadline: Instant,
-    ) -> Result<(), PublishError> {
-        if !readings.devices.is_empty() {
-            let committed = self.commit_all(progress, events, readings, invocation, deadline).await;
-            progress.fail(committed.err());
+    ) {
+        let reader = Reader {
+            shards: self.devices.shards(),
+            catalogue: self.devices.catalogue(),
+            sources: self.sources,
+            now: invocation.now,
+        };
+        let mut next = 0;
+        for number in 0.. {
+            let slice = reader.read(events, next, &mut progress.rejections);
+            progress.noted.add(slice.noted);
+            next = slice.next;
+            let has_readings = !slice.devices.is_empty();
+            if has_readings {
+                let of_slice = Invocation { seed: slice_seed(invocation.seed, number), ..invocation };
+                let committed = self.commit_all(progress, events, &slice, of_slice, deadline).await;
+                progress.fail(committed.err());
+            }
+            if progress.failure.is_some() || next == events.len() {
+                return;
+            }
+            if has_readings || progress.rejections.bodies() > MOST_REJECTED_BODIES {
+                let bodies = progress.rejections.take(events, invocation.now);
+                let kept = self.rejected.keep(bodies, invocation.seed, deadline).await;
+                if let Err(error) = kept {
+                    return progress.fail(Some(error));
+                }
+            }
+            if progress.changes.end_slice() > MOST_CHANGES {
+                let changes = progress.changes.take();
+                self.announce(&mut progress.push, &changes).await;
+                progress.announced += changes.len();
+            }
+            yield_now().await;
         }
-        let keep = self.rejected.keep(&progress.to_keep, invocation.seed, deadline);
-        let (kept, push) = join(keep, self.announce(&progress.changes)).await;
-        progress.fail(kept.err());
-        push
     }
 
+    /// Loads, folds and commits a slice. A row that is too full takes its readings in turns: what was rejected in one turn is
+    /// kept before the next, which then finds room.
     async fn commit_all(
         &self,
         progress: &mut BatchProgress,
         events: &[Event],
-        readings: &Readings,
+        readings: &Slice,
         invocation: Invocation,
         deadline: Instant,
     ) -> Result<(), StoreError> {
@@ -169,12 +203,12 @@ impl Ingest {
         loop {
             let outcome = committer.commit(pending).await;
             progress.fail(outcome.failure);
-            pending = self.account_for(progress, events, invocation.now, outcome.decided);
+            pending = self.account_for(progress, events, outcome.decided);
             if pending.is_empty() {
                 return Ok(());
             }
-            let to_keep = std::mem::take(&mut progress.to_keep);
-            self.rejected.keep(&to_keep, invocation.seed, deadline).await?;
+            let bodies = progress.rejections.take(events, invocation.now);
+            self.rejected.keep(bodies, invocation.seed, deadline).await?;
         }
     }
 
@@ -182,7 +216,7 @@ impl Ingest {
     async fn load_all<'a>(
         &self,
         progress: &mut BatchProgress,
-        readings: &'a Readings,
+        readings: &'a Slice,
         deadline: Instant,
     ) -> PendingByShard<'a> {
         let mut loads = Vec::with_capacity(readings.devices.len());
@@ -231,15 +265,14 @@ impl Ingest {
         &self,
         progress: &mut BatchProgress,
         events: &[Event],
-        now: Millis,
         committed: Vec<Decided<'a>>,
     ) -> PendingByShard<'a> {
         let mut pending = PendingByShard::new();
         for mut committed in committed {
             progress.accepted += committed.accepted();
             progress.skipped += committed.skipped();
-            progress.new_streams += usize::from(committed.is_new_stream());
-            progress.reject(committed.take_rejected(events, now));
+            progress.noted.new_streams += usize::from(committed.is_new_stream());
+            committed.hand_over(events, &mut progress.rejections);
             match committed.rest() {
                 Rest::Complete(Some((row, left))) => {
                     if row.state.is_heard() {
@@ -257,18 +290,27 @@ impl Ingest {
         pending
     }
 
-    async fn announce(&self, changes: &[Change]) -> Result<(), PublishError> {
-        match changes.is_empty() {
-            true => Ok(()),
-            false => self.publisher.publish(Audience::Watchers, changes, PUSH_PATIENCE).await,
+    /// Announces changes, unless an earlier announcement of the batch has failed: it took its time already, and screens
+    /// catch up.
+    async fn announce(&self, push: &mut Result<(), PublishError>, changes: &[Change]) {
+        if !changes.is_empty() && push.is_ok() {
+            *push = self.publisher.publish(Audience::Watchers, changes, PUSH_PATIENCE).await;
         }
     }
 }
 
 impl BatchProgress {
-    fn reject(&mut self, readings: Vec<RejectedReading>) {
-        self.rejected += readings.len();
-        self.to_keep.extend(readings);
+    fn new() -> BatchProgress {
+        BatchProgress {
+            accepted: 0,
+            skipped: 0,
+            noted: Noted::default(),
+            rejections: Rejections::default(),
+            changes: Changes::default(),
+            announced: 0,
+            push: Ok(()),
+            failure: None,
+        }
     }
 
     /// The first failure stays.
@@ -293,17 +335,24 @@ fn copy_small_bodies(events: &mut [Event]) {
     }
 }
 
-fn summary(batch: &Batch, progress: &BatchProgress, push: Result<(), PublishError>) -> Summary {
+/// The random number of a slice, by which its writes are told from those of the other slices. The first has the
+/// invocation's.
+fn slice_seed(seed: u64, number: u64) -> u64 {
+    match number {
+        0 => seed,
+        _ => stable_hash(&seed.wrapping_add(number).to_be_bytes()),
+    }
+}
+
+fn summary(batch: &Batch, progress: BatchProgress) -> Summary {
     Summary {
         events: batch.events.len(),
         accepted: progress.accepted,
         skipped: progress.skipped,
-        rejected: progress.rejected,
-        not_telemetry: progress.not_telemetry,
-        absurd_clocks: progress.absurd_clocks,
-        new_streams: progress.new_streams,
-        devices: progress.changes.len(),
-        push,
+        rejected: progress.rejections.readings(),
+        noted: progress.noted,
+        devices: progress.announced,
+        push: progress.push,
     }
 }
 

@@ -54,7 +54,7 @@ impl Store {
     /// A table of this app, which is created if it does not exist.
     ///
     /// A new kind of row is a file `rows.rs` in its room: this call with the table's name, its entity from a value and its
-    /// value from an entity. `rejected/rows.rs` is the smallest example. Rows that are only inserted use
+    /// value from an entity; `rejected/row.rs` and `rejected/rows/keep.rs` are an example. Rows that are only inserted use
     /// [`insert_missing`](fieldcast_tables::insert_missing); others are written under an etag and read again after
     /// [`Conflict`](fieldcast_tables::Error::Conflict) and [`Unknown`](fieldcast_tables::Error::Unknown).
     ///

@@ -23,7 +23,6 @@ mod handler {
         pub mod ids;
         pub mod instant;
         pub(crate) mod span;
-        pub(crate) mod stable_hash;
     }
     #[expect(missing_docs, reason = "the room as the handler has it")]
     pub mod rejected {

@@ -1,16 +1,13 @@
 //! The fold of a batch into one device's row: what is pending, the draft of the next row, and what came of it. Pure.
 
-use std::borrow::Cow;
-
-use super::readings::{DeviceReadings, rejected_reading};
+use super::readings::DeviceReadings;
+use super::rejections::Rejections;
 use crate::devices::fold::{Folded, fold};
 use crate::devices::rows::{Expect, Loaded, StoredState, Write};
 use crate::devices::state::{DeviceState, WriteId};
 use crate::host::envelope::Event;
 use crate::primitives::ids::DeviceId;
-use crate::primitives::instant::Millis;
-use crate::rejected::reading::{Reason, RejectedReading, Rejection};
-use crate::telemetry::body;
+use crate::rejected::reading::{Reason, Rejection};
 use crate::telemetry::calibration::{Calibration, Calibrations};
 use crate::telemetry::catalogue::Catalogue;
 
@@ -18,7 +15,7 @@ use crate::telemetry::catalogue::Catalogue;
 pub(super) struct Terms<'a> {
     pub(super) catalogue: &'a Catalogue,
     pub(super) calibrations: &'a Calibrations,
-    /// The random number of the invocation, which names its writes.
+    /// A random number of this slice of the invocation, which names its writes.
     pub(super) seed: u64,
 }
 
@@ -155,24 +152,12 @@ impl<'a> Decided<'a> {
         self.folded.is_new_stream
     }
 
-    /// The rejected readings, to be kept.
-    pub(super) fn take_rejected(&mut self, events: &[Event], now: Millis) -> Vec<RejectedReading> {
-        let rejected = std::mem::take(&mut self.folded.rejected);
-        // The text of the event whose readings come next: an array is not unpacked for each of its elements.
-        let mut last: Option<(usize, Cow<'_, [u8]>)> = None;
-        let reading = |(at, rejection): (usize, Rejection)| {
+    /// Hands over the rejected readings, to be kept.
+    pub(super) fn hand_over(&mut self, events: &[Event], rejections: &mut Rejections) {
+        for (at, rejection) in std::mem::take(&mut self.folded.rejected) {
             let arrival = &self.device.arrivals[self.from + at];
-            let event = &events[arrival.event];
-            let (_, text) = match last.take() {
-                Some(text) if text.0 == arrival.event => last.insert(text),
-                _ => {
-                    let text = body::text_of(&event.body, event.content_encoding.as_deref());
-                    last.insert((arrival.event, text))
-                }
-            };
-            rejected_reading(event, arrival.index, &text[arrival.span.clone()], rejection, now)
-        };
-        rejected.into_iter().map(reading).collect()
+            rejections.reject(events, arrival.event, arrival.index, arrival.span.clone(), rejection);
+        }
     }
 
     /// What is left to do for the device.

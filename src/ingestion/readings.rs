@@ -1,16 +1,25 @@
-//! The first stage: the readings of a batch, by device and in the order of the stream. Pure.
+//! The first stage: the readings of a batch, slice by slice, by device and in the order of the stream. Pure.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::clock::{self, Clock};
+use super::rejections::Rejections;
 use crate::devices::fold::{Arrival, in_stream_order};
-use crate::host::envelope::{Batch, Event};
+use crate::host::envelope::Event;
 use crate::primitives::ids::{DeviceId, DeviceIdError};
 use crate::primitives::instant::Millis;
-use crate::rejected::reading::{Reason, RejectedReading, Rejection};
+use crate::rejected::reading::{Reason, Rejection};
 use crate::store::shard::{Shard, Shards};
 use crate::telemetry::body::{self, Reading};
 use crate::telemetry::catalogue::Catalogue;
+
+/// Readings that are worked off together, at most a body more: some 20 MB of memory with all that comes of them. A body has
+/// up to 20,000.
+const MOST_READINGS: usize = 32 * 1024;
+
+/// Elements that are looked at without a pause for others: some tens of milliseconds.
+const MOST_ELEMENTS: usize = 4 * MOST_READINGS;
 
 /// Whether the modules and components of a device are told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,84 +31,121 @@ pub enum Sources {
     Merged,
 }
 
-/// The readings of a batch.
-pub(super) struct Readings {
-    pub(super) devices: BTreeMap<Shard, Vec<DeviceReadings>>,
-    /// What could not be read, of whichever device.
-    pub(super) rejected: Vec<RejectedReading>,
+/// What a batch had beside readings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
     /// Events that no device sent.
-    pub(super) not_telemetry: usize,
+    pub not_telemetry: usize,
     /// Readings whose clock said something that cannot be.
-    pub(super) absurd_clocks: usize,
+    pub absurd_clocks: usize,
+    /// Devices of which the numbers of the stream begin again.
+    pub new_streams: usize,
 }
 
-/// One device's part of a batch, in stream order.
+impl Noted {
+    pub(super) fn add(&mut self, other: Noted) {
+        self.not_telemetry += other.not_telemetry;
+        self.absurd_clocks += other.absurd_clocks;
+        self.new_streams += other.new_streams;
+    }
+}
+
+/// The readings of some events of a batch.
+pub(super) struct Slice {
+    pub(super) devices: BTreeMap<Shard, Vec<DeviceReadings>>,
+    /// The first event that is not in it.
+    pub(super) next: usize,
+    pub(super) noted: Noted,
+}
+
+/// One device's part of a slice, in stream order.
 pub(super) struct DeviceReadings {
     pub(super) device: DeviceId,
     pub(super) arrivals: Vec<Arrival>,
 }
 
-/// Reads the bodies of a batch. `now` is the time of events whose host did not say when they were enqueued.
-pub(super) fn read(
-    batch: &Batch,
-    shards: &Shards,
-    catalogue: &Catalogue,
-    sources: Sources,
-    now: Millis,
-) -> Readings {
-    let mut devices: BTreeMap<DeviceId, Vec<Arrival>> = BTreeMap::new();
-    let (mut rejected, mut not_telemetry, mut absurd_clocks) = (Vec::new(), 0, 0);
-    for (number, event) in batch.events.iter().enumerate() {
-        if !event.is_telemetry {
-            not_telemetry += 1;
-            continue;
-        }
-        let at = event.enqueued_at.unwrap_or(now);
-        let Clock { measured_at, is_absurd } = clock::of_message(event.creation_time.as_deref(), at);
-        let encoding = event.content_encoding.as_deref();
-        let found = body::read(&event.body, encoding, event.stamped_device.as_deref(), catalogue);
-        let mut text = None;
-        for (index, found) in found.into_iter().enumerate() {
-            match found.outcome.and_then(|reading| of_source(reading, event, sources)) {
-                Ok(mut reading) => {
-                    reading.message_id = reading.message_id.or_else(|| event.message_id.clone());
-                    absurd_clocks += usize::from(is_absurd);
-                    let arrival = Arrival {
-                        event: number,
-                        index,
-                        span: found.span,
-                        position: event.position.clone(),
-                        enqueued_at: event.enqueued_at,
-                        at,
-                        measured_at,
-                        reading,
-                    };
-                    // Most devices say one thing per batch; a list that grows by itself begins with room for four.
-                    let of_device = devices.entry(arrival.reading.device.clone());
-                    of_device.or_insert_with(|| Vec::with_capacity(1)).push(arrival);
-                }
-                Err(rejection) => {
-                    let text = text.get_or_insert_with(|| body::text_of(&event.body, encoding));
-                    rejected.push(rejected_reading(event, index, &text[found.span], rejection, now));
+/// Reads bodies.
+pub(super) struct Reader<'a> {
+    pub(super) shards: &'a Shards,
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) sources: Sources,
+    /// The time of events whose host did not say when they were enqueued.
+    pub(super) now: Millis,
+}
+
+impl Reader<'_> {
+    /// Reads bodies from an event on, until there is enough to do. What could not be read, of whichever device, goes to the
+    /// rejections.
+    pub(super) fn read(&self, events: &[Event], from: usize, rejections: &mut Rejections) -> Slice {
+        let mut devices: BTreeMap<DeviceId, Vec<Arrival>> = BTreeMap::new();
+        let (mut readings, mut elements, mut next) = (0, 0, from);
+        let mut noted = Noted::default();
+        while next < events.len() && readings < MOST_READINGS && elements < MOST_ELEMENTS {
+            let (number, event) = (next, &events[next]);
+            next += 1;
+            if !event.is_telemetry {
+                noted.not_telemetry += 1;
+                continue;
+            }
+            let encoding = event.content_encoding.as_deref();
+            let found = body::read(&event.body, encoding, event.stamped_device.as_deref(), self.catalogue);
+            elements += found.len();
+            let arrival = self.arrivals(number, event);
+            for (index, found) in found.into_iter().enumerate() {
+                match found.outcome.and_then(|reading| self.of_source(reading, event)) {
+                    Ok(reading) => {
+                        readings += 1;
+                        let arrival = arrival(index, found.span, reading, &mut noted);
+                        // Most devices say one thing per batch; a list that grows by itself begins with room for four.
+                        let of_device = devices.entry(arrival.reading.device.clone());
+                        of_device.or_insert_with(|| Vec::with_capacity(1)).push(arrival);
+                    }
+                    Err(rejection) => rejections.reject(events, number, index, found.span, rejection),
                 }
             }
         }
+        Slice { devices: by_shard(devices, self.shards), next, noted }
     }
-    Readings { devices: by_shard(devices, shards), rejected, not_telemetry, absurd_clocks }
-}
 
-/// A reading of the module or component that the hub names.
-fn of_source(mut reading: Reading, event: &Event, sources: Sources) -> Result<Reading, Rejection> {
-    if sources == Sources::Apart && (event.module.is_some() || event.component.is_some()) {
-        let part = reading.device.part(event.module.as_deref(), event.component.as_deref());
-        reading.device = part.map_err(|error| unnamed(&reading.device, error))?;
+    /// Makes arrivals of the readings of an event.
+    fn arrivals(
+        &self,
+        number: usize,
+        event: &Event,
+    ) -> impl Fn(usize, Range<usize>, Reading, &mut Noted) -> Arrival {
+        let at = event.enqueued_at.unwrap_or(self.now);
+        let clock = clock::of_message(event.creation_time.as_deref(), at);
+        move |index, span, mut reading, noted| {
+            let Clock { measured_at, is_absurd } = clock;
+            noted.absurd_clocks += usize::from(is_absurd);
+            reading.message_id = reading.message_id.or_else(|| event.message_id.clone());
+            let (position, enqueued_at) = (event.position.clone(), event.enqueued_at);
+            Arrival { event: number, index, span, position, enqueued_at, at, measured_at, reading }
+        }
     }
-    Ok(reading)
+
+    /// A reading of the module or component that the hub names.
+    fn of_source(&self, mut reading: Reading, event: &Event) -> Result<Reading, Rejection> {
+        if self.sources == Sources::Apart && (event.module.is_some() || event.component.is_some()) {
+            let part = reading.device.part(event.module.as_deref(), event.component.as_deref());
+            reading.device = part.map_err(|error| unnamed(&reading.device, error))?;
+        }
+        Ok(reading)
+    }
 }
 
 fn unnamed(device: &DeviceId, error: DeviceIdError) -> Rejection {
     let device = Some(device.device().into_owned());
     Rejection { reason: Reason::DeviceId, detail: format!("module or component: {error}"), device }
+}
+
+/// Sorts the events of a batch as the stream had them, so that a slice never comes before one that it follows in the stream:
+/// what it moved the watermark past would not be counted any more. Events without a sequence number come last.
+pub(super) fn in_order(events: &mut [Event]) {
+    let key = |event: &Event| event.position.sequence.unwrap_or(i64::MAX);
+    if !events.is_sorted_by_key(key) {
+        events.sort_by_key(key);
+    }
 }
 
 fn by_shard(
@@ -112,23 +158,4 @@ fn by_shard(
         by_shard.entry(shards.of(&device)).or_default().push(DeviceReadings { device, arrivals });
     }
     by_shard
-}
-
-/// A reading of an event, given as the part of the body that it is, with the reason why it is rejected.
-pub(super) fn rejected_reading(
-    event: &Event,
-    index: usize,
-    body: &[u8],
-    rejection: Rejection,
-    now: Millis,
-) -> RejectedReading {
-    RejectedReading {
-        rejection,
-        body: body[..body.len().min(RejectedReading::MOST_BYTES)].to_vec(),
-        body_length: body.len(),
-        position: event.position.clone(),
-        index,
-        enqueued_at: event.enqueued_at,
-        rejected_at: now,
-    }
 }

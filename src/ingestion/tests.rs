@@ -16,6 +16,8 @@ use crate::devices::row;
 use crate::devices::state::{DeviceState, WriteId};
 use crate::primitives::chain::chain;
 use crate::primitives::ids::{HubPartition, Position};
+use crate::rejected::body::RejectedBody;
+use crate::rejected::rows::ListQuery;
 use crate::screens::publish::RecordedPublisher;
 use crate::store::shard::Shards;
 use crate::store::{Store, tables};
@@ -228,15 +230,10 @@ impl Bench {
         }
     }
 
-    /// Kept rejected readings, newest first.
-    async fn rejected(&self) -> Vec<RejectedReading> {
-        let query = crate::rejected::rows::RejectedQuery {
-            partition: "hub-0".to_owned(),
-            device: None,
-            after: None,
-            limit: 1_000,
-        };
-        self.ingest.rejected.read(&query, Instant::now() + PATIENCE).await.unwrap()
+    /// Kept bodies, newest first.
+    async fn rejected(&self) -> Vec<RejectedBody> {
+        let query = ListQuery { limit: 1_000, enough_bytes: usize::MAX, ..ListQuery::default() };
+        self.ingest.rejected.list(&query, Instant::now() + PATIENCE).await.unwrap().bodies
     }
 
     /// Sets a device's temperature calibration, as a person edits its row.
@@ -280,7 +277,7 @@ fn small_bodies_let_go_of_the_request_and_large_ones_stay_where_they_are() {
     }
 }
 
-/// What is kept of a reading is its part of the text, as a person can read it.
+/// Samples of a body are parts of its text, as a person can read them.
 #[tokio::test(start_paused = true)]
 async fn bodies_in_other_encodings_are_counted_and_kept_as_text() {
     let bench = Bench::new(&[]);
@@ -298,9 +295,10 @@ async fn bodies_in_other_encodings_are_counted_and_kept_as_text() {
     ];
     let summary = bench.run(events).await.unwrap();
     assert_eq!((summary.accepted, summary.rejected), (4, 2));
-    let kept: Vec<String> =
-        bench.rejected().await.iter().map(|one| String::from_utf8(one.body.clone()).unwrap()).collect();
-    assert_eq!(kept, [r#"{"temperature":"ü"}"#, r#"{"temperature":999}"#]);
+    let kept = bench.rejected().await;
+    let samples: Vec<&str> = kept[0].rejected.samples().iter().map(|sample| sample.text.as_str()).collect();
+    assert_eq!(samples, [r#"{"temperature":"ü"}"#, r#"{"temperature":999}"#]);
+    assert_eq!((kept.len(), &kept[0].body[..]), (1, &wide(array)[..]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -312,8 +310,9 @@ async fn readings_whose_calibration_cannot_be_read_are_kept_until_it_is_mended()
     let dry = event(2, "a", r#"{"humidity":40}"#);
     let summary = bench.run(vec![warm(1, "a"), dry, warm(3, "b")]).await.unwrap();
     assert_eq!((summary.accepted, summary.rejected), (2, 1));
-    let kept = bench.rejected().await.remove(0).rejection;
-    assert_eq!(kept.reason.code(), "calibration");
+    let body = bench.rejected().await.remove(0);
+    let kept = body.rejected.first().unwrap();
+    assert_eq!(kept.reason, "calibration");
     assert!(kept.detail.contains("temperature") && kept.detail.contains("mend"), "{}", kept.detail);
 }
 
@@ -335,7 +334,7 @@ async fn a_batch_is_counted_kept_and_announced_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reading_out_of_range_is_kept_once_with_its_own_bytes() {
+async fn a_reading_out_of_range_is_kept_once_with_its_bytes_and_those_of_its_body() {
     let bench = Bench::new(&[Mishap::LostRequest]);
     let events = || {
         vec![
@@ -347,11 +346,18 @@ async fn a_reading_out_of_range_is_kept_once_with_its_own_bytes() {
     assert_eq!((summary.accepted, summary.rejected), (1, 2));
     bench.run(events()).await.unwrap();
     let rejected = bench.rejected().await;
-    let kept: Vec<_> =
-        rejected.iter().map(|one| (one.body.as_slice(), one.rejection.device.as_deref())).collect();
+    let kept: Vec<_> = rejected
+        .iter()
+        .map(|one| (&one.body[..], one.rejected.first().unwrap()))
+        .map(|(body, first)| (body, first.text.as_str(), first.device.as_deref()))
+        .collect();
+    let array = br#"[{"temperature":20}, {"temperature":999}]"#.as_slice();
     assert_eq!(
         kept,
-        [(br#"{"humidity":-1}"#.as_slice(), Some("b")), (br#"{"temperature":999}"#.as_slice(), Some("a")),]
+        [
+            (br#"{"humidity":-1}"#.as_slice(), r#"{"humidity":-1}"#, Some("b")),
+            (array, r#"{"temperature":999}"#, Some("a")),
+        ]
     );
 }
 
@@ -461,8 +467,9 @@ async fn a_row_that_the_store_does_not_take_is_rejected_and_the_others_are_kept(
     let summary = bench.run(events).await.unwrap();
     assert_eq!((summary.accepted, summary.rejected), (70, 2));
     let rejected = bench.rejected().await;
-    assert_eq!(rejected.iter().map(|one| one.rejection.reason.code()).collect::<Vec<_>>(), ["not_stored"; 2]);
-    let detail = &rejected[0].rejection.detail;
+    let first = |one: &RejectedBody| one.rejected.first().unwrap().clone();
+    assert_eq!(rejected.iter().map(|one| first(one).reason).collect::<Vec<_>>(), ["not_stored"; 2]);
+    let detail = first(&rejected[0]).detail;
     assert!(detail.starts_with("the store does not take the row of this device: "), "{detail}");
     assert!(detail.ends_with("a column is too long"), "{detail}");
 }
@@ -508,4 +515,117 @@ async fn a_device_of_which_everything_was_rejected_is_not_announced() {
     assert!(bench.publisher.announced().is_empty());
     let summary = bench.run(vec![warm(2, "a")]).await.unwrap();
     assert_eq!((summary.accepted, bench.publisher.announced()[0].states[0]["count"].clone()), (1, json!(1)));
+}
+
+/// A body of some readings that cannot be read, some out of range, and one that is fine.
+fn mixed(readings: usize) -> String {
+    let reading = |n: usize| match n % 2 {
+        _ if n == 0 => r#"{"temperature":20}"#,
+        0 => r#"{"temperature":999}"#,
+        _ => "5",
+    };
+    format!("[{}]", (0..readings).map(reading).collect::<Vec<_>>().join(","))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_costs_one_row_whatever_is_rejected_of_it_and_by_which_stage() {
+    let bench = Bench::new(&[]);
+    let summary = bench.run(vec![event(1, "a", &mixed(20_000)), event(2, "a", &mixed(3))]).await.unwrap();
+    assert_eq!((summary.accepted, summary.rejected), (2, 20_001));
+    let [small, large] = bench.rejected().await.try_into().unwrap();
+    let reasons = |body: &RejectedBody| {
+        let mut reasons: Vec<_> = body
+            .rejected
+            .by_reason()
+            .iter()
+            .map(|(reason, elements)| (reason.to_string(), elements.count()))
+            .collect();
+        reasons.sort();
+        reasons
+    };
+    assert_eq!(reasons(&large), [("out_of_range".to_owned(), 9_999), ("wrong_type".to_owned(), 10_000)]);
+    assert_eq!(large.rejected.all().to_text(20), "1-19999");
+    assert_eq!(&large.body[..], mixed(20_000).as_bytes());
+    assert_eq!(small.rejected.count(), 2);
+}
+
+/// Three events of 20,000 readings each are two slices: what the first rejected is kept before the second is folded, which
+/// forgets the verdicts.
+#[tokio::test(start_paused = true)]
+async fn slices_count_reject_and_announce_as_one_batch() {
+    let bench = Bench::new(&[Mishap::LostAnswer, Mishap::LostRequest, Mishap::LostAnswer]);
+    let body = |geo: &str| {
+        let reading = |n: usize| match n % 1_000 {
+            0 => r#"{"temperature":999}"#.to_owned(),
+            _ => format!(r#"{{"temperature":20,"geo":"{geo}"}}"#),
+        };
+        format!("[{}]", (0..20_000).map(reading).collect::<Vec<_>>().join(","))
+    };
+    let events = || (1..).zip(["x", "y", "z"]).map(|(n, geo)| event(n, "a", &body(geo))).collect::<Vec<_>>();
+    let summary = bench.run(events()).await.unwrap();
+    let Summary { accepted, skipped, rejected, devices, .. } = summary;
+    assert_eq!((accepted, skipped, rejected, devices), (3 * 19_980, 0, 60, 1));
+    assert!(bench.store.commits.lock().unwrap().len() >= 2, "it was more than one slice");
+    assert_eq!(bench.state("a").await.unwrap().count, 3 * 19_980);
+    let kept: Vec<usize> = bench.rejected().await.iter().map(|body| body.rejected.count()).collect();
+    assert_eq!(kept, [20; 3]);
+    let announced = bench.publisher.announced();
+    assert_eq!((announced.len(), announced[0].states.len()), (1, 1));
+    assert_eq!(announced[0].states[0]["count"], json!(3 * 19_980));
+    let again = bench.run(events()).await.unwrap();
+    assert_eq!((again.accepted, again.skipped + again.rejected), (0, 60_000));
+    assert_eq!(bench.rejected().await.len(), 3);
+}
+
+/// A slice that fails is the last one: the next would move the watermark past its readings.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_folded_behind_a_slice_that_failed() {
+    let full = format!("[{}]", vec![r#"{"temperature":20}"#; 20_000].join(","));
+    let events = || (1..=3).map(|n| event(n, "a", &full)).collect::<Vec<_>>();
+    let bench = Bench::new(&[Mishap::Unavailable]);
+    assert!(bench.run(events()).await.is_err());
+    assert_eq!(bench.state("a").await, None);
+    assert_eq!(bench.run(events()).await.unwrap().accepted, 60_000);
+    assert_eq!(bench.state("a").await.unwrap().count, 60_000);
+}
+
+/// The same when what a slice rejected is not kept: its verdicts would be forgotten.
+#[tokio::test(start_paused = true)]
+async fn what_a_slice_rejected_is_kept_before_the_next_one_is_folded() {
+    let full = format!("[{}]", vec![r#"{"temperature":999}"#; 20_000].join(","));
+    let events = || (1..=3).map(|n| event(n, "a", &full)).collect::<Vec<_>>();
+    let bench = Bench::new(&[]);
+    bench.store.failing_keep.store(1, Relaxed);
+    assert!(bench.run(events()).await.is_err());
+    bench.calibrate("a", 0.01).await;
+    let summary = bench.run(events()).await.unwrap();
+    let kept: usize = bench.rejected().await.iter().map(|body| body.rejected.count()).sum();
+    let counted = bench.state("a").await.unwrap().count;
+    assert_eq!((kept, counted, summary.accepted), (40_000, 20_000, 20_000), "each is in one place");
+}
+
+#[tokio::test(start_paused = true)]
+async fn slices_follow_the_stream_also_where_a_batch_does_not() {
+    let full = |n| event(n, "a", &format!("[{}]", vec![r#"{"temperature":20}"#; 20_000].join(",")));
+    let bench = Bench::new(&[]);
+    let summary = bench.run(vec![full(2), full(3), full(1)]).await.unwrap();
+    assert_eq!((summary.accepted, summary.skipped), (60_000, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn devices_without_number_are_announced_in_parts_and_a_push_that_fails_is_the_last() {
+    let body = |event: usize| {
+        let reading = |n: usize| format!(r#"{{"deviceId":"d-{event}-{n}","light":1}}"#);
+        format!("[{}]", (0..9_000).map(reading).collect::<Vec<_>>().join(","))
+    };
+    let events =
+        || (0..5).map(|n| Event { stamped_device: None, ..event(None, "", &body(n)) }).collect::<Vec<_>>();
+    let bench = Bench::new(&[]);
+    assert_eq!(bench.run(events()).await.unwrap().devices, 45_000);
+    let sizes: Vec<usize> = bench.publisher.announced().iter().map(|one| one.states.len()).collect();
+    assert!(sizes.len() > 1 && sizes.iter().sum::<usize>() == 45_000, "{sizes:?}");
+    let bench = Bench::new(&[]);
+    bench.publisher.fail_next(1);
+    assert!(bench.run(events()).await.unwrap().push.is_err());
+    assert!(bench.publisher.announced().is_empty());
 }

@@ -36,7 +36,7 @@ impl Trigger {
                 if let Err(error) = &summary.push {
                     tracing::warn!("{line}; screens were not told and catch up later: {error}");
                 }
-                if summary.new_streams > 0 && self.new_streams.is_first_of(&partition) {
+                if summary.noted.new_streams > 0 && self.new_streams.is_first_of(&partition) {
                     let partition = partition.as_str();
                     tracing::warn!(
                         "partition {partition}: its numbers begin again, so its hub was deleted and made again under the \
@@ -66,11 +66,11 @@ fn log_line(partition: &str, summary: &Summary) -> String {
         "partition {partition}: {events} events of {devices} devices, readings: {accepted} counted, \
          {skipped} known already, {rejected} rejected"
     );
-    if summary.not_telemetry > 0 {
-        line.push_str(&format!("; not telemetry: {} events", summary.not_telemetry));
+    if summary.noted.not_telemetry > 0 {
+        line.push_str(&format!("; not telemetry: {} events", summary.noted.not_telemetry));
     }
-    if summary.absurd_clocks > 0 {
-        line.push_str(&format!("; clocks not believed: {} readings", summary.absurd_clocks));
+    if summary.noted.absurd_clocks > 0 {
+        line.push_str(&format!("; clocks not believed: {} readings", summary.noted.absurd_clocks));
     }
     line
 }

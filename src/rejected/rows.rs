@@ -1,142 +1,117 @@
-//! Rows of `RejectedTelemetry`: each rejected reading inserted once under a key made of its position; a second delivery finds
-//! it and leaves it. And how people get to see them.
+//! Rows of `RejectedTelemetry`: one for each body of which something was rejected, whatever it holds, in the same place for
+//! every delivery. How they are kept, listed, and deleted when they are old.
 
-mod delete;
+mod keep;
+mod kept;
+mod pages;
+mod retention;
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use fieldcast_tables::limits::{MOST_OPERATIONS, MOST_PAGE_ROWS};
-use fieldcast_tables::{Comparison, Deadline, Entity, Query, Table, Value, insert_missing};
+use fieldcast_tables::limits::{LARGEST_TRANSACTION, MOST_OPERATIONS};
+use fieldcast_tables::{Deadline, Table};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
-pub use self::delete::Deleted;
-use super::reading::{Reason, RejectedReading, Rejection};
-use crate::primitives::ids::{HubPartition, Position};
+use self::keep::{ToKeep, keep_together};
+use self::kept::Kept;
+pub use self::pages::{ListQuery, Listed, Place};
+pub use self::retention::Deleted;
+use super::body::RejectedBody;
+use super::key::Key;
+use super::row;
 use crate::primitives::instant::Millis;
 use crate::primitives::jitter::Jitter;
 use crate::store::{Store, StoreError, tables};
 
-/// Transactions in flight at once: a body with thousands of rejected readings must not take longer than an invocation has.
+/// Transactions in flight at once: a batch of a thousand large bodies must not take longer than an invocation has.
 const IN_FLIGHT: usize = 8;
 
-/// The rejected readings of an app.
+/// Bytes of one transaction. Half of what the service takes goes up in a second at 16 Mbit/s; and those in flight have their
+/// rows in memory about three times.
+const MOST_TRANSACTION_BYTES: usize = LARGEST_TRANSACTION / 4;
+
+/// The rejected bodies of an app.
 pub struct RejectedRows {
     store: Arc<Store>,
-}
-
-/// Which rejected readings are wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RejectedQuery {
-    /// The key that the rejected readings of one hub partition share.
-    pub partition: String,
-    /// Only those of this device, as it claimed to be called.
-    pub device: Option<String>,
-    /// Only those behind the one with this row key.
-    pub after: Option<String>,
-    /// At most so many.
-    pub limit: usize,
+    kept: Kept,
 }
 
 impl RejectedRows {
-    /// The rejected readings of a store.
+    /// The rejected bodies of a store.
     pub fn new(store: Arc<Store>) -> RejectedRows {
-        RejectedRows { store }
+        RejectedRows { store, kept: Kept::default() }
     }
 
-    /// Keeps each reading once, however often it is called with it. `seed` spreads the pauses between tries.
+    /// Keeps bodies, or these parts of them, once, however often it is called with them. What was kept of a body before
+    /// stays as it is, and the rest is added. `seed` spreads the pauses between tries.
     ///
     /// # Errors
     /// [`StoreError`]; some may have been kept then.
     pub async fn keep(
         &self,
-        readings: &[RejectedReading],
+        bodies: Vec<RejectedBody>,
         seed: u64,
         deadline: Instant,
     ) -> Result<(), StoreError> {
-        if readings.is_empty() {
+        let wanted = self.not_known(bodies);
+        if wanted.is_empty() {
             return Ok(());
         }
         let table = self.table(deadline).await?;
-        // Two readings of one batch with the same key are deliveries of the same reading.
-        let mut partitions: BTreeMap<String, BTreeMap<String, Entity>> = BTreeMap::new();
-        for reading in readings {
-            let partition = partitions.entry(reading.partition_key()).or_default();
-            partition.entry(reading.row_key()).or_insert_with(|| entity(reading));
-        }
-        let insert = async |rows: Vec<Entity>| {
-            let mut jitter = Jitter::new(seed, rows.first().map_or("", |row| &row.row));
-            insert_missing(&table, rows, &mut || jitter.draw(), Deadline::at(deadline)).await
+        let keep = async |group: Vec<ToKeep>| {
+            let mut jitter = Jitter::new(seed, group.first().map_or("", |body| &body.key.row));
+            keep_together(&table, group, || jitter.draw(), Deadline::at(deadline)).await
         };
-        let groups: Vec<_> = partitions.into_values().flat_map(in_groups).map(insert).collect();
-        let mut inserts = stream::iter(groups).buffer_unordered(IN_FLIGHT);
-        while inserts.try_next().await?.is_some() {}
+        let groups: Vec<_> = in_groups(wanted).map(keep).collect();
+        let mut keeping = stream::iter(groups).buffer_unordered(IN_FLIGHT);
+        while let Some(confirmed) = keeping.try_next().await? {
+            for (row, held) in confirmed {
+                self.kept.note(row, &held);
+            }
+        }
         Ok(())
     }
 
-    /// The keys of the hub partitions of which rejected readings are kept. Found by jumping: the first row behind a
-    /// partition belongs to the next one. There are as many as the hub has.
+    /// Bodies from the newest to the oldest, as the query says. There may be fewer than it wants, or none, although more
+    /// follow: a call reads a bounded number of rows, however few of them are wanted.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn partitions(&self, deadline: Instant) -> Result<Vec<String>, StoreError> {
-        let table = self.table(deadline).await?;
-        let mut partitions: Vec<String> = Vec::new();
-        loop {
-            let query = Query::everything().select(["Reason"]).top(1);
-            let query = match partitions.last() {
-                Some(last) => query.behind_partition(last),
-                None => query,
-            };
-            match table.first(&query, Deadline::at(deadline)).await? {
-                Some(row) => partitions.push(row.entity.partition),
-                None => return Ok(partitions),
-            }
-        }
+    pub async fn list(&self, query: &ListQuery, deadline: Instant) -> Result<Listed, StoreError> {
+        pages::list(&self.table(deadline).await?, query, deadline).await
     }
 
-    /// Rejected readings of a hub partition in the order of their keys, which is newest first. Less than the limit only
-    /// when there are no more. Rows that somebody has made unreadable are passed over.
+    /// Deletes bodies that the hub enqueued on a day that ended before this time, or that were rejected before it where that
+    /// is not known. Bounded work: there may be more.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn read(
-        &self,
-        wanted: &RejectedQuery,
-        deadline: Instant,
-    ) -> Result<Vec<RejectedReading>, StoreError> {
-        let table = self.table(deadline).await?;
-        let behind = wanted.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let page_size = u16::try_from(wanted.limit).unwrap_or(MOST_PAGE_ROWS).clamp(1, MOST_PAGE_ROWS);
-        let query =
-            Query::partition(&wanted.partition).rows((behind, Bound::<&str>::Unbounded)).top(page_size);
-        let query = match &wanted.device {
-            Some(device) => query.filter("DeviceId", Comparison::Equal, device.as_str()),
-            None => query,
-        };
-        let (mut readings, mut from) = (Vec::new(), None);
-        loop {
-            let page = table.query(&query, from.as_ref(), Deadline::at(deadline)).await?;
-            readings.extend(page.rows.iter().filter_map(|row| reading(&row.entity)));
-            from = page.next;
-            if from.is_none() || readings.len() >= wanted.limit {
-                readings.truncate(wanted.limit);
-                return Ok(readings);
-            }
-        }
-    }
-
-    /// Deletes what was rejected before a moment, oldest partition keys first, and stops when the time is up. A row that
-    /// was changed meanwhile stays for the next call.
-    ///
-    /// # Errors
-    /// [`StoreError`]; some rows may have been deleted then.
+    /// [`StoreError`]; some may have been deleted then.
     pub async fn delete_before(&self, before: Millis, deadline: Instant) -> Result<Deleted, StoreError> {
-        let partitions = self.partitions(deadline).await?;
-        let table = self.table(deadline).await?;
-        delete::delete_before(&table, &partitions, before, deadline).await
+        retention::delete_before(&self.table(deadline).await?, before, deadline).await
+    }
+
+    /// The bodies by their keys, without those that are known to be kept. Two with the same key are deliveries of the same
+    /// event.
+    fn not_known(&self, bodies: Vec<RejectedBody>) -> BTreeMap<Key, RejectedBody> {
+        let mut wanted: BTreeMap<Key, RejectedBody> = BTreeMap::new();
+        for body in bodies {
+            let key = body.key();
+            if self.kept.holds(&key.row, &body.rejected) {
+                continue;
+            }
+            match wanted.entry(key) {
+                Entry::Occupied(mut known) => {
+                    known.get_mut().rejected.add(&body.rejected);
+                }
+                Entry::Vacant(place) => {
+                    place.insert(body);
+                }
+            }
+        }
+        wanted
     }
 
     async fn table(&self, deadline: Instant) -> Result<Table, StoreError> {
@@ -144,56 +119,23 @@ impl RejectedRows {
     }
 }
 
-/// Pieces that are inserted at the same time; `insert_missing` splits them further by size.
-fn in_groups(rows: BTreeMap<String, Entity>) -> impl Iterator<Item = Vec<Entity>> {
-    let mut rows = rows.into_values();
+/// Bodies of one partition that fit one transaction. Their rows are made when their turn comes.
+fn in_groups(bodies: BTreeMap<Key, RejectedBody>) -> impl Iterator<Item = Vec<ToKeep>> {
+    let mut bodies = bodies.into_iter().peekable();
     std::iter::from_fn(move || {
-        let group: Vec<Entity> = rows.by_ref().take(MOST_OPERATIONS).collect();
-        (!group.is_empty()).then_some(group)
+        let (first, body) = bodies.next()?;
+        let mut bytes = row::weight(&body);
+        let partition = first.partition.clone();
+        let mut group = vec![ToKeep::new(first, body)];
+        while let Some((key, body)) = bodies.next_if(|(key, body)| {
+            bytes += row::weight(body);
+            key.partition == partition && group.len() < MOST_OPERATIONS && bytes <= MOST_TRANSACTION_BYTES
+        }) {
+            group.push(ToKeep::new(key, body));
+        }
+        Some(group)
     })
 }
 
-/// The rejected reading of a row; `None` when it cannot be read, or its reason is one that this version does not know.
-pub fn reading(row: &Entity) -> Option<RejectedReading> {
-    let text = |name: &str| row.get(name).and_then(Value::as_str);
-    let whole = |name: &str| row.get(name).and_then(Value::as_i64);
-    let time = |name: &str| text(name).and_then(Millis::parse);
-    Some(RejectedReading {
-        rejection: Rejection {
-            reason: Reason::of_code(text("Reason")?)?,
-            detail: text("Detail")?.to_owned(),
-            device: text("DeviceId").map(str::to_owned),
-        },
-        body: row.get("Body")?.as_bytes()?.to_vec(),
-        body_length: whole("BodyLength")?.try_into().ok()?,
-        position: Position {
-            partition: HubPartition::from_stored(text("HubPartition")?),
-            sequence: whole("SequenceNumber"),
-        },
-        index: whole("ReadingIndex")?.try_into().ok()?,
-        enqueued_at: time("EnqueuedAt"),
-        // Version 0.1.0 called it `RefusedAt`.
-        rejected_at: time("RejectedAt").or_else(|| time("RefusedAt"))?,
-    })
-}
-
-fn entity(reading: &RejectedReading) -> Entity {
-    let mut entity = Entity::new(reading.partition_key(), reading.row_key())
-        .with("Reason", reading.rejection.reason.code())
-        .with("Detail", reading.rejection.detail.as_str())
-        .with("Body", reading.body.clone())
-        .with("BodyLength", i64::try_from(reading.body_length).unwrap_or(i64::MAX))
-        .with("HubPartition", reading.position.partition.as_str())
-        .with("ReadingIndex", i64::try_from(reading.index).unwrap_or(i64::MAX))
-        .with("RejectedAt", Value::DateTime(reading.rejected_at.to_text()));
-    if let Some(device) = reading.claimed_device() {
-        entity.set("DeviceId", device);
-    }
-    if let Some(sequence) = reading.position.sequence {
-        entity.set("SequenceNumber", sequence);
-    }
-    if let Some(enqueued_at) = reading.enqueued_at {
-        entity.set("EnqueuedAt", Value::DateTime(enqueued_at.to_text()));
-    }
-    entity
-}
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fieldcast::devices::rows::{DeviceRows, Loaded, MOST_WRITES};
 use fieldcast::primitives::ids::DeviceId;
-use fieldcast::rejected::rows::{RejectedQuery, RejectedRows};
+use fieldcast::rejected::rows::{ListQuery, RejectedRows};
 use fieldcast::store::Store;
 use fieldcast::store::shard::{Shard, Shards};
 use fieldcast::telemetry::catalogue::Catalogue;
@@ -151,9 +151,21 @@ async fn stored(directory: &Path) -> (usize, usize) {
     };
     let counts: Vec<i64> = rows.iter().map(count).collect();
     assert!(counts.iter().all(|count| *count == counts[0]), "a batch is there in part: {counts:?}");
-    let query = RejectedQuery { partition: "hub-0".to_owned(), device: None, after: None, limit: usize::MAX };
-    let rejected = RejectedRows::new(store).read(&query, Instant::now() + PATIENCE).await.unwrap();
-    (usize::try_from(counts[0]).unwrap(), rejected.len())
+    let rejected = rejected_bodies(&RejectedRows::new(store)).await;
+    (usize::try_from(counts[0]).unwrap(), rejected)
+}
+
+async fn rejected_bodies(rows: &RejectedRows) -> usize {
+    let (mut bodies, mut after) = (0, None);
+    loop {
+        let query = ListQuery { device: None, after, limit: 1_000, enough_bytes: usize::MAX };
+        let listed = rows.list(&query, Instant::now() + PATIENCE).await.unwrap();
+        bodies += listed.bodies.len();
+        match listed.next {
+            Some(_) => after = listed.next,
+            None => return bodies,
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

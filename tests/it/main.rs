@@ -12,6 +12,7 @@ mod chaos;
 mod convergence;
 mod embedded_kill;
 mod end_to_end;
+mod hostile;
 mod predecessor_defects;
 mod proxy;
 mod reshard;

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use fieldcast::primitives::ids::{HubPartition, Position};
 use fieldcast::primitives::instant::Millis;
-use fieldcast::rejected::reading::{Reason, RejectedReading, Rejection};
+use fieldcast::rejected::body::{RejectedBody, RejectedElements};
+use fieldcast::rejected::reading::{Reason, Rejection};
 use fieldcast::rejected::rows::RejectedRows;
 use fieldcast::store::Store;
 use fieldcast::store::shard::Shards;
@@ -21,18 +22,19 @@ const FUNCTION: &str = "RejectedRetention";
 /// Keeps a reading that was rejected so many days ago, as a handler of that time did.
 async fn keep(directory: &Path, sequence: i64, days_ago: u64) {
     let at = SystemTime::now() - Duration::from_secs(days_ago * 86_400);
-    let reading = RejectedReading {
-        rejection: Rejection::new(Reason::OutOfRange, "too hot"),
-        body: format!("{days_ago} days ago").into_bytes(),
-        body_length: 11,
+    let mut rejected = RejectedElements::default();
+    rejected.reject(0, Rejection::new(Reason::OutOfRange, "too hot"), Vec::new);
+    let body = RejectedBody {
         position: Position { partition: HubPartition::new("fieldcast", "0"), sequence: Some(sequence) },
-        index: 0,
         enqueued_at: Some(Millis::from_system(at)),
         rejected_at: Millis::from_system(at),
+        body: format!("{days_ago} days ago").into(),
+        body_length: 11,
+        rejected,
     };
     let store = Store::new(Arc::new(EmbeddedStore::new(directory)), Shards::new("Sydney", 1));
     let rows = RejectedRows::new(Arc::new(store));
-    rows.keep(&[reading], 1, tokio::time::Instant::now() + PATIENCE).await.unwrap();
+    rows.keep(vec![body], 1, tokio::time::Instant::now() + PATIENCE).await.unwrap();
 }
 
 /// The bodies that are left.

@@ -13,8 +13,10 @@ use fieldcast::devices::state::{DeviceState, Latest, Stamp, Watermark};
 use fieldcast::primitives::chain::chain;
 use fieldcast::primitives::ids::{DeviceId, HubPartition, Position};
 use fieldcast::primitives::instant::Millis;
-use fieldcast::rejected::reading::{Reason, RejectedReading, Rejection};
-use fieldcast::rejected::rows::{RejectedQuery, RejectedRows};
+use fieldcast::rejected::body::{RejectedBody, RejectedElements};
+use fieldcast::rejected::reading::{Reason, Rejection};
+use fieldcast::rejected::row::MOST_BYTES;
+use fieldcast::rejected::rows::{Deleted, ListQuery, RejectedRows};
 use fieldcast::store::Store;
 use fieldcast::store::shard::{Shard, Shards};
 use fieldcast::telemetry::catalogue::Catalogue;
@@ -179,68 +181,82 @@ async fn a_scan_since_a_moment_finds_what_was_written_after_it(store: &DeviceRow
     assert_eq!(everything.len(), before.len() + names.len());
 }
 
-/// The largest rows: a hundred of them must fit one transaction.
-fn reading(sequence: i64, index: usize) -> RejectedReading {
-    RejectedReading {
-        rejection: Rejection::new(Reason::Unreadable, "the body is empty"),
-        body: vec![255; RejectedReading::MOST_BYTES],
-        body_length: RejectedReading::MOST_BYTES,
+/// The largest rows.
+fn rejected_body(sequence: i64, elements: std::ops::Range<usize>) -> RejectedBody {
+    let mut rejected = RejectedElements::default();
+    for index in elements {
+        let rejection = Rejection {
+            device: Some("it's".to_owned()),
+            ..Rejection::new(Reason::OutOfRange, "'quoted' & <odd>")
+        };
+        rejected.reject(index, rejection, || b"\xff\0 {}".to_vec());
+    }
+    RejectedBody {
         position: Position { partition: HubPartition::new("hub", "0"), sequence: Some(sequence) },
-        index,
-        enqueued_at: Some(Millis(1_732_150_631_123)),
+        enqueued_at: Some(Millis(1_732_150_631_123 + sequence)),
         rejected_at: Millis(1_732_150_631_999),
+        body: vec![255; MOST_BYTES].into(),
+        body_length: MOST_BYTES,
+        rejected,
     }
 }
 
-async fn rejected_readings_may_be_kept_again(rejected: &RejectedRows) {
-    let some: Vec<RejectedReading> = (0..150).map(|n| reading(n, 0)).collect();
-    rejected.keep(&some, 7, soon()).await.unwrap();
-    let overlapping: Vec<RejectedReading> =
-        (100..260).map(|n| reading(n, 0)).chain([reading(259, 1), reading(259, 1)]).collect();
-    rejected.keep(&overlapping, 8, soon()).await.unwrap();
-    rejected.keep(&overlapping, 9, soon()).await.unwrap();
-    let query = RejectedQuery { partition: "hub-0".to_owned(), device: None, after: None, limit: 1_000 };
-    assert_eq!(read(rejected, query).await.len(), 261);
+fn small(sequence: i64, enqueued_at: Option<Millis>) -> RejectedBody {
+    let body = b"\xff\0 {}".as_slice();
+    RejectedBody { body: body.into(), body_length: body.len(), enqueued_at, ..rejected_body(sequence, 3..4) }
 }
 
-async fn read(rejected: &RejectedRows, query: RejectedQuery) -> Vec<RejectedReading> {
-    rejected.read(&query, soon()).await.unwrap()
+async fn rejected_bodies_may_be_kept_again_and_grow(rejected: &RejectedRows, again: &RejectedRows) {
+    let some = || (0..30).map(|n| rejected_body(n, 0..20_000)).collect::<Vec<_>>();
+    rejected.keep(some(), 7, soon()).await.unwrap();
+    again.keep(some(), 8, soon()).await.unwrap();
+    again.keep((20..40).map(|n| rejected_body(n, 19_990..20_010)).collect(), 9, soon()).await.unwrap();
+    let listed = list(rejected, None, 1_000).await;
+    let counts: Vec<usize> = listed.iter().rev().map(|body| body.rejected.count()).collect();
+    assert_eq!(counts, [vec![20_000; 20], vec![20_010; 10], vec![20; 10]].concat());
+    assert!(listed.iter().all(|body| body.body == vec![255; MOST_BYTES]), "the bytes stay");
+    assert!(listed[10..].iter().all(|body| body.rejected.first().unwrap().index == 0));
 }
 
-async fn rejected_readings_are_found_newest_first(rejected: &RejectedRows) {
-    let small = |partition: &str, sequence: Option<i64>, device: Option<&str>| RejectedReading {
-        rejection: Rejection {
-            device: device.map(str::to_owned),
-            ..Rejection::new(Reason::OutOfRange, "'quoted' & <odd>")
-        },
-        body: b"\xff\0 {}".to_vec(),
-        body_length: 70_000,
-        position: Position { partition: HubPartition::new("found", partition), sequence },
-        enqueued_at: None,
-        ..reading(0, 3)
-    };
-    let kept: Vec<RejectedReading> =
-        (0..12).map(|n| small("7", Some(n), (n % 2 == 0).then_some("it's"))).collect();
-    rejected.keep(&kept, 7, soon()).await.unwrap();
-    rejected.keep(&[small("31", None, None)], 7, soon()).await.unwrap();
+/// Page by page.
+async fn list(rejected: &RejectedRows, device: Option<&str>, limit: usize) -> Vec<RejectedBody> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let device = device.map(str::to_owned);
+        let query = ListQuery { device, after, limit, enough_bytes: 1024 * 1024 };
+        let listed = rejected.list(&query, soon()).await.unwrap();
+        all.extend(listed.bodies);
+        match listed.next {
+            Some(_) => after = listed.next,
+            None => return all,
+        }
+    }
+}
 
-    let partitions = rejected.partitions(soon()).await.unwrap();
-    let found: Vec<_> = partitions.iter().filter(|key| key.starts_with("found")).collect();
-    assert_eq!(found, ["found-31", "found-7"], "each once, in key order, of {partitions:?}");
+async fn rejected_bodies_are_found_newest_first(rejected: &RejectedRows) {
+    let minutes = |n: i64| Some(Millis(1_742_150_631_123 + n * 60_000));
+    let kept: Vec<RejectedBody> =
+        (0..50).map(|n| small(n, minutes(n * n))).chain([small(99, None)]).collect();
+    rejected.keep(kept.clone(), 7, soon()).await.unwrap();
+    let newest: Vec<RejectedBody> = kept[..50].iter().rev().cloned().collect();
+    for limit in [7, 1_000] {
+        let all = list(rejected, None, limit).await;
+        assert_eq!(all[..50], newest);
+        assert_eq!((all.len(), &all[90]), (91, &kept[50]), "one without a time is the last");
+    }
+    assert_eq!(list(rejected, Some("it's"), 10).await.len(), 91);
+    assert!(list(rejected, Some("nobody"), 10).await.is_empty());
+}
 
-    let query = RejectedQuery { partition: "found-7".to_owned(), device: None, after: None, limit: 5 };
-    let newest: Vec<RejectedReading> = kept.iter().rev().cloned().collect();
-    assert_eq!(read(rejected, query.clone()).await, newest[..5]);
-    let after = Some(newest[4].row_key());
-    assert_eq!(read(rejected, RejectedQuery { after, limit: 50, ..query.clone() }).await, newest[5..]);
-    let of_device = RejectedQuery { device: Some("it's".to_owned()), ..query.clone() };
-    let of_device = read(rejected, of_device).await;
-    let sequences: Vec<_> = of_device.iter().map(|one| one.position.sequence).collect();
-    assert_eq!(sequences, [10, 8, 6, 4, 2].map(Some));
-    let other = RejectedQuery { partition: "found-31".to_owned(), ..query.clone() };
-    assert_eq!(read(rejected, other).await, [small("31", None, None)]);
-    let none = RejectedQuery { partition: "found-3".to_owned(), ..query };
-    assert!(read(rejected, none).await.is_empty());
+async fn old_rejected_bodies_are_deleted(rejected: &RejectedRows) {
+    let before = Millis(1_742_150_631_123 - 24 * 60 * 60 * 1_000);
+    let deleted = rejected.delete_before(before, soon()).await.unwrap();
+    assert_eq!(
+        deleted,
+        Deleted { rows: 41, is_complete: true },
+        "and the one without a time, rejected long ago"
+    );
+    assert_eq!(list(rejected, None, 100).await.len(), 50);
 }
 
 async fn run_contract(rows: Arc<dyn TableStore>) {
@@ -252,9 +268,10 @@ async fn run_contract(rows: Arc<dyn TableStore>) {
     a_commit_is_all_or_nothing(&devices).await;
     scans_find_every_row_of_the_shard_and_no_other(&devices).await;
     a_scan_since_a_moment_finds_what_was_written_after_it(&devices).await;
-    let rejected = RejectedRows::new(store);
-    rejected_readings_may_be_kept_again(&rejected).await;
-    rejected_readings_are_found_newest_first(&rejected).await;
+    let rejected = RejectedRows::new(Arc::clone(&store));
+    rejected_bodies_may_be_kept_again_and_grow(&rejected, &RejectedRows::new(store)).await;
+    rejected_bodies_are_found_newest_first(&rejected).await;
+    old_rejected_bodies_are_deleted(&rejected).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ mod bench;
 mod doctor;
 mod fuzz;
 mod package;
+mod rejected;
 mod reshard;
 mod send;
 mod simulate;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Reshard(reshard::Reshard),
     /// Print a device's row unpacked, for people
     State(state::State),
+    /// List rejected telemetry with its reasons, newest first, or export it with the bytes that were sent
+    Rejected(rejected::Rejected),
     /// Measure the pipeline beside other handlers, and start time and size, and judge the budgets
     Bench(bench::Bench),
     /// Run the real handler in simulated worlds where everything goes wrong, and check that nothing is counted twice
@@ -76,6 +79,7 @@ async fn run_to_the_end(command: Command, workspace: &Workspace) -> anyhow::Resu
         Command::Package(options) => package::run(options, workspace).await,
         Command::Reshard(options) => reshard::run(options, workspace).await,
         Command::State(options) => state::run(options, workspace).await,
+        Command::Rejected(options) => rejected::run(options, workspace).await,
         Command::Bench(options) => bench::run(options, workspace).await,
         Command::Simulate(options) => simulate::run(options, workspace).await,
         Command::Fuzz(options) => fuzz::run(options, workspace).await,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fieldcast::devices::state::DeviceState;
-use fieldcast::rejected::reading::RejectedReading;
+use fieldcast::rejected::body::RejectedBody;
 
 use self::expected::{Device, Told};
 use crate::plan::Fault;
@@ -40,10 +40,11 @@ pub(crate) fn check_all(world: &World, screens: &Arc<Screens>) {
 /// Each rejected reading stands once.
 fn check_rejected(world: &World) {
     let mut seen: BTreeMap<(String, Option<i64>, usize, Vec<u8>), usize> = BTreeMap::new();
-    for rejected in world.tables.rejected_readings() {
-        let RejectedReading { position, index, body, .. } = rejected;
-        let place = (position.partition.as_str().to_owned(), position.sequence, index, body);
-        *seen.entry(place).or_default() += 1;
+    for RejectedBody { position, body, rejected, .. } in world.tables.rejected_bodies() {
+        for index in rejected.all().iter() {
+            let place = (position.partition.as_str().to_owned(), position.sequence, index, body.to_vec());
+            *seen.entry(place).or_default() += 1;
+        }
     }
     for ((partition, sequence, index, _), times) in seen {
         if times > 1 {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use fieldcast::devices::row;
 use fieldcast::devices::state::DeviceState;
 use fieldcast::primitives::ids::DeviceId;
-use fieldcast::rejected::reading::RejectedReading;
-use fieldcast::rejected::rows::reading;
+use fieldcast::rejected::body::RejectedBody;
+use fieldcast::rejected::row::body;
 use fieldcast::telemetry::catalogue::Catalogue;
 use fieldcast_tables::{Entity, MemoryStore, Stored, TableName};
 
@@ -88,8 +88,8 @@ impl Tables {
         Stored { entity, ..row.clone() }
     }
 
-    /// Every rejected reading that is kept.
-    pub(crate) fn rejected_readings(&self) -> Vec<RejectedReading> {
-        self.rows.rows_by_hand(&self.rejected).iter().filter_map(|row| reading(&row.entity)).collect()
+    /// Every body that is kept because something of it was rejected.
+    pub(crate) fn rejected_bodies(&self) -> Vec<RejectedBody> {
+        self.rows.rows_by_hand(&self.rejected).iter().filter_map(|row| body(&row.entity)).collect()
     }
 }

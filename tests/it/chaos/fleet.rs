@@ -16,7 +16,7 @@ pub(crate) struct Sensor {
     count: i64,
     /// The last valid reading: temperature and message id.
     last: Option<(f64, String)>,
-    /// The bytes of every reading that must be rejected; no two are the same.
+    /// The bytes of every body of which something must be rejected; no two are the same.
     rejected: Vec<Vec<u8>>,
 }
 
@@ -37,9 +37,12 @@ impl Sensor {
     pub(crate) async fn send(&mut self, stack: &Stack) {
         self.messages += 1;
         let body = match self.dice.random_range(0..10) {
-            0 => self.unreadable(),
-            1 => self.impossible("only"),
-            2 => format!("[{},{},{}]", self.valid("a"), self.impossible("b"), self.valid("c")),
+            0 => self.rejected(self.unreadable()),
+            1 => self.rejected(self.impossible("only")),
+            2 => {
+                let body = format!("[{},{},{}]", self.valid("a"), self.impossible("b"), self.valid("c"));
+                self.rejected(body)
+            }
             _ => self.valid("only"),
         };
         stack.send(&self.name, body).await;
@@ -57,14 +60,16 @@ impl Sensor {
         reading
     }
 
-    fn impossible(&mut self, part: &str) -> String {
-        let reading = json!({ "temperature": 900, "messageId": self.id(part) }).to_string();
-        self.rejected.push(reading.clone().into_bytes());
-        reading
+    fn impossible(&self, part: &str) -> String {
+        json!({ "temperature": 900, "messageId": self.id(part) }).to_string()
     }
 
-    fn unreadable(&mut self) -> String {
-        let body = format!("{{\"temperature\":20,\"messageId\":\"{}\"", self.id("only"));
+    fn unreadable(&self) -> String {
+        format!("{{\"temperature\":20,\"messageId\":\"{}\"", self.id("only"))
+    }
+
+    /// Remembers a body of which one reading must be rejected.
+    fn rejected(&mut self, body: String) -> String {
         self.rejected.push(body.clone().into_bytes());
         body
     }
@@ -97,7 +102,7 @@ pub(crate) async fn check_tables(sensors: &[Sensor], account: &Account) {
     let text = |bodies: &[&[u8]]| -> Vec<String> {
         bodies.iter().map(|body| String::from_utf8_lossy(body).into_owned()).collect()
     };
-    assert_eq!(text(&found), text(&wanted), "every rejected reading once");
+    assert_eq!(text(&found), text(&wanted), "every body with a rejected reading once");
 }
 
 type Row = (String, i64, f64, String);

@@ -10,6 +10,7 @@ mod delay;
 mod figures;
 mod handler;
 mod host_json;
+mod hostile;
 mod http1;
 mod machine;
 mod measure;
@@ -66,7 +67,7 @@ pub(crate) struct Bench {
     /// Also write the tables to this file as Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Only cells whose name contains this, as in `stub/1,000 of 500/warm/fieldcast`, `memory`, `screens` or `start`;
+    /// Only cells whose name contains this, as in `stub/1,000 of 500/warm/fieldcast`, `memory`, `hostile`, `screens` or `start`;
     /// can be repeated
     #[arg(long, value_name = "PART OF A NAME")]
     only: Vec<String>,
@@ -135,10 +136,11 @@ async fn measure(plan: &BenchPlan, workspace: &Workspace) -> Result<Report> {
         false => None,
     };
     let memory = memory::of(&candidates, plan, workspace).await?;
+    let hostile = hostile::of(&candidates, plan).await;
     let screens = screens::of(&program, plan, workspace).await;
     let cells = measure_cells(&candidates, plan).await?;
     let program_bytes = fs::metadata(&program).context("the handler cannot be measured")?.len();
-    Ok(Report { machine: Machine::this().await, starts, program_bytes, memory, screens, cells })
+    Ok(Report { machine: Machine::this().await, starts, program_bytes, memory, hostile, screens, cells })
 }
 
 async fn measure_starts(program: &Path, rounds: usize, workspace: &Workspace) -> Result<Starts> {

@@ -9,6 +9,7 @@ mod arguments;
 mod bench;
 mod doctor;
 mod package;
+mod rejected;
 mod reshard;
 mod send;
 mod state;

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fieldcast::rejected::body::RejectedBody;
+
 use crate::plan::Fault;
-use crate::workload::{Message, Reading};
+use crate::workload::Reading;
 use crate::world::World;
 
 /// The valid range of temperatures.
@@ -90,7 +92,7 @@ impl Device {
             for message in work.messages.iter().filter(|message| message.device == number) {
                 self.has_manual = true;
                 for (index, reading) in message.readings.iter().enumerate() {
-                    let place = Place::ByHand(spoken(message, index), index);
+                    let place = Place::ByHand(message.body.clone(), index);
                     self.readings.push(told(reading, place, delivered, rejected, intercepts));
                 }
             }
@@ -169,23 +171,15 @@ fn intercepts(world: &World, number: usize) -> Vec<f64> {
 }
 
 fn rejected_places(world: &World) -> BTreeSet<Place> {
-    let place = |rejected: &fieldcast::rejected::reading::RejectedReading| match rejected.position.sequence {
-        Some(sequence) => {
-            Place::Stream(rejected.position.partition.as_str().to_owned(), sequence, rejected.index)
-        }
-        None => Place::ByHand(rejected.body.clone(), rejected.index),
+    let place = |body: &RejectedBody, index| match body.position.sequence {
+        Some(sequence) => Place::Stream(body.position.partition.as_str().to_owned(), sequence, index),
+        None => Place::ByHand(body.body.to_vec(), index),
     };
-    world.tables.rejected_readings().iter().map(place).collect()
-}
-
-/// The bytes of one reading of a body that a person sent.
-fn spoken(message: &Message, index: usize) -> Vec<u8> {
-    if message.readings.len() == 1 {
-        return message.body.clone();
-    }
-    let raw: Vec<&serde_json::value::RawValue> =
-        serde_json::from_slice(&message.body).expect("bodies that people send can be read");
-    raw[index].get().as_bytes().to_vec()
+    let bodies = world.tables.rejected_bodies();
+    let places = bodies
+        .iter()
+        .flat_map(|body| body.rejected.all().iter().map(|index| place(body, index)).collect::<Vec<_>>());
+    places.collect()
 }
 
 /// Devices with a reading in a manual run that is not known to have succeeded.

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use fieldcast::devices::state::DeviceState;
-use fieldcast::rejected::reading::RejectedReading;
+use fieldcast::rejected::body::RejectedBody;
 use serde_json::Value;
 
 use crate::workload::{Message, Reading};
@@ -17,7 +17,7 @@ pub(super) fn check(world: &World, messages: &[&Message], body: &[u8]) -> String
         let detail = format!("{delivered} readings were delivered, the reply says: {line}");
         world.violated("counted + known + rejected = delivered", detail);
     }
-    let (states, rejected) = (world.tables.states(), world.tables.rejected_readings());
+    let (states, rejected) = (world.tables.states(), world.tables.rejected_bodies());
     for message in messages {
         check_kept(world, message, &states, &rejected);
     }
@@ -41,12 +41,13 @@ fn totals(line: &str) -> Vec<usize> {
 }
 
 /// What was acknowledged is in a row or among the rejected readings: the process may be killed now.
-fn check_kept(world: &World, message: &Message, states: &[DeviceState], rejected: &[RejectedReading]) {
+fn check_kept(world: &World, message: &Message, states: &[DeviceState], rejected: &[RejectedBody]) {
     let Some(sequence) = message.sequence else { return };
     let device = format!("device-{}", message.device);
     let state = states.iter().find(|state| state.device.as_str() == device);
     let folded = state.is_some_and(|state| state.watermarks.values().any(|mark| mark.sequence >= sequence));
-    let rejected = rejected.iter().filter(|reading| reading.position.sequence == Some(sequence)).count();
+    let of_event = rejected.iter().filter(|body| body.position.sequence == Some(sequence));
+    let rejected: usize = of_event.map(|body| body.rejected.count()).sum();
     let poison = message.readings.iter().filter(|reading| **reading == Reading::Poison).count();
     let missing = rejected < poison || !(folded || rejected >= message.readings.len());
     if missing {

@@ -43,12 +43,13 @@ pub(super) async fn apply(
     result
 }
 
-/// Another program writes one of the rows without changing what it says; of rejected readings it keeps the first. False
-/// when there is none yet.
+/// Another program writes one of the rows without changing what it says; of rejected bodies it keeps the first, if that is
+/// not there. False when there is none yet.
 fn meddle(world: &World, table: &TableName, operations: &[Operation]) -> bool {
     let service = world.tables.service();
     if let ([Operation::Insert(entity), ..], true) = (operations, *table == world.tables.rejected) {
-        return service.set_by_hand(table, entity.clone()).is_some();
+        let is_there = service.touch_by_hand(table, &entity.partition, &entity.row).is_some();
+        return is_there || service.set_by_hand(table, entity.clone()).is_some();
     }
     let touched = operations.iter().map(keys).filter(|(partition, row)| {
         let touched = service.touch_by_hand(table, partition, row);

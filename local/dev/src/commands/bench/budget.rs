@@ -6,6 +6,7 @@ use super::{
     super::package::LARGEST_PROGRAM,
     cell::{Environment, MANY, Temperature, USUAL},
     figures::{Measured, Report},
+    hostile::Hostile,
     outcome::MeasurementOutcome,
     screens::Screens,
     system::System,
@@ -22,6 +23,10 @@ const LEAST_FASTER_THAN_NODE: f64 = 2.0;
 const LONGEST_BATCH_MS: f64 = 30.0;
 const MOST_PROCESSOR_MICROSECONDS: f64 = 10.0;
 const LARGEST_RESIDENT: u64 = 40_000_000;
+/// An invocation's own deadline.
+const LONGEST_HOSTILE_MS: f64 = 30_000.0;
+const MOST_HOSTILE_SIZES: f64 = 3.0;
+const HOSTILE_ALLOWANCE: u64 = 64_000_000;
 const LONGEST_SNAPSHOT_MS: f64 = 250.0;
 /// What a batch may take longer while many load snapshots.
 const LONGEST_HOLD_UP_MS: f64 = 100.0;
@@ -77,7 +82,7 @@ fn verdict(kept: Option<bool>) -> Verdict {
 
 /// All budgets, measured or not.
 pub(super) fn of(report: &Report) -> Vec<Budget> {
-    of_handler(report).into_iter().chain(of_screens(&report.screens)).collect()
+    of_handler(report).into_iter().chain(of_hostile(report)).chain(of_screens(&report.screens)).collect()
 }
 
 fn of_screens(screens: &Screens) -> Vec<Budget> {
@@ -177,6 +182,30 @@ fn of_handler(report: &Report) -> Vec<Budget> {
     ]
 }
 
+fn of_hostile(report: &Report) -> Vec<Budget> {
+    vec![
+        at_most(
+            "a hostile batch of 32 MiB on Azurite, the slowest",
+            hostile(report, |hostile| hostile.milliseconds),
+            LONGEST_HOSTILE_MS,
+            "ms",
+        ),
+        at_most(
+            "memory of a hostile batch beyond 64 MB, in sizes of its request",
+            hostile(report, |hostile| {
+                count(hostile.peak_bytes.saturating_sub(HOSTILE_ALLOWANCE)) / count(hostile.request_bytes)
+            }),
+            MOST_HOSTILE_SIZES,
+            "x",
+        ),
+    ]
+}
+
+/// The worst of the hostile batches.
+fn hostile(report: &Report, value: impl Fn(&Hostile) -> f64) -> Option<f64> {
+    report.hostile.iter().filter_map(|figure| figure.outcome.measured()).map(value).reduce(f64::max)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "requests and bytes stay far below 2^53")]
 fn count(number: u64) -> f64 {
     number as f64
@@ -203,7 +232,7 @@ mod tests {
     fn report() -> Report {
         let machine = Machine { processor: String::new(), cores: 1, kernel: String::new() };
         let (memory, screens, cells) = (Vec::new(), Screens::default(), Vec::new());
-        Report { machine, starts: None, program_bytes: 0, memory, screens, cells }
+        Report { machine, starts: None, program_bytes: 0, memory, hostile: Vec::new(), screens, cells }
     }
 
     fn figure(shape: Shape, system: System, milliseconds: u64, resident: Option<u64>) -> Figure {

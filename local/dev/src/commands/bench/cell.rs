@@ -118,6 +118,8 @@ pub(super) struct BenchPlan {
     /// The batches before memory is measured, and how often they are sent.
     pub(super) known: Shape,
     pub(super) known_rounds: Rounds,
+    /// Bytes of the bodies of a hostile batch.
+    pub(super) hostile_bytes: usize,
     pub(super) starts: usize,
     /// The number of snapshots.
     pub(super) snapshots: usize,
@@ -157,6 +159,8 @@ impl BenchPlan {
             warm: Rounds { most: 51, time: Duration::from_secs(4) },
             known: MANY,
             known_rounds: Rounds { most: 20, time: Duration::from_secs(3) },
+            // What host.json lets the host fetch at once.
+            hostile_bytes: 32 * 1024 * 1024,
             // Odd, so that the median is a measured value, and enough that two slow starts do not change it.
             starts: 15,
             snapshots: 21,
@@ -178,6 +182,7 @@ impl BenchPlan {
             warm: Rounds::ONE,
             known: SHAPES[1],
             known_rounds: Rounds::ONE,
+            hostile_bytes: 256 * 1024,
             starts: 1,
             snapshots: 1,
             crowded_batches: 3,
@@ -191,6 +196,10 @@ impl BenchPlan {
 
     pub(super) fn wants_memory(&self, system: System) -> bool {
         self.wants_named(&format!("memory/{}", system.name()))
+    }
+
+    pub(super) fn wants_hostile(&self, content: &str) -> bool {
+        self.wants_named(&format!("hostile/{content}"))
     }
 
     pub(super) fn wants_starts(&self) -> bool {

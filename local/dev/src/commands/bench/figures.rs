@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
     cell::{Cell, Environment, Temperature},
+    hostile::HostileFigure,
     machine::Machine,
     outcome::MeasurementOutcome,
     screens::Screens,
@@ -76,6 +77,7 @@ pub(super) struct Report {
     pub(super) starts: Option<Starts>,
     pub(super) program_bytes: u64,
     pub(super) memory: Vec<MemoryFigure>,
+    pub(super) hostile: Vec<HostileFigure>,
     pub(super) screens: Screens,
     pub(super) cells: Vec<Figure>,
 }
@@ -111,7 +113,11 @@ impl Report {
             self.cells.iter().filter(|figure| matches!(figure.outcome, MeasurementOutcome::Failed { .. }));
         let memory =
             self.memory.iter().filter(|memory| matches!(memory.outcome, MeasurementOutcome::Failed { .. }));
-        cells.count() + memory.count() + self.screens.failed()
+        let hostile = self
+            .hostile
+            .iter()
+            .filter(|hostile| matches!(hostile.outcome, MeasurementOutcome::Failed { .. }));
+        cells.count() + memory.count() + hostile.count() + self.screens.failed()
     }
 
     /// The memory of a system that knows this many devices, after batches of the host's size.

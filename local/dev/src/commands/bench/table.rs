@@ -4,6 +4,7 @@ use super::{
     budget::Budget,
     cell::{BenchPlan, Cell, Environment, MANY, Temperature},
     figures::{Measured, MemoryFigure, Report, Resident},
+    hostile::{Hostile, HostileFigure},
     outcome::MeasurementOutcome,
     screens::{Crowd, PageCost, Screens},
     system::System,
@@ -37,7 +38,8 @@ pub(super) fn render(report: &Report, budgets: &[Budget], plan: &BenchPlan, styl
     if !measured.is_empty() {
         text += &format!("\n{LEGEND}\n");
     }
-    let tables = measured.into_iter().chain(of_memory(report)).chain(of_starts(report));
+    let tables =
+        measured.into_iter().chain(of_memory(report)).chain(of_hostile(report)).chain(of_starts(report));
     let tables = tables.chain(of_screens(&report.screens));
     for table in tables.chain([of_budgets(budgets)]) {
         text += "\n";
@@ -115,6 +117,28 @@ fn size(memory: &MemoryFigure) -> String {
         MeasurementOutcome::LeftOut { reason } => format!("left out: {reason}"),
         MeasurementOutcome::Failed { .. } => "failed".to_owned(),
     }
+}
+
+fn of_hostile(report: &Report) -> Option<Table> {
+    let row = |figure: &HostileFigure| {
+        let told = match &figure.outcome {
+            MeasurementOutcome::Measured(Hostile { bodies, request_bytes, milliseconds, peak_bytes }) => [
+                format!("{} in {}", thousands(*bodies as u64), megabytes(*request_bytes)),
+                format!("{} ms", self::figure(*milliseconds)),
+                megabytes(*peak_bytes),
+            ],
+            MeasurementOutcome::LeftOut { reason } => {
+                [format!("left out: {reason}"), String::new(), String::new()]
+            }
+            MeasurementOutcome::Failed { .. } => ["failed".to_owned(), String::new(), String::new()],
+        };
+        [vec![figure.content.to_owned()], told.to_vec()].concat()
+    };
+    let columns =
+        ["bodies of", "in a request of", "acknowledged after", "peak memory"].map(str::to_owned).to_vec();
+    let rows: Vec<_> = report.hostile.iter().map(row).collect();
+    let title = "Hostile batches, fieldcast on Azurite".to_owned();
+    (!rows.is_empty()).then_some(Table { title, columns, rows })
 }
 
 fn of_starts(report: &Report) -> Option<Table> {

@@ -51,6 +51,12 @@ impl Shape {
     }
 }
 
+/// An invocation with these bodies, of one device.
+pub(super) fn batch_of(bodies: &[Vec<u8>]) -> Vec<u8> {
+    let event = |(sequence, body): (u64, &Vec<u8>)| Event::with_body(sequence, device_id(0), body);
+    invocation(&(1..).zip(bodies).map(event).collect::<Vec<_>>())
+}
+
 fn device_id(number: u32) -> String {
     format!("sensor-{number:05}")
 }
@@ -90,13 +96,16 @@ impl Event {
             pressure: between(980, 1040),
             light: between(0, 1000),
         };
-        let reading = serde_json::to_vec(&reading).expect("a reading is JSON");
+        Event::with_body(sequence, device, &serde_json::to_vec(&reading).expect("a reading is JSON"))
+    }
+
+    fn with_body(sequence: u64, device: String, body: &[u8]) -> Event {
         Event {
             sequence,
             // About the size of an event in the hub.
             offset: (sequence * 600).to_string(),
             enqueued: time(sequence),
-            body: STANDARD.encode(reading),
+            body: STANDARD.encode(body),
             device,
         }
     }
