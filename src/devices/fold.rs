@@ -7,7 +7,8 @@ use crate::primitives::instant::Millis;
 use crate::rejected::reading::{Reason, Rejection};
 use crate::telemetry::body::Reading;
 use crate::telemetry::calibration::Calibration;
-use crate::telemetry::catalogue::Catalogue;
+use crate::telemetry::catalogue::{Catalogue, Measurement};
+use crate::telemetry::measured::Measured;
 
 /// A reading with its place in the stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -175,15 +176,18 @@ fn validate(
     arrival: &Arrival,
     calibration: Option<&Calibration>,
     catalogue: &Catalogue,
-) -> Result<Vec<(usize, f64)>, Rejection> {
-    let checked = |&(at, raw): &(usize, f64)| {
-        let value = calibration.map_or(raw, |calibration| calibration.apply(at, raw));
-        let measurement = &catalogue.measurements()[at];
-        match measurement.accepts(value) {
-            true => Ok((at, value)),
+) -> Result<Vec<(usize, Measured)>, Rejection> {
+    let checked = |(at, raw): &(usize, Measured)| {
+        let value = match (raw, calibration) {
+            (Measured::Number(raw), Some(calibration)) => Measured::Number(calibration.apply(*at, *raw)),
+            (raw, _) => raw.clone(),
+        };
+        let measurement = &catalogue.measurements()[*at];
+        match measurement.accepts(&value) {
+            true => Ok((*at, value)),
             false => Err(Rejection {
                 reason: Reason::OutOfRange,
-                detail: format!("{} is {value}, valid is {}", measurement.name, measurement.range()),
+                detail: out_of_range(measurement, &value),
                 device: Some(arrival.reading.device.to_string()),
             }),
         }
@@ -191,7 +195,16 @@ fn validate(
     arrival.reading.raw.iter().map(checked).collect()
 }
 
-fn take(state: &mut DeviceState, arrival: &Arrival, values: Vec<(usize, f64)>, stamp: &Stamp) {
+fn out_of_range(measurement: &Measurement, value: &Measured) -> String {
+    let Measurement { name, .. } = measurement;
+    let fits = value.as_number().and_then(|number| measurement.unit_that_fits(number));
+    let guess = fits.map(|unit| {
+        format!("; if it is in {unit}, say so with a unit member or a scale in the catalogue (telemetry.json)")
+    });
+    format!("{name} is {value}, valid is {}{}", measurement.range(), guess.unwrap_or_default())
+}
+
+fn take(state: &mut DeviceState, arrival: &Arrival, values: Vec<(usize, Measured)>, stamp: &Stamp) {
     state.count += 1;
     if let Some(mark) = state.watermarks.get_mut(&stamp.partition) {
         mark.at = mark.at.max(stamp.at);

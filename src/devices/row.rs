@@ -12,7 +12,8 @@ use super::ledger::{self, Ledger};
 use super::state::{DeviceState, Latest, Stamp};
 use crate::primitives::ids::{DeviceId, HubPartition};
 use crate::primitives::instant::Millis;
-use crate::telemetry::catalogue::Catalogue;
+use crate::telemetry::catalogue::{Catalogue, Kind, Measurement};
+use crate::telemetry::measured::Measured;
 
 /// The layout that this version writes. The Python predecessor wrote 1, version 0.1.0 wrote 2: both without a ledger.
 const SCHEMA: i64 = 3;
@@ -36,7 +37,7 @@ pub fn columns(state: &DeviceState, catalogue: &Catalogue) -> Vec<(String, Value
     for (measurement, value) in catalogue.measurements().iter().zip(&state.values) {
         let Some(latest) = value else { continue };
         note_older(&mut older, newest, &measurement.column, &latest.stamp);
-        row.push((measurement.column.clone(), Value::Double(latest.value)));
+        row.push((measurement.column.clone(), cell(&latest.value)));
     }
     for (column, text) in [("Geo", &state.geo), ("Id", &state.message_id)] {
         let Some(latest) = text else { continue };
@@ -100,15 +101,15 @@ pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result
         let value = row.get(column).and_then(Value::as_str)?.to_owned();
         Some(Latest { value, stamp: stamp_of(column) })
     };
-    let value = |column: &str| {
-        let value = row.get(column).and_then(Value::as_f64)?;
-        Some(Latest { value, stamp: stamp_of(column) })
+    let value = |measurement: &Measurement| {
+        let value = measured(measurement.kind, row.get(&measurement.column)?)?;
+        Some(Latest { value, stamp: stamp_of(&measurement.column) })
     };
     Ok(DeviceState {
         device,
         geo: text("Geo"),
         message_id: text("Id"),
-        values: catalogue.measurements().iter().map(|measurement| value(&measurement.column)).collect(),
+        values: catalogue.measurements().iter().map(value).collect(),
         count,
         version: ledger.version,
         // A row without readings was written for its verdicts; the predecessor's rows have some.
@@ -119,6 +120,25 @@ pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result
         write_id: ledger.write_id,
         calibration: ledger.calibration,
     })
+}
+
+/// A measured value as a cell.
+fn cell(value: &Measured) -> Value {
+    match value {
+        Measured::Number(number) => Value::Double(*number),
+        Measured::Text(text) => Value::String(text.to_string()),
+        Measured::Flag(flag) => Value::Bool(*flag),
+    }
+}
+
+/// The measured value in a cell, which has to be of the measurement's kind.
+fn measured(kind: Kind, cell: &Value) -> Option<Measured> {
+    match (kind, cell) {
+        (Kind::Number, cell) => cell.as_f64().map(Measured::Number),
+        (Kind::Text, cell) => cell.as_str().map(Measured::from),
+        (Kind::Flag, Value::Bool(flag)) => Some(Measured::Flag(*flag)),
+        (Kind::Flag, _) => None,
+    }
 }
 
 /// The row's ledger. A row of this version without one is damaged: its watermarks have gone.

@@ -8,8 +8,10 @@ use crate::primitives::instant::Millis;
 pub enum Reason {
     /// Not UTF-8, not JSON, empty, or nested too deep.
     Unreadable,
-    /// JSON of another shape: no object, a string for a number.
+    /// JSON of another shape: no object, a string for a number. A unit that is not known.
     WrongType,
+    /// An object in which no measurement, position or area is, by the catalogue's spellings.
+    NothingKnown,
     /// One field twice, under one or several spellings.
     DuplicateField,
     /// A text beyond its limit, or with characters that cannot be kept.
@@ -32,6 +34,7 @@ impl Reason {
         match self {
             Reason::Unreadable => "unreadable",
             Reason::WrongType => "wrong_type",
+            Reason::NothingKnown => "nothing_known",
             Reason::DuplicateField => "duplicate_field",
             Reason::BadText => "bad_text",
             Reason::TooMany => "too_many",
@@ -47,6 +50,7 @@ impl Reason {
         let all = [
             Reason::Unreadable,
             Reason::WrongType,
+            Reason::NothingKnown,
             Reason::DuplicateField,
             Reason::BadText,
             Reason::TooMany,

@@ -23,7 +23,7 @@ use crate::primitives::json::to_json;
 use crate::screens::publish::{Audience, Change, PUSH_PATIENCE, Publisher};
 use crate::store::StoreError;
 use crate::store::shard::Shard;
-use crate::telemetry::catalogue::{Catalogue, Measurement};
+use crate::telemetry::catalogue::{Catalogue, Kind, Measurement};
 
 /// Where states are read, and where they can be sent.
 pub(crate) struct Snapshots {
@@ -74,12 +74,18 @@ struct Shown<'a> {
     unit: &'a str,
     min: Option<f64>,
     max: Option<f64>,
+    /// What the values are, where they are no numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<Kind>,
+    #[serde(skip_serializing_if = "<[serde_json::Value]>::is_empty")]
+    values: &'a [serde_json::Value],
 }
 
 impl<'a> From<&'a Measurement> for Shown<'a> {
     fn from(measurement: &'a Measurement) -> Shown<'a> {
-        let Measurement { name, unit, min, max, .. } = measurement;
-        Shown { name, unit, min: *min, max: *max }
+        let Measurement { name, unit, min, max, kind, values, .. } = measurement;
+        let kind = Some(*kind).filter(|kind| *kind != Kind::Number);
+        Shown { name, unit, min: *min, max: *max, kind, values }
     }
 }
 

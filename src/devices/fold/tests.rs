@@ -29,7 +29,9 @@ fn event(
             device: device(),
             message_id: Some(format!("{partition}:{sequence:?}:{index}")),
             geo: (temperature > 50.0).then(|| format!("area {temperature}")),
-            raw: vec![(0, temperature)],
+            raw: vec![(0, temperature.into())],
+            measured_at: None,
+            clock_ignored: false,
         },
     };
     temperatures.iter().enumerate().map(arrival).collect()
@@ -41,7 +43,7 @@ fn apply(current: Option<&DeviceState>, mut arrivals: Vec<Arrival>) -> Folded {
 }
 
 fn temperature(state: &DeviceState) -> f64 {
-    state.values[0].as_ref().unwrap().value
+    state.values[0].as_ref().unwrap().value.as_number().unwrap()
 }
 
 #[test]

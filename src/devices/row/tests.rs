@@ -32,8 +32,8 @@ fn column(name: &str, value: impl Into<Value>) -> (String, Value) {
 
 fn full_state() -> DeviceState {
     let mut state = DeviceState::new(device(), &Catalogue::environment());
-    state.values[0] = Some(Latest { value: 25.0, stamp: stamp(200, "0") });
-    state.values[2] = Some(Latest { value: 40.5, stamp: stamp(100, "1") });
+    state.values[0] = Some(Latest { value: 25.0.into(), stamp: stamp(200, "0") });
+    state.values[2] = Some(Latest { value: 40.5.into(), stamp: stamp(100, "1") });
     state.geo = Some(Latest { value: "Sydney".to_owned(), stamp: stamp(100, "1") });
     state.message_id = Some(Latest { value: "7".to_owned(), stamp: stamp(200, "0") });
     let watermark = Watermark { sequence: i64::MAX, enqueued_at: Some(Millis(190)), at: Millis(200) };

@@ -1,5 +1,6 @@
 //! What a catalogue accepts, and how it names the entry that is broken.
 
+use super::paths::Target;
 use super::{Catalogue, CatalogueError};
 
 fn error_of(entries: &str) -> String {
@@ -7,11 +8,18 @@ fn error_of(entries: &str) -> String {
     Catalogue::parse(&json).expect_err("the catalogue is broken").to_string()
 }
 
+fn position_of(catalogue: &Catalogue, spelling: &str) -> Option<usize> {
+    match catalogue.paths().place(catalogue.paths().place_named(spelling)?).target {
+        Target::Measurement(at) => Some(usize::from(at)),
+        _ => None,
+    }
+}
+
 #[test]
 fn the_environment_knows_every_spelling_of_the_predecessor() {
     let catalogue = Catalogue::environment();
     let name_of =
-        |spelling| catalogue.position_of(spelling).map(|at| catalogue.measurements()[at].name.as_str());
+        |spelling| position_of(&catalogue, spelling).map(|at| catalogue.measurements()[at].name.as_str());
     for (spelling, name) in [
         ("temperature", "temperature"),
         ("Temperature", "temperature"),
@@ -34,9 +42,9 @@ fn the_environment_knows_every_spelling_of_the_predecessor() {
 fn ranges_include_their_ends() {
     let catalogue = Catalogue::environment();
     let temperature = &catalogue.measurements()[0];
-    assert!(temperature.accepts(-40.0) && temperature.accepts(80.0));
-    assert!(!temperature.accepts(-40.001) && !temperature.accepts(80.001));
-    assert!(!temperature.accepts(f64::NAN) && !temperature.accepts(f64::INFINITY));
+    assert!(temperature.accepts(&(-40.0).into()) && temperature.accepts(&(80.0).into()));
+    assert!(!temperature.accepts(&(-40.001).into()) && !temperature.accepts(&(80.001).into()));
+    assert!(!temperature.accepts(&f64::NAN.into()) && !temperature.accepts(&(f64::INFINITY).into()));
     assert_eq!(temperature.range(), "-40 to 80 °C");
 }
 
@@ -46,8 +54,8 @@ fn a_rig_needs_no_code() {
         {"name":"revolutions","spellings":["rpm"],"unit":"1/min","column":"Revolutions","min":0},
         {"name":"angle","spellings":["angle"],"unit":"°","column":"Angle","min":-180,"max":180}]}"#;
     let catalogue = Catalogue::parse(rig).unwrap();
-    assert_eq!(catalogue.position_of("rpm"), Some(0));
-    assert_eq!(catalogue.position_of("temperature"), None);
+    assert_eq!(position_of(&catalogue, "rpm"), Some(0));
+    assert_eq!(position_of(&catalogue, "temperature"), None);
 }
 
 #[test]
