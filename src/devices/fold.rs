@@ -7,7 +7,7 @@ use crate::primitives::instant::Millis;
 use crate::rejected::reading::{Reason, Rejection};
 use crate::telemetry::body::Reading;
 use crate::telemetry::calibration::Calibration;
-use crate::telemetry::catalogue::{Catalogue, Measurement};
+use crate::telemetry::catalogue::Catalogue;
 use crate::telemetry::measured::Measured;
 
 /// A reading with its place in the stream.
@@ -182,26 +182,16 @@ fn validate(
             (Measured::Number(raw), Some(calibration)) => Measured::Number(calibration.apply(*at, *raw)),
             (raw, _) => raw.clone(),
         };
-        let measurement = &catalogue.measurements()[*at];
-        match measurement.accepts(&value) {
-            true => Ok((*at, value)),
-            false => Err(Rejection {
+        match catalogue.measurements()[*at].problem_with(&value) {
+            None => Ok((*at, value)),
+            Some(detail) => Err(Rejection {
                 reason: Reason::OutOfRange,
-                detail: out_of_range(measurement, &value),
+                detail,
                 device: Some(arrival.reading.device.to_string()),
             }),
         }
     };
     arrival.reading.raw.iter().map(checked).collect()
-}
-
-fn out_of_range(measurement: &Measurement, value: &Measured) -> String {
-    let Measurement { name, .. } = measurement;
-    let fits = value.as_number().and_then(|number| measurement.unit_that_fits(number));
-    let guess = fits.map(|unit| {
-        format!("; if it is in {unit}, say so with a unit member or a scale in the catalogue (telemetry.json)")
-    });
-    format!("{name} is {value}, valid is {}{}", measurement.range(), guess.unwrap_or_default())
 }
 
 fn take(state: &mut DeviceState, arrival: &Arrival, values: Vec<(usize, Measured)>, stamp: &Stamp) {

@@ -175,6 +175,29 @@ fn a_value_that_stays_the_same_is_reported_but_not_changed() {
     assert_eq!(third.changed_at, Some(Millis(300)));
 }
 
+#[test]
+fn texts_are_valid_by_their_list_and_neither_they_nor_flags_are_calibrated() {
+    let catalogue = Catalogue::parse(
+        r#"{"measurements":[
+            {"name":"door","kind":"text","spellings":["door"],"values":["open","closed"],"column":"Door"},
+            {"name":"alarm","kind":"flag","spellings":["alarm"],"column":"Alarm"}]}"#,
+    )
+    .unwrap();
+    let calibration = Calibration::from_columns(&catalogue, |_| Some(2.0));
+    let said = |number: usize, door: &str| {
+        let mut arrival = event(number, "0", i64::try_from(number).ok(), 1, &[0.0]).remove(0);
+        arrival.reading.raw = vec![(0, door.into()), (1, true.into())];
+        arrival
+    };
+    let folded = fold(&device(), None, &[said(1, "open"), said(2, "ajar")], Some(&calibration), &catalogue);
+    assert_eq!(folded.rejected.len(), 1);
+    let (at, rejection) = &folded.rejected[0];
+    assert_eq!((*at, rejection.reason), (1, Reason::OutOfRange));
+    assert_eq!(rejection.detail, r#"door is "ajar", valid is "open", "closed""#);
+    let values: Vec<_> = folded.next.unwrap().values.into_iter().flatten().map(|latest| latest.value).collect();
+    assert_eq!(values, [Measured::from("open"), Measured::Flag(true)]);
+}
+
 /// Streams of two partitions: for each event a time and its temperatures, some of them out of range.
 fn streams() -> impl Strategy<Value = Vec<Vec<(i64, Vec<f64>)>>> {
     let event = (0_i64..1_000, proptest::collection::vec(-60.0..100.0, 1..4));

@@ -1,9 +1,11 @@
 //! Which bodies are readings, and the reason for each that is not.
 
+mod shapes;
+
 use proptest::prelude::*;
 
 use super::{Found, read};
-use crate::rejected::reading::Reason;
+use crate::rejected::reading::{Reason, Rejection};
 use crate::telemetry::catalogue::Catalogue;
 use crate::telemetry::measured::Measured;
 

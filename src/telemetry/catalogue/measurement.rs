@@ -93,7 +93,7 @@ impl Measurement {
         }
     }
 
-    /// The valid values in words, for people who read why a reading was rejected.
+    /// The valid values in words.
     pub fn range(&self) -> String {
         match (self.min, self.max) {
             _ if self.kind == Kind::Text => self.listed(),
@@ -128,8 +128,19 @@ impl Measurement {
         self.units.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 
+    /// Why a calibrated value is not valid, in words, and what may be behind it; `None` when it is.
+    pub fn problem_with(&self, value: &Measured) -> Option<String> {
+        if self.accepts(value) {
+            return None;
+        }
+        let guess = value.as_number().and_then(|number| self.unit_that_fits(number)).map(|unit| {
+            format!("; if it is in {unit}, a unit member or a scale in the catalogue (telemetry.json) converts it")
+        });
+        Some(format!("{} is {value}, valid is {}{}", self.name, self.range(), guess.unwrap_or_default()))
+    }
+
     /// The unit in which an invalid number would be a valid one: perhaps it was sent in that.
-    pub fn unit_that_fits(&self, value: f64) -> Option<&str> {
+    fn unit_that_fits(&self, value: f64) -> Option<&str> {
         let fits = |conversion: &Conversion| self.accepts(&Measured::Number(conversion.apply(value)));
         self.units.iter().find(|(_, conversion)| fits(conversion)).map(|(unit, _)| unit.as_str())
     }
