@@ -82,7 +82,11 @@ fn check_outcome(outcome: &Result<Reading, Rejection>, expected: Option<Expected
         Ok(reading) => {
             let mut values = vec![None; expected.as_ref().map_or(0, |expected| expected.values.len())];
             for (at, value) in &reading.raw {
-                assert_eq!(values[*at].replace(value.clone()), None, "one value for each measurement: {reading:?}");
+                assert_eq!(
+                    values[*at].replace(value.clone()),
+                    None,
+                    "one value for each measurement: {reading:?}"
+                );
             }
             assert_eq!(Some(Expected { device: reading.device.to_string(), values }), expected);
         }

@@ -64,7 +64,8 @@ pub(crate) fn reading(element: &str, stamped: Option<&str>, catalogue: &Json) ->
     text(geo.map_or("null", |found| found.raw), false)?;
     let id = object.found(&named(["messageId", "Id"], &Json::Null))?;
     text(id.map_or("null", |found| found.raw), true)?;
-    is_known |= spellings(&catalogue["ignored"]).iter().any(|one| !object.all(std::slice::from_ref(one)).is_empty());
+    is_known |=
+        spellings(&catalogue["ignored"]).iter().any(|one| !object.all(std::slice::from_ref(one)).is_empty());
     let device = match stamped {
         Some(stamped) => stamped.to_owned(),
         None => {

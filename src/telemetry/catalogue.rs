@@ -177,7 +177,8 @@ fn compile(
         for spelling in &entry.spellings {
             let fail = |problem| CatalogueError::Entry { entry: entry.name.clone(), problem };
             if FIXED.iter().any(|(fixed, _)| *fixed == spelling.path) {
-                let problem = format!("the spelling {:?} is taken by a fixed field of a reading", spelling.path);
+                let problem =
+                    format!("the spelling {:?} is taken by a fixed field of a reading", spelling.path);
                 return Err(fail(problem));
             }
             let target = Target::Measurement(number(at));

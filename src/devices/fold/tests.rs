@@ -194,7 +194,8 @@ fn texts_are_valid_by_their_list_and_neither_they_nor_flags_are_calibrated() {
     let (at, rejection) = &folded.rejected[0];
     assert_eq!((*at, rejection.reason), (1, Reason::OutOfRange));
     assert_eq!(rejection.detail, r#"door is "ajar", valid is "open", "closed""#);
-    let values: Vec<_> = folded.next.unwrap().values.into_iter().flatten().map(|latest| latest.value).collect();
+    let values: Vec<_> =
+        folded.next.unwrap().values.into_iter().flatten().map(|latest| latest.value).collect();
     assert_eq!(values, [Measured::from("open"), Measured::Flag(true)]);
 }
 

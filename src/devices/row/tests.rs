@@ -161,5 +161,9 @@ fn texts_and_flags_are_kept_as_what_they_are() {
     let view = serde_json::to_value(expected.view(&catalogue)).unwrap();
     assert_eq!((&view["door"], &view["alarm"], &view["lamp"]), (&"open".into(), &true.into(), &().into()));
     written.push(column("Lamp", "on"));
-    assert_eq!(state(device(), &stored(written), &catalogue), Ok(expected), "a cell of another type is no value");
+    assert_eq!(
+        state(device(), &stored(written), &catalogue),
+        Ok(expected),
+        "a cell of another type is no value"
+    );
 }

@@ -11,8 +11,8 @@ use super::values;
 use crate::primitives::ids::DeviceId;
 use crate::primitives::instant::Millis;
 use crate::rejected::reading::{Reason, Rejection};
-use crate::telemetry::catalogue::paths::{Place, Target};
 use crate::telemetry::catalogue::Catalogue;
+use crate::telemetry::catalogue::paths::{Place, Target};
 use crate::telemetry::measured::Measured;
 
 /// A member that the catalogue knows.

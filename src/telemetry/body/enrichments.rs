@@ -51,9 +51,7 @@ impl Enrichments {
 
     /// Gives a reading what its body did not say.
     pub fn fill(&self, reading: &mut Reading) {
-        for (missing, value) in
-            [(&mut reading.geo, &self.geo), (&mut reading.message_id, &self.message_id)]
-        {
+        for (missing, value) in [(&mut reading.geo, &self.geo), (&mut reading.message_id, &self.message_id)] {
             if missing.is_none() {
                 missing.clone_from(value);
             }

@@ -19,8 +19,12 @@ pub(super) fn read<'de, 'c>(
 ) -> serde_json::Result<Draft<'c, 'de>> {
     let mut draft = Draft::new(catalogue, stamped);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    Members { draft: &mut draft, paths: catalogue.paths(), at: Spot { node: Node::READING, is_wrapped: false } }
-        .deserialize(&mut deserializer)?;
+    Members {
+        draft: &mut draft,
+        paths: catalogue.paths(),
+        at: Spot { node: Node::READING, is_wrapped: false },
+    }
+    .deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(draft)
 }
@@ -69,11 +73,9 @@ impl<'c, 'de> Members<'_, 'c, 'de> {
 
     /// Takes pairs of name and value, and what only looked like parts of one.
     fn take_parts(&mut self, parts: &[Seen<'de>]) {
-        for (first, part) in parts.iter().enumerate() {
-            if parts[..first].iter().any(|other| other.form == part.form) {
-                continue;
-            }
-            let of_form = || parts.iter().filter(|other| other.form == part.form);
+        let forms = parts.iter().map(|part| part.form).max().map_or(0, |last| last + 1);
+        for form in 0..forms {
+            let of_form = || parts.iter().filter(|part| part.form == form);
             match self.pair(of_form) {
                 Some(finding) => self.draft.found(finding),
                 None => of_form().for_each(|part| self.take(part.step, false, part.is_wrapped, part.raw)),

@@ -44,7 +44,9 @@ fn an_object_in_any_spelling_is_one_reading() {
 
 #[test]
 fn missing_and_null_values_are_valid() {
-    for body in [r#"{"temperature":null,"geo":null,"messageId":null}"#, r#"{"geo":"Sydney"}"#, r#"{"light":null}"#] {
+    for body in
+        [r#"{"temperature":null,"geo":null,"messageId":null}"#, r#"{"geo":"Sydney"}"#, r#"{"light":null}"#]
+    {
         assert_eq!(found(body)[0].outcome.as_ref().unwrap().raw, [], "{body}");
     }
     assert_eq!(found(r#"{"temperature":0}"#)[0].outcome.as_ref().unwrap().raw, numbers(&[(0, 0.0)]));
@@ -164,7 +166,9 @@ fn field(catalogue: &Catalogue, name: &str) -> Option<usize> {
     match name {
         "messageId" | "Id" => Some(measurements.len()),
         "geo" | "Geo" => Some(measurements.len() + 1),
-        _ => measurements.iter().position(|entry| entry.spellings.iter().any(|spelling| spelling.path == name)),
+        _ => {
+            measurements.iter().position(|entry| entry.spellings.iter().any(|spelling| spelling.path == name))
+        }
     }
 }
 
@@ -188,9 +192,8 @@ fn expected(members: &[(&str, &str)]) -> Option<Reason> {
             _ => Some(Reason::WrongType),
         }
     };
-    let is_known = members
-        .iter()
-        .any(|(name, _)| field(&catalogue, name).is_some_and(|field| field != text_from));
+    let is_known =
+        members.iter().any(|(name, _)| field(&catalogue, name).is_some_and(|field| field != text_from));
     members.iter().find_map(rejection).or((!is_known).then_some(Reason::NothingKnown))
 }
 

@@ -134,7 +134,9 @@ impl Measurement {
             return None;
         }
         let guess = value.as_number().and_then(|number| self.unit_that_fits(number)).map(|unit| {
-            format!("; if it is in {unit}, a unit member or a scale in the catalogue (telemetry.json) converts it")
+            format!(
+                "; if it is in {unit}, a unit member or a scale in the catalogue (telemetry.json) converts it"
+            )
         });
         Some(format!("{} is {value}, valid is {}{}", self.name, self.range(), guess.unwrap_or_default()))
     }

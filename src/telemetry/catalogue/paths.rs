@@ -163,7 +163,8 @@ impl Paths {
         conversion: Option<Conversion>,
     ) -> Result<(), String> {
         let steps = steps(spelling)?;
-        let number = u16::try_from(self.places.len()).map_err(|_| "there are too many spellings".to_owned())?;
+        let number =
+            u16::try_from(self.places.len()).map_err(|_| "there are too many spellings".to_owned())?;
         let dotted = matches!(steps, Steps::Dotted(_));
         self.places.push(Place { spelling: spelling.into(), target, conversion, dotted });
         let field = Step::Field(number);
@@ -261,7 +262,9 @@ impl Paths {
         for members in self.nodes.iter().filter(|members| members.is_wrapper) {
             for (name, step) in &members.named {
                 if wrapped.grown(name).is_some_and(|other| !self.is_same(other, *step)) {
-                    return Err(format!("{name:?} is a spelling, and the beginning or end of another path, in one wrapper"));
+                    return Err(format!(
+                        "{name:?} is a spelling, and the beginning or end of another path, in one wrapper"
+                    ));
                 }
             }
         }

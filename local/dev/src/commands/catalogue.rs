@@ -40,7 +40,8 @@ pub(crate) fn run(options: CatalogueOptions) -> Result<ExitCode> {
     let Action::Check(options) = options.action;
     let catalogue = match &options.file {
         Some(file) => {
-            let json = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+            let json =
+                fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
             Catalogue::parse(&json).with_context(|| format!("{} is no catalogue", file.display()))?
         }
         None => Catalogue::environment(),
@@ -66,7 +67,8 @@ fn print(number: usize, found: &Found, catalogue: &Catalogue) -> bool {
             return false;
         }
     };
-    let problem = reading.raw.iter().find_map(|(at, value)| catalogue.measurements()[*at].problem_with(value));
+    let problem =
+        reading.raw.iter().find_map(|(at, value)| catalogue.measurements()[*at].problem_with(value));
     match &problem {
         Some(problem) => say!("{number}: rejected as out_of_range, if no calibration changes it: {problem}"),
         None => say!("{number}: a reading of {}", reading.device),

@@ -86,7 +86,10 @@ fn values_are_found_in_wrappers_and_in_pairs_of_name_and_value() {
             r#"{"sensors":[{"name":"temperature","value":21.5},{"name":"humidity","value":40},{"name":"x","value":1}]}"#,
             "temperature=21.5 humidity=40",
         ),
-        (r#"{"data":[{"n":"temperature","u":"Cel","v":21.5},{"v":40,"n":"humidity"}]}"#, "temperature=21.5 humidity=40"),
+        (
+            r#"{"data":[{"n":"temperature","u":"Cel","v":21.5},{"v":40,"n":"humidity"}]}"#,
+            "temperature=21.5 humidity=40",
+        ),
         (r#"{"n":"temperature","v":70.7,"u":"F"}"#, "temperature=21.5"),
         (r#"{"data":[{"temperature":21.5},{"humidity":40}, 7, [8]]}"#, "temperature=21.5 humidity=40"),
         (r#"{"data":5,"payload":"x","temperature":21.5,"body":1e999}"#, "temperature=21.5"),
@@ -125,9 +128,18 @@ fn what_stands_outside_goes_before_what_a_wrapper_holds_and_a_name_before_a_path
         (r#"{"temperature":null,"data":{"temperature":1}}"#, String::new()),
         (r#"{"ambient":{"temperature":1},"ambient.temperature":2}"#, "temperature=2".to_owned()),
         (r#"{"geo":"Perth","payload":{"geo":7,"light":1}}"#, "light=1 geo=Perth".to_owned()),
-        (r#"{"temperature":1,"ambient":{"temperature":2}}"#, format!("duplicate_field: ambient.temperature {twice}")),
-        (r#"{"data":{"temperature":1},"payload":{"Celsius":2}}"#, format!("duplicate_field: Celsius {twice}")),
-        (r#"{"data":{"temperature":1},"data":{"temperature":1}}"#, format!("duplicate_field: temperature {twice}")),
+        (
+            r#"{"temperature":1,"ambient":{"temperature":2}}"#,
+            format!("duplicate_field: ambient.temperature {twice}"),
+        ),
+        (
+            r#"{"data":{"temperature":1},"payload":{"Celsius":2}}"#,
+            format!("duplicate_field: Celsius {twice}"),
+        ),
+        (
+            r#"{"data":{"temperature":1},"data":{"temperature":1}}"#,
+            format!("duplicate_field: temperature {twice}"),
+        ),
         (
             r#"{"sensors":[{"name":"light","value":1},{"name":"light","value":2}]}"#,
             format!("duplicate_field: light {twice}"),
@@ -146,7 +158,10 @@ fn what_stands_outside_goes_before_what_a_wrapper_holds_and_a_name_before_a_path
 fn a_stated_unit_is_converted_or_the_reading_is_rejected() {
     let known = "known are C, Cel, Celsius, F, Fahrenheit, K, degC, degF, degreeCelsius, degreeFahrenheit, kelvin, °C, °F, ℃, ℉";
     let table = [
-        (r#"{"temperature":71.3,"temperature_unit":"F","humidity":43.8}"#, "temperature=21.833 humidity=43.8".to_owned()),
+        (
+            r#"{"temperature":71.3,"temperature_unit":"F","humidity":43.8}"#,
+            "temperature=21.833 humidity=43.8".to_owned(),
+        ),
         (r#"{"temperature_unit":"°f","temperature":81.3}"#, "temperature=27.389".to_owned()),
         (r#"{"temperatureUnit":"kelvin","temperature":294.65}"#, "temperature=21.5".to_owned()),
         (r#"{"temperature":21.5,"temperature_unit":" celsius "}"#, "temperature=21.5".to_owned()),
@@ -159,14 +174,18 @@ fn a_stated_unit_is_converted_or_the_reading_is_rejected() {
         (r#"{"temperature":21.5,"light":400,"unit":"lux"}"#, "temperature=21.5 light=400".to_owned()),
         (r#"{"temperature":21.5,"unit":"R"}"#, format!("wrong_type: unit is \"R\", {known}")),
         (r#"{"temperature":70.7,"unit":"C","temperature_unit":"F"}"#, "temperature=21.5".to_owned()),
-        (r#"{"temperature":1,"temperature_unit":"Rankine"}"#, format!("wrong_type: temperature_unit is \"Rankine\", {known}")),
+        (
+            r#"{"temperature":1,"temperature_unit":"Rankine"}"#,
+            format!("wrong_type: temperature_unit is \"Rankine\", {known}"),
+        ),
         (
             r#"{"temperature":1,"temperature_unit":5}"#,
             "wrong_type: temperature_unit must be a string, it is a number".to_owned(),
         ),
         (
             r#"{"temperature":1,"temperature_unit":"F","temperatureUnit":"C"}"#,
-            "duplicate_field: temperatureUnit is there twice (all spellings of one field count as the same)".to_owned(),
+            "duplicate_field: temperatureUnit is there twice (all spellings of one field count as the same)"
+                .to_owned(),
         ),
         (
             r#"{"sensors":[{"name":"temperature","value":1,"unit":"Rankine"}]}"#,
@@ -208,7 +227,10 @@ fn texts_and_flags_are_read() {
     check(
         &catalogue,
         &[
-            (r#"{"door":"open","note":"any","alarm":true,"lamp":false}"#, "door=\"open\" note=\"any\" alarm=true lamp=false"),
+            (
+                r#"{"door":"open","note":"any","alarm":true,"lamp":false}"#,
+                "door=\"open\" note=\"any\" alarm=true lamp=false",
+            ),
             (r#"{"alarm":"off"}"#, "alarm=false"),
             (r#"{"alarm":1.0}"#, "alarm=true"),
             (r#"{"door":null,"alarm":null}"#, ""),
@@ -280,7 +302,10 @@ fn the_time_is_that_of_the_first_spelling_and_an_absurd_one_is_said() {
         (r#""timestamp":1795860000"#, (Some(1_795_860_000_000), false)),
         (r#""ts":1795860000123"#, (Some(1_795_860_000_123), false)),
         (r#""ts":1,"timeCreated":"2026-11-28T10:00:00Z""#, (Some(1_795_860_000_000), false)),
-        (r#""payload":{"timeCreated":"2020-01-01T00:00:00Z"},"ts":1795860000"#, (Some(1_795_860_000_000), false)),
+        (
+            r#""payload":{"timeCreated":"2020-01-01T00:00:00Z"},"ts":1795860000"#,
+            (Some(1_795_860_000_000), false),
+        ),
         (r#""time":"1970-01-01T00:00:12Z""#, (None, true)),
         (r#""time":{}"#, (None, true)),
         (r#""time":null"#, (None, false)),
