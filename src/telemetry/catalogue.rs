@@ -169,6 +169,11 @@ fn compile(
     file: &CatalogueFile,
     measurements: &[Measurement],
 ) -> Result<(Paths, UnitMembers), CatalogueError> {
+    for (list, spellings) in
+        [("wrappers", &file.wrappers), ("time", &file.time), ("geo", &file.geo), ("ignored", &file.ignored)]
+    {
+        check_length(list, spellings.len(), MOST_LISTED)?;
+    }
     let mut paths = Paths::new();
     for (spelling, target) in FIXED {
         paths.add(spelling, target, None).map_err(|problem| member("geo", problem))?;
@@ -186,16 +191,12 @@ fn compile(
         }
     }
     let unit_members = add_unit_members(&mut paths, measurements)?;
-    let lists: [(&'static str, &[String], fn(usize) -> Target); 3] = [
-        ("time", &file.time, |at| Target::Time(number(at))),
-        ("geo", &file.geo, |_| Target::Geo),
-        ("ignored", &file.ignored, |_| Target::Ignored),
-    ];
-    for (name, spellings, target) in lists {
-        check_length(name, spellings.len(), MOST_LISTED)?;
-        for (at, spelling) in spellings.iter().enumerate() {
-            paths.add(spelling, target(at), None).map_err(|problem| member(name, problem))?;
-        }
+    let time =
+        file.time.iter().enumerate().map(|(at, spelling)| ("time", spelling, Target::Time(number(at))));
+    let geo = file.geo.iter().map(|spelling| ("geo", spelling, Target::Geo));
+    let ignored = file.ignored.iter().map(|spelling| ("ignored", spelling, Target::Ignored));
+    for (list, spelling, target) in time.chain(geo).chain(ignored) {
+        paths.add(spelling, target, None).map_err(|problem| member(list, problem))?;
     }
     add_wrappers_and_pairs(&mut paths, file)?;
     Ok((paths, unit_members))
@@ -220,7 +221,6 @@ fn add_unit_members(paths: &mut Paths, measurements: &[Measurement]) -> Result<U
 }
 
 fn add_wrappers_and_pairs(paths: &mut Paths, file: &CatalogueFile) -> Result<(), CatalogueError> {
-    check_length("wrappers", file.wrappers.len(), MOST_LISTED)?;
     for wrapper in &file.wrappers {
         paths.add_wrapper(wrapper).map_err(|problem| member("wrappers", problem))?;
     }
