@@ -3,3 +3,4 @@
 pub mod body;
 pub mod calibration;
 pub mod catalogue;
+pub mod measured;

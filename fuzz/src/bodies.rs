@@ -13,8 +13,24 @@ use crate::rejected::reading::Rejection;
 use crate::telemetry::body::{self, Found, Reading};
 use crate::telemetry::catalogue::Catalogue;
 
+/// A catalogue, and as it is written, for the judge.
+struct Known {
+    catalogue: Catalogue,
+    written: serde_json::Value,
+}
+
+impl Known {
+    fn read(json: &str) -> Known {
+        let catalogue = Catalogue::parse(json).expect("a catalogue");
+        Known { catalogue, written: serde_json::from_str(json).expect("a catalogue is JSON") }
+    }
+}
+
 /// Read once, because reading it takes longer than all the rest.
-static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::environment);
+static BUILT_IN: LazyLock<Known> = LazyLock::new(|| Known::read(Catalogue::ENVIRONMENT));
+
+/// One with everything that a catalogue can have.
+static RICH: LazyLock<Known> = LazyLock::new(|| Known::read(include_str!("rich.json")));
 
 /// What is declared beside the bodies: nothing, and what changes how bytes are read.
 const ENCODINGS: [Option<&str>; 3] = [None, Some("deflate"), Some("gzip, utf-16")];
@@ -30,8 +46,19 @@ pub fn check_telemetry(body: &[u8]) {
     check_forms(body);
 }
 
+/// Checks a body as [`check_telemetry`] does, with a catalogue that has everything a catalogue can have.
+pub fn check_rich_telemetry(body: &[u8]) {
+    for stamped in [Some("sensor-1"), None] {
+        check_with(&RICH, body, None, stamped);
+    }
+}
+
 pub(crate) fn check_body(body: &[u8], encoding: Option<&str>, stamped: Option<&str>) {
-    let catalogue = &*CATALOGUE;
+    check_with(&BUILT_IN, body, encoding, stamped);
+}
+
+fn check_with(known: &Known, body: &[u8], encoding: Option<&str>, stamped: Option<&str>) {
+    let catalogue = &known.catalogue;
     let found = body::read(body, encoding, stamped, catalogue);
     assert_eq!(found, body::read(body, encoding, stamped, catalogue), "reading twice gives the same");
     let text = body::text_of(body, encoding);
@@ -50,7 +77,7 @@ pub(crate) fn check_body(body: &[u8], encoding: Option<&str>, stamped: Option<&s
             for (found, (element, is_json)) in found.iter().zip(elements) {
                 let written = &text[found.span.clone()];
                 assert!(written.ends_with(element.as_bytes()) || found.span == (0..text.len()), "{found:?}");
-                let expected = is_json.then(|| judge::reading(element, stamped, catalogue)).flatten();
+                let expected = is_json.then(|| judge::reading(element, stamped, &known.written)).flatten();
                 check_outcome(&found.outcome, expected, stamped);
             }
         }
@@ -80,7 +107,7 @@ fn check_forms(body: &[u8]) {
         return;
     }
     let outcomes = |body: &[u8], encoding| -> Vec<_> {
-        let found = body::read(body, encoding, Some("sensor-1"), &CATALOGUE);
+        let found = body::read(body, encoding, Some("sensor-1"), &BUILT_IN.catalogue);
         found.into_iter().map(|found| found.outcome).collect()
     };
     let expected = outcomes(text.as_bytes(), None);
@@ -118,11 +145,14 @@ fn check_outcome(outcome: &Result<Reading, Rejection>, expected: Option<Expected
     match outcome {
         Ok(reading) => {
             let mut values = vec![None; expected.as_ref().map_or(0, |expected| expected.values.len())];
-            for &(at, value) in &reading.raw {
-                assert!(value.is_finite(), "{reading:?}");
-                assert_eq!(values[at].replace(value), None, "one value for each measurement: {reading:?}");
+            for (at, value) in &reading.raw {
+                assert_eq!(
+                    values[*at].replace(value.clone()),
+                    None,
+                    "one value for each measurement: {reading:?}"
+                );
             }
-            assert_eq!(Some(Expected { device: reading.device.to_string(), values }), expected);
+            assert_eq!(Some(Expected { device: reading.device.device().into_owned(), values }), expected);
         }
         Err(rejection) => {
             assert_eq!(expected, None, "must be counted, but: {rejection:?}");

@@ -5,7 +5,7 @@ mod bodies;
 mod invocations;
 mod judge;
 
-pub use bodies::check_telemetry;
+pub use bodies::{check_rich_telemetry, check_telemetry};
 pub use handler::*;
 pub use invocations::{check_envelope, check_http_call};
 
@@ -32,5 +32,6 @@ mod handler {
     pub mod telemetry {
         pub mod body;
         pub mod catalogue;
+        pub mod measured;
     }
 }

@@ -9,6 +9,7 @@ use crate::rejected::reading::{Reason, Rejection};
 use crate::telemetry::body::Reading;
 use crate::telemetry::calibration::Calibration;
 use crate::telemetry::catalogue::Catalogue;
+use crate::telemetry::measured::Measured;
 
 /// A reading with its place in the stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -236,17 +237,21 @@ fn validate(
     arrival: &Arrival,
     calibration: Option<&Calibration>,
     catalogue: &Catalogue,
-) -> Result<Vec<(usize, f64)>, Rejection> {
-    let checked = |&(at, raw): &(usize, f64)| {
-        let measurement = &catalogue.measurements()[at];
-        let Ok(value) = calibration.map_or(Ok(raw), |calibration| calibration.apply(at, raw)) else {
-            return Err(uncorrected(arrival, &measurement.name));
+) -> Result<Vec<(usize, Measured)>, Rejection> {
+    let checked = |(at, raw): &(usize, Measured)| {
+        let measurement = &catalogue.measurements()[*at];
+        let value = match (raw, calibration) {
+            (Measured::Number(raw), Some(calibration)) => {
+                let corrected = calibration.apply(*at, *raw);
+                Measured::Number(corrected.map_err(|_| uncorrected(arrival, &measurement.name))?)
+            }
+            (raw, _) => raw.clone(),
         };
-        match measurement.accepts(value) {
-            true => Ok((at, value)),
-            false => Err(Rejection {
+        match measurement.problem_with(&value) {
+            None => Ok((*at, value)),
+            Some(detail) => Err(Rejection {
                 reason: Reason::OutOfRange,
-                detail: format!("{} is {value}, valid is {}", measurement.name, measurement.range()),
+                detail,
                 device: Some(arrival.reading.device.device().into_owned()),
             }),
         }
@@ -254,7 +259,7 @@ fn validate(
     arrival.reading.raw.iter().map(checked).collect()
 }
 
-fn take(state: &mut DeviceState, arrival: &Arrival, values: Vec<(usize, f64)>, place: &Place) {
+fn take(state: &mut DeviceState, arrival: &Arrival, values: Vec<(usize, Measured)>, place: &Place) {
     state.count += 1;
     if let Some(mark) = state.watermarks.get_mut(&place.stream) {
         mark.at = mark.at.max(place.enqueued.at);

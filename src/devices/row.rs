@@ -7,12 +7,13 @@ mod old;
 use fieldcast_tables::{Entity, Stored, Value};
 
 pub use self::cells::RowError;
-use self::cells::{bytes, count, text, time, whole};
+use self::cells::{bytes, count, flag, text, time, whole};
 use super::ledger::{self, Ledger};
 use super::state::{DeviceState, Latest, Stamp};
 use crate::primitives::ids::{DeviceId, HubPartition};
 use crate::primitives::instant::Millis;
-use crate::telemetry::catalogue::Catalogue;
+use crate::telemetry::catalogue::{Catalogue, Kind, Measurement};
+use crate::telemetry::measured::Measured;
 
 /// The layout that this version writes. The Python predecessor wrote 1, version 0.1.0 wrote 2: both without a ledger.
 const SCHEMA: i64 = 3;
@@ -37,7 +38,7 @@ pub fn columns(state: &DeviceState, catalogue: &Catalogue) -> Vec<(String, Value
     for (measurement, value) in catalogue.measurements().iter().zip(&state.values) {
         let Some(latest) = value else { continue };
         note_older(&mut older, newest, &measurement.column, &latest.stamp);
-        row.push((measurement.column.clone(), Value::Double(latest.value)));
+        row.push((measurement.column.clone(), cell(&latest.value)));
     }
     for (column, text) in [("Geo", &state.geo), ("Id", &state.message_id)] {
         let Some(latest) = text else { continue };
@@ -105,15 +106,15 @@ pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result
         let value = row.get(column).and_then(text)?;
         Some(Latest { value, stamp: stamp_of(column) })
     };
-    let value = |column: &str| {
-        let value = row.get(column).and_then(Value::as_f64)?;
-        Some(Latest { value, stamp: stamp_of(column) })
+    let value = |measurement: &Measurement| {
+        let value = measured(measurement.kind, row.get(&measurement.column)?)?;
+        Some(Latest { value, stamp: stamp_of(&measurement.column) })
     };
     Ok(DeviceState {
         device,
         geo: text("Geo"),
         message_id: text("Id"),
-        values: catalogue.measurements().iter().map(|measurement| value(&measurement.column)).collect(),
+        values: catalogue.measurements().iter().map(value).collect(),
         count,
         version: ledger.version,
         // A row without readings was written for its verdicts; the predecessor's rows have some.
@@ -132,8 +133,11 @@ pub fn state(device: DeviceId, stored: &Stored, catalogue: &Catalogue) -> Result
 pub(super) fn unread<'a>(row: &'a Entity, catalogue: &'a Catalogue) -> impl Iterator<Item = &'a str> {
     let is_unread =
         |column: &str, is_read: fn(&Value) -> bool| row.get(column).is_some_and(|value| !is_read(value));
-    let values = catalogue.measurements().iter().map(|measurement| measurement.column.as_str());
-    let values = values.filter(move |column| is_unread(column, |value| value.as_f64().is_some()));
+    let is_unread_value = |measurement: &&Measurement| {
+        row.get(&measurement.column).is_some_and(|value| measured(measurement.kind, value).is_none())
+    };
+    let values = catalogue.measurements().iter().filter(is_unread_value);
+    let values = values.map(|measurement| measurement.column.as_str());
     let texts =
         ["Geo", "Id"].into_iter().filter(move |column| is_unread(column, |value| text(value).is_some()));
     let times =
@@ -153,6 +157,24 @@ fn count_of(row: &Entity) -> Result<i64, RowError> {
 fn schema_of(row: &Entity) -> Result<i64, RowError> {
     let unreadable = || RowError::new("Schema", "it is not a whole number".to_owned());
     row.get("Schema").map_or(Ok(0), |value| whole(value).ok_or_else(unreadable))
+}
+
+/// A measured value as a cell.
+fn cell(value: &Measured) -> Value {
+    match value {
+        Measured::Number(number) => Value::Double(*number),
+        Measured::Text(text) => Value::String(text.to_string()),
+        Measured::Flag(flag) => Value::Bool(*flag),
+    }
+}
+
+/// The measured value in a cell, from any type that holds one of the measurement's kind.
+fn measured(kind: Kind, cell: &Value) -> Option<Measured> {
+    match kind {
+        Kind::Number => cell.as_f64().map(Measured::Number),
+        Kind::Text => text(cell).map(|text| Measured::Text(text.into())),
+        Kind::Flag => flag(cell).map(Measured::Flag),
+    }
 }
 
 /// The row's ledger. A row of this version without one is damaged: its watermarks have gone.

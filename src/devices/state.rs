@@ -9,6 +9,7 @@ use crate::primitives::ids::{DeviceId, HubPartition};
 use crate::primitives::instant::Millis;
 use crate::primitives::json::to_json;
 use crate::telemetry::catalogue::Catalogue;
+use crate::telemetry::measured::Measured;
 
 /// When something was said, as a total order: the time, then the partition. The time is when it was measured, where somebody
 /// said so, and otherwise when the hub enqueued it. Enqueued times never run backwards within a partition (see
@@ -62,7 +63,7 @@ pub struct DeviceState {
     /// The last message id.
     pub message_id: Option<Latest<String>>,
     /// The last value of each measurement, by position in the catalogue.
-    pub values: Vec<Option<Latest<f64>>>,
+    pub values: Vec<Option<Latest<Measured>>>,
     /// Valid readings ever.
     pub count: i64,
     /// Grows by one with every write; screens converge by it.
@@ -140,7 +141,7 @@ impl Serialize for View<'_> {
             }
         }
         for (measurement, value) in self.catalogue.measurements().iter().zip(&state.values) {
-            map.serialize_entry(&measurement.name, &value.as_ref().map(|latest| latest.value))?;
+            map.serialize_entry(&measurement.name, &value.as_ref().map(|latest| &latest.value))?;
         }
         map.serialize_entry("geo", &state.geo.as_ref().map(|latest| &latest.value))?;
         map.serialize_entry("count", &state.count)?;
@@ -162,7 +163,7 @@ mod tests {
         let catalogue = Catalogue::environment();
         let mut state = DeviceState::new(DeviceId::parse("sensor-1").unwrap(), &catalogue);
         let stamp = Stamp { at: Millis(1_732_150_631_123), partition: HubPartition::new("hub", "0") };
-        state.values[0] = Some(Latest { value: 0.0, stamp: stamp.clone() });
+        state.values[0] = Some(Latest { value: 0.0.into(), stamp: stamp.clone() });
         state.geo = Some(Latest { value: "Sydney".to_owned(), stamp: stamp.clone() });
         state.measured = Some(Stamp { at: Millis(1_732_150_600_000), ..stamp.clone() });
         state.reported = Some(stamp);

@@ -27,8 +27,16 @@ pub(super) fn of_message(creation_time: Option<&str>, enqueued_at: Millis) -> Cl
     }
 }
 
-/// Judges a time that a device or a message said.
-pub(super) fn judge(said: Millis, enqueued_at: Millis) -> Clock {
+/// Judges the time that a reading has of its own, which goes before its message's: a message may be a buffer of many
+/// readings. `None`: it has none.
+pub(super) fn of_reading(said: Option<Millis>, is_ignored: bool, enqueued_at: Millis) -> Option<Clock> {
+    match said {
+        Some(said) => Some(judge(said, enqueued_at)),
+        None => is_ignored.then_some(Clock { measured_at: None, is_absurd: true }),
+    }
+}
+
+fn judge(said: Millis, enqueued_at: Millis) -> Clock {
     if said < EARLIEST {
         return Clock { measured_at: None, is_absurd: true };
     }

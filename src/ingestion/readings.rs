@@ -11,7 +11,7 @@ use crate::primitives::ids::{DeviceId, DeviceIdError};
 use crate::primitives::instant::Millis;
 use crate::rejected::reading::{Reason, Rejection};
 use crate::store::shard::{Shard, Shards};
-use crate::telemetry::body::{self, Reading};
+use crate::telemetry::body::{self, Enrichments, Reading};
 use crate::telemetry::catalogue::Catalogue;
 
 /// Readings that are worked off together, at most a body more: some 20 MB of memory with all that comes of them. A body has
@@ -114,10 +114,14 @@ impl Reader<'_> {
         event: &Event,
     ) -> impl Fn(usize, Range<usize>, Reading, &mut Noted) -> Arrival {
         let at = event.enqueued_at.unwrap_or(self.now);
-        let clock = clock::of_message(event.creation_time.as_deref(), at);
+        let of_message = clock::of_message(event.creation_time.as_deref(), at);
+        let properties = event.properties.as_deref().unwrap_or_default();
+        let enrichments = Enrichments::read(properties, self.catalogue);
         move |index, span, mut reading, noted| {
-            let Clock { measured_at, is_absurd } = clock;
+            let of_reading = clock::of_reading(reading.measured_at, reading.clock_ignored, at);
+            let Clock { measured_at, is_absurd } = of_reading.unwrap_or(of_message);
             noted.absurd_clocks += usize::from(is_absurd);
+            enrichments.fill(&mut reading);
             reading.message_id = reading.message_id.or_else(|| event.message_id.clone());
             let (position, enqueued_at) = (event.position.clone(), event.enqueued_at);
             Arrival { event: number, index, span, position, enqueued_at, at, measured_at, reading }

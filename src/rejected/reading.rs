@@ -5,7 +5,7 @@
 pub enum Reason {
     /// Not UTF-8, not JSON, empty, or nested too deep.
     Unreadable,
-    /// JSON of another shape: no object, a string for a number.
+    /// JSON of another shape: no object, a string for a number. A unit that is not known.
     WrongType,
     /// One field twice, under one or several spellings.
     DuplicateField,
@@ -15,7 +15,7 @@ pub enum Reason {
     TooMany,
     /// No device id, or one that cannot be a key.
     DeviceId,
-    /// Nothing in it is known: no measurement, no area, no position. The detail names its members.
+    /// Nothing in it is known by the catalogue's spellings: no measurement, no area, no position. The detail names its members.
     NothingKnown,
     /// A value outside its valid range after calibration.
     OutOfRange,

@@ -1,48 +1,28 @@
-//! The measurement catalogue: which measurements exist, under which spellings they arrive, where they are kept and what
-//! is valid. Data, not code: the built-in one is `catalogue/environment.json`, a `telemetry.json` at the app root replaces it.
+//! The measurement catalogue: which measurements exist, where they are found in a body, where they are kept and what is
+//! valid. Data, not code: the built-in one is `catalogue/environment.json`, a `telemetry.json` at the app root replaces it.
+//! `docs/telemetry.md` is its manual.
 
-use std::cmp::Ordering;
+mod check;
+mod measurement;
+pub mod paths;
+mod spelling;
+
 use std::collections::HashSet;
 
 use serde::Deserialize;
 
-/// One kind of value that devices send.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Measurement {
-    /// The name in replies and live messages, e.g. `temperature`.
-    pub name: String,
-    /// Every name under which it is accepted in telemetry, e.g. `temperature`, `Celsius`. Case counts.
-    pub spellings: Vec<String>,
-    /// The unit that people read, e.g. `°C`; empty for a plain number.
-    #[serde(default)]
-    pub unit: String,
-    /// The column of `DeviceState` that keeps it.
-    pub column: String,
-    /// The smallest valid value after calibration.
-    pub min: Option<f64>,
-    /// The largest valid value after calibration.
-    pub max: Option<f64>,
-    /// The columns of `Calibration` that correct it; absent: it is never corrected.
-    pub calibration: Option<CalibrationColumns>,
-}
-
-/// The two columns of a calibration row that belong to one measurement: value = raw × slope + intercept.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CalibrationColumns {
-    /// Column with the factor.
-    pub slope: String,
-    /// Column with the offset.
-    pub intercept: String,
-}
+pub use self::check::RESERVED_COLUMNS;
+pub use self::measurement::{CalibrationColumns, Kind, Measurement};
+use self::paths::{Part, Paths, Target};
+pub use self::spelling::{Conversion, Spelling};
 
 /// All measurements of an installation, in the order in which they are shown.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     measurements: Vec<Measurement>,
-    /// Sorted by [`by_length`], for a search whose steps mostly compare two lengths.
-    by_spelling: Vec<(String, usize)>,
+    paths: Paths,
+    /// The measurements that share each unit member.
+    unit_members: Vec<(String, Vec<usize>)>,
 }
 
 /// What is wrong with a catalogue, and with which entry of it.
@@ -51,7 +31,7 @@ pub enum CatalogueError {
     /// Not JSON, or not the shape of a catalogue.
     #[error("{0}")]
     Unreadable(String),
-    /// An entry that cannot be used.
+    /// A measurement that cannot be used.
     #[error("measurement {entry:?}: {problem}")]
     Entry {
         /// The entry's name.
@@ -59,86 +39,85 @@ pub enum CatalogueError {
         /// What to change.
         problem: String,
     },
+    /// Another member of the catalogue that cannot be used.
+    #[error("{member}: {problem}")]
+    Member {
+        /// Which one.
+        member: &'static str,
+        /// What to change.
+        problem: String,
+    },
 }
 
-/// Device state columns that are not measurements.
-pub const RESERVED_COLUMNS: [&str; 21] = [
-    "PartitionKey",
-    "RowKey",
-    "Timestamp",
-    "DeviceId",
-    "Module",
-    "Component",
-    "Geo",
-    "Id",
-    "Count",
-    "Schema",
-    "Ledger",
-    "Version",
-    "WriteId",
-    "Watermarks",
-    "OlderValues",
-    "RefusedReadings",
-    "ReportedAt",
-    "ReportedBy",
-    "ChangedAt",
-    "CalibrationVersion",
-    "ETag",
+/// The fields that every reading may carry beside its measurements, and their spellings.
+const FIXED: [(&str, Target); 6] = [
+    ("deviceId", Target::Device),
+    ("DeviceId", Target::Device),
+    ("messageId", Target::MessageId),
+    ("Id", Target::MessageId),
+    ("geo", Target::Geo),
+    ("Geo", Target::Geo),
 ];
-
-/// Members of a device state in JSON that are not measurements.
-const RESERVED_NAMES: [&str; 12] = [
-    "deviceId",
-    "module",
-    "component",
-    "geo",
-    "count",
-    "version",
-    "reportedAt",
-    "measuredAt",
-    "changedAt",
-    "problem",
-    "alerts",
-    "reportIntervalSeconds",
-];
-
-/// Spellings of the fields that every reading may carry beside its measurements.
-const RESERVED_SPELLINGS: [&str; 6] = ["deviceId", "DeviceId", "messageId", "Id", "geo", "Geo"];
 
 /// Table Storage allows 255 properties per row; the rest is for the columns above and for columns of others.
 const MOST_MEASUREMENTS: usize = 200;
+
+/// Paths to wrappers, members that are time, and such: more are no description of what devices send.
+const MOST_LISTED: usize = 200;
+
+/// Forms of pairs.
+const MOST_PAIRS: usize = 4;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CatalogueFile {
     measurements: Vec<serde_json::Value>,
+    #[serde(default)]
+    wrappers: Vec<String>,
+    #[serde(default)]
+    pairs: Vec<Pair>,
+    #[serde(default)]
+    time: Vec<String>,
+    #[serde(default)]
+    geo: Vec<String>,
+    #[serde(default)]
+    ignored: Vec<String>,
+}
+
+/// An object that names a measurement in one member and has its value in another.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pair {
+    name: String,
+    value: String,
+    unit: Option<String>,
 }
 
 impl Catalogue {
+    /// The built-in catalogue as it is written.
+    pub const ENVIRONMENT: &str = include_str!("catalogue/environment.json");
+
     /// The environment of the predecessor (temperature, pressure, humidity, light) and a position.
     pub fn environment() -> Catalogue {
-        Catalogue::parse(include_str!("catalogue/environment.json"))
-            .expect("the built-in catalogue is tested")
+        Catalogue::parse(Catalogue::ENVIRONMENT).expect("the built-in catalogue is tested")
     }
 
-    /// Reads a catalogue from JSON: `{"measurements":[{"name","spellings","unit","column","min","max","calibration"}]}`.
+    /// Reads a catalogue from JSON.
+    ///
+    /// # Errors
+    /// [`CatalogueError`], which names what to change.
     pub fn parse(json: &str) -> Result<Catalogue, CatalogueError> {
         let file: CatalogueFile =
             serde_json::from_str(json).map_err(|error| CatalogueError::Unreadable(error.to_string()))?;
-        let measurements =
-            file.measurements.into_iter().enumerate().map(read_entry).collect::<Result<Vec<_>, _>>()?;
+        let entries = file.measurements.iter().cloned().enumerate();
+        let measurements = entries.map(read_entry).collect::<Result<Vec<_>, _>>()?;
         if measurements.is_empty() || measurements.len() > MOST_MEASUREMENTS {
             let problem = format!("{} measurements, expected 1 to {MOST_MEASUREMENTS}", measurements.len());
             return Err(CatalogueError::Unreadable(problem));
         }
         check_unique(&measurements)?;
-        let mut by_spelling: Vec<_> = measurements
-            .iter()
-            .enumerate()
-            .flat_map(|(index, entry)| entry.spellings.iter().map(move |spelling| (spelling.clone(), index)))
-            .collect();
-        by_spelling.sort_by(|(one, _), (other, _)| by_length(one, other));
-        Ok(Catalogue { measurements, by_spelling })
+        let (paths, unit_members) = compile(&file, &measurements)?;
+        Ok(Catalogue { measurements, paths, unit_members })
     }
 
     /// The measurements, in order. Positions in this slice identify a measurement everywhere in the process.
@@ -146,35 +125,14 @@ impl Catalogue {
         &self.measurements
     }
 
-    /// The position of the measurement that arrives under this name.
-    pub fn position_of(&self, spelling: &str) -> Option<usize> {
-        let found = self.by_spelling.binary_search_by(|(known, _)| by_length(known, spelling)).ok()?;
-        Some(self.by_spelling[found].1)
-    }
-}
-
-fn by_length(one: &str, other: &str) -> Ordering {
-    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
-}
-
-impl Measurement {
-    /// Whether a calibrated value may be counted.
-    pub fn accepts(&self, value: f64) -> bool {
-        value.is_finite()
-            && self.min.is_none_or(|min| value >= min)
-            && self.max.is_none_or(|max| value <= max)
+    /// Where everything is looked for.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
     }
 
-    /// The valid range in words, for people who read why a reading was rejected.
-    pub fn range(&self) -> String {
-        match (self.min, self.max) {
-            (Some(min), Some(max)) => format!("{min} to {max} {}", self.unit),
-            (Some(min), None) => format!("at least {min} {}", self.unit),
-            (None, Some(max)) => format!("at most {max} {}", self.unit),
-            (None, None) => "any finite number".to_owned(),
-        }
-        .trim_end()
-        .to_owned()
+    /// The measurements, by position, whose unit this unit member may name.
+    pub fn sharing_unit(&self, unit: u16) -> &[usize] {
+        &self.unit_members[usize::from(unit)].1
     }
 }
 
@@ -185,60 +143,112 @@ fn read_entry((index, value): (usize, serde_json::Value)) -> Result<Measurement,
     };
     let fail = |problem: String| CatalogueError::Entry { entry: entry.clone(), problem };
     let measurement: Measurement = serde_json::from_value(value).map_err(|error| fail(error.to_string()))?;
-    check_entry(&measurement).map_err(fail)?;
+    check::entry(&measurement).map_err(fail)?;
     Ok(measurement)
 }
 
-fn check_entry(entry: &Measurement) -> Result<(), String> {
-    if entry.name.is_empty() || RESERVED_NAMES.contains(&entry.name.as_str()) {
-        return Err("the name is empty or taken by a fixed member of a device state".to_owned());
-    }
-    if entry.spellings.is_empty() {
-        return Err("it has no spelling, so it could never arrive".to_owned());
-    }
-    if let Some(taken) =
-        entry.spellings.iter().find(|spelling| RESERVED_SPELLINGS.contains(&spelling.as_str()))
-    {
-        return Err(format!("the spelling {taken:?} is taken by a fixed field of a reading"));
-    }
-    if !is_column(&entry.column) || RESERVED_COLUMNS.contains(&entry.column.as_str()) {
-        return Err(format!("the column {:?} is not a free column name (letters, digits, _)", entry.column));
-    }
-    if entry.min.is_some_and(|min| entry.max.is_some_and(|max| min > max)) {
-        return Err("min is greater than max".to_owned());
-    }
-    match &entry.calibration {
-        Some(columns) if !is_column(&columns.slope) || !is_column(&columns.intercept) => {
-            Err("a calibration column is not a column name (letters, digits, _)".to_owned())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Table Storage property names are C# identifiers; we keep to the ASCII ones.
-fn is_column(name: &str) -> bool {
-    let starts_well = name.chars().next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
-    starts_well && name.len() <= 255 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
 fn check_unique(measurements: &[Measurement]) -> Result<(), CatalogueError> {
-    let (mut names, mut columns, mut spellings) = (HashSet::new(), HashSet::new(), HashSet::new());
+    let (mut names, mut columns) = (HashSet::new(), HashSet::new());
     for entry in measurements {
-        let twice = |what: &str, text: &str| CatalogueError::Entry {
-            entry: entry.name.clone(),
-            problem: format!("the {what} {text:?} is used twice"),
-        };
-        if !names.insert(&entry.name) {
-            return Err(twice("name", &entry.name));
-        }
-        if !columns.insert(&entry.column) {
-            return Err(twice("column", &entry.column));
-        }
-        if let Some(spelling) = entry.spellings.iter().find(|spelling| !spellings.insert(*spelling)) {
-            return Err(twice("spelling", spelling));
+        for (what, text, taken) in
+            [("name", &entry.name, &mut names), ("column", &entry.column, &mut columns)]
+        {
+            if !taken.insert(text) {
+                let problem = format!("the {what} {text:?} is used twice");
+                return Err(CatalogueError::Entry { entry: entry.name.clone(), problem });
+            }
         }
     }
     Ok(())
+}
+
+type UnitMembers = Vec<(String, Vec<usize>)>;
+
+/// The tree of all spellings, and who shares which unit member.
+fn compile(
+    file: &CatalogueFile,
+    measurements: &[Measurement],
+) -> Result<(Paths, UnitMembers), CatalogueError> {
+    for (list, spellings) in
+        [("wrappers", &file.wrappers), ("time", &file.time), ("geo", &file.geo), ("ignored", &file.ignored)]
+    {
+        check_length(list, spellings.len(), MOST_LISTED)?;
+    }
+    let mut paths = Paths::new();
+    for (spelling, target) in FIXED {
+        paths.add(spelling, target, None).map_err(|problem| member("geo", problem))?;
+    }
+    for (at, entry) in measurements.iter().enumerate() {
+        for spelling in &entry.spellings {
+            let fail = |problem| CatalogueError::Entry { entry: entry.name.clone(), problem };
+            if FIXED.iter().any(|(fixed, _)| *fixed == spelling.path) {
+                let problem =
+                    format!("the spelling {:?} is taken by a fixed field of a reading", spelling.path);
+                return Err(fail(problem));
+            }
+            let target = Target::Measurement(number(at));
+            paths.add(&spelling.path, target, spelling.conversion).map_err(fail)?;
+        }
+    }
+    let unit_members = add_unit_members(&mut paths, measurements)?;
+    let time =
+        file.time.iter().enumerate().map(|(at, spelling)| ("time", spelling, Target::Time(number(at))));
+    let geo = file.geo.iter().map(|spelling| ("geo", spelling, Target::Geo));
+    let ignored = file.ignored.iter().map(|spelling| ("ignored", spelling, Target::Ignored));
+    for (list, spelling, target) in time.chain(geo).chain(ignored) {
+        paths.add(spelling, target, None).map_err(|problem| member(list, problem))?;
+    }
+    add_wrappers_and_pairs(&mut paths, file)?;
+    Ok((paths, unit_members))
+}
+
+fn add_unit_members(paths: &mut Paths, measurements: &[Measurement]) -> Result<UnitMembers, CatalogueError> {
+    let mut unit_members = UnitMembers::new();
+    for (at, entry) in measurements.iter().enumerate() {
+        for spelling in &entry.unit_members {
+            if let Some((_, sharing)) = unit_members.iter_mut().find(|(known, _)| known == spelling) {
+                sharing.push(at);
+                continue;
+            }
+            let target = Target::Unit(number(unit_members.len()));
+            paths
+                .add(spelling, target, None)
+                .map_err(|problem| CatalogueError::Entry { entry: entry.name.clone(), problem })?;
+            unit_members.push((spelling.clone(), vec![at]));
+        }
+    }
+    Ok(unit_members)
+}
+
+fn add_wrappers_and_pairs(paths: &mut Paths, file: &CatalogueFile) -> Result<(), CatalogueError> {
+    for wrapper in &file.wrappers {
+        paths.add_wrapper(wrapper).map_err(|problem| member("wrappers", problem))?;
+    }
+    check_length("pairs", file.pairs.len(), MOST_PAIRS)?;
+    for (form, pair) in file.pairs.iter().enumerate() {
+        let unit = pair.unit.iter().map(|unit| (unit.as_str(), Part::Unit));
+        let parts = [(pair.name.as_str(), Part::Name), (pair.value.as_str(), Part::Value)];
+        let parts: Vec<_> = parts.into_iter().chain(unit).collect();
+        let form = u8::try_from(form).unwrap_or(u8::MAX);
+        paths.add_pair(form, &parts).map_err(|problem| member("pairs", problem))?;
+    }
+    paths.finish().map_err(|problem| member("wrappers", problem))
+}
+
+fn member(member: &'static str, problem: String) -> CatalogueError {
+    CatalogueError::Member { member, problem }
+}
+
+fn check_length(name: &'static str, length: usize, most: usize) -> Result<(), CatalogueError> {
+    match length <= most {
+        true => Ok(()),
+        false => Err(member(name, format!("{length} entries, at most {most} are taken"))),
+    }
+}
+
+/// Positions are below the limits above.
+fn number(position: usize) -> u16 {
+    u16::try_from(position).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ fn device(name: &str) -> DeviceId {
 fn state(name: &str, count: i64) -> DeviceState {
     let mut state = DeviceState::new(device(name), &Catalogue::environment());
     let stamp = Stamp { at: Millis(1_732_150_631_123), partition: HubPartition::new("hub", "0") };
-    state.values[0] = Some(Latest { value: -9.538_485_327_531_745, stamp: stamp.clone() });
+    state.values[0] = Some(Latest { value: (-9.538_485_327_531_745).into(), stamp: stamp.clone() });
     state.geo = Some(Latest { value: "Zürich's \"hill\" 100%".to_owned(), stamp: stamp.clone() });
     state.watermarks = [(
         HubPartition::new("hub", "0"),

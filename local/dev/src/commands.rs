@@ -1,6 +1,7 @@
 //! The commands of `cargo dev`, one file each. They end when a signal arrives.
 
 mod bench;
+mod catalogue;
 mod doctor;
 mod fuzz;
 mod package;
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     State(state::State),
     /// List rejected telemetry with its reasons, newest first, or export it with the bytes that were sent
     Rejected(rejected::Rejected),
+    /// Say what a body would become with a catalogue of measurements
+    Catalogue(catalogue::CatalogueOptions),
     /// Measure the pipeline beside other handlers, and start time and size, and judge the budgets
     Bench(bench::Bench),
     /// Run the real handler in simulated worlds where everything goes wrong, and check that nothing is counted twice
@@ -80,6 +83,7 @@ async fn run_to_the_end(command: Command, workspace: &Workspace) -> anyhow::Resu
         Command::Reshard(options) => reshard::run(options, workspace).await,
         Command::State(options) => state::run(options, workspace).await,
         Command::Rejected(options) => rejected::run(options, workspace).await,
+        Command::Catalogue(options) => catalogue::run(options),
         Command::Bench(options) => bench::run(options, workspace).await,
         Command::Simulate(options) => simulate::run(options, workspace).await,
         Command::Fuzz(options) => fuzz::run(options, workspace).await,

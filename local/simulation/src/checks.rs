@@ -85,7 +85,7 @@ fn check_count(world: &World, device: &str, told: &Device, state: Option<&Device
 /// The values are those of the last counted reading.
 fn check_values(world: &World, device: &str, told: &Device, state: &DeviceState) {
     let Some(last) = told.last() else { return };
-    let value = |at: usize| state.values[at].as_ref().map(|latest| latest.value);
+    let value = |at: usize| state.values[at].as_ref().and_then(|latest| latest.value.as_number());
     let wrong = |what: &str, found: String, expected: String| {
         let detail = format!("{device}: {what} is {found}, expected {expected}");
         world.violated("values are those of the last reading", detail);

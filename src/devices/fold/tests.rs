@@ -31,7 +31,9 @@ fn event(
             device: device(),
             message_id: Some(format!("{partition}:{sequence:?}:{index}")),
             geo: (temperature > 50.0).then(|| format!("area {temperature}")),
-            raw: vec![(0, temperature)],
+            raw: vec![(0, temperature.into())],
+            measured_at: None,
+            clock_ignored: false,
         },
     };
     temperatures.iter().enumerate().map(arrival).collect()
@@ -43,7 +45,7 @@ fn apply(current: Option<&DeviceState>, mut arrivals: Vec<Arrival>) -> Folded {
 }
 
 fn temperature(state: &DeviceState) -> f64 {
-    state.values[0].as_ref().unwrap().value
+    state.values[0].as_ref().unwrap().value.as_number().unwrap()
 }
 
 #[test]
@@ -191,6 +193,30 @@ fn a_value_that_stays_the_same_is_reported_but_not_changed() {
     assert_eq!((second.reported.clone().unwrap().at, second.changed_at), (Millis(200), Some(Millis(100))));
     let third = apply(Some(&second), event(0, "0", Some(3), 300, &[21.0])).next.unwrap();
     assert_eq!(third.changed_at, Some(Millis(300)));
+}
+
+#[test]
+fn texts_are_valid_by_their_list_and_neither_they_nor_flags_are_calibrated() {
+    let catalogue = Catalogue::parse(
+        r#"{"measurements":[
+            {"name":"door","kind":"text","spellings":["door"],"values":["open","closed"],"column":"Door"},
+            {"name":"alarm","kind":"flag","spellings":["alarm"],"column":"Alarm"}]}"#,
+    )
+    .unwrap();
+    let calibration = Calibration::from_columns(&catalogue, |_| Some(2.0));
+    let said = |number: usize, door: &str| {
+        let mut arrival = event(number, "0", i64::try_from(number).ok(), 1, &[0.0]).remove(0);
+        arrival.reading.raw = vec![(0, door.into()), (1, true.into())];
+        arrival
+    };
+    let folded = fold(&device(), None, &[said(1, "open"), said(2, "ajar")], Some(&calibration), &catalogue);
+    assert_eq!(folded.rejected.len(), 1);
+    let (at, rejection) = &folded.rejected[0];
+    assert_eq!((*at, rejection.reason), (1, Reason::OutOfRange));
+    assert_eq!(rejection.detail, r#"door is "ajar", valid is "open", "closed""#);
+    let values: Vec<_> =
+        folded.next.unwrap().values.into_iter().flatten().map(|latest| latest.value).collect();
+    assert_eq!(values, [Measured::from("open"), Measured::Flag(true)]);
 }
 
 /// The sample of an Event Hub that was deleted and made again under its name, and what a second delivery of each half does.

@@ -61,6 +61,18 @@ pub(super) fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// Yes or no, also as a tool wrote it as text.
+pub(super) fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        other => match other.as_str()?.trim().to_ascii_lowercase().as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        },
+    }
+}
+
 /// Bytes, also those that a tool wrote as text.
 pub(super) fn bytes(value: &Value) -> Option<std::borrow::Cow<'_, [u8]>> {
     match value {

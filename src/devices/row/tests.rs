@@ -34,8 +34,8 @@ fn column(name: &str, value: impl Into<Value>) -> (String, Value) {
 
 fn full_state() -> DeviceState {
     let mut state = DeviceState::new(device(), &Catalogue::environment());
-    state.values[0] = Some(Latest { value: 25.0, stamp: stamp(200, "0") });
-    state.values[2] = Some(Latest { value: 40.5, stamp: stamp(100, "1") });
+    state.values[0] = Some(Latest { value: 25.0.into(), stamp: stamp(200, "0") });
+    state.values[2] = Some(Latest { value: 40.5.into(), stamp: stamp(100, "1") });
     state.geo = Some(Latest { value: "Sydney".to_owned(), stamp: stamp(100, "1") });
     state.message_id = Some(Latest { value: "7".to_owned(), stamp: stamp(200, "0") });
     let watermark = Watermark { sequence: i64::MAX, enqueued_at: Some(Millis(190)), at: Millis(200) };
@@ -143,4 +143,31 @@ fn what_exactness_needs_and_cannot_be_read_is_damage_and_not_forgotten() {
     assert!(old.starts_with("column Watermarks: "), "{old}");
     let old = read(vec![column("RefusedReadings", r#"{"hub/0":[[7,"!"]]}"#)]).unwrap_err().to_string();
     assert_eq!(old, "column RefusedReadings: the readings of event 7 are not base64");
+}
+
+#[test]
+fn texts_and_flags_are_kept_as_what_they_are() {
+    let catalogue = Catalogue::parse(
+        r#"{"measurements":[
+            {"name":"door","kind":"text","spellings":["door"],"column":"Door"},
+            {"name":"alarm","kind":"flag","spellings":["alarm"],"column":"Alarm"},
+            {"name":"lamp","kind":"flag","spellings":["lamp"],"column":"Lamp"}]}"#,
+    )
+    .unwrap();
+    let mut expected = DeviceState::new(device(), &catalogue);
+    expected.values[0] = Some(Latest { value: "open".into(), stamp: stamp(200, "0") });
+    expected.values[1] = Some(Latest { value: true.into(), stamp: stamp(200, "0") });
+    (expected.reported, expected.count) = (Some(stamp(200, "0")), 1);
+    expected.measured = expected.reported.clone();
+    let mut written = columns(&expected, &catalogue);
+    assert_eq!(written[..2], [column("Door", "open"), column("Alarm", true)]);
+    assert_eq!(state(device(), &stored(written.clone()), &catalogue), Ok(expected.clone()));
+    let view = serde_json::to_value(expected.view(&catalogue)).unwrap();
+    assert_eq!((&view["door"], &view["alarm"], &view["lamp"]), (&"open".into(), &true.into(), &().into()));
+    written.push(column("Lamp", "on"));
+    assert_eq!(
+        state(device(), &stored(written), &catalogue),
+        Ok(expected),
+        "a cell of another type is no value"
+    );
 }

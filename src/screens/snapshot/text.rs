@@ -11,7 +11,7 @@ use crate::devices::state::DeviceState;
 use crate::primitives::ids::DeviceId;
 use crate::primitives::json::append_json;
 use crate::primitives::stable_hash::stable_hash;
-use crate::telemetry::catalogue::{Catalogue, Measurement};
+use crate::telemetry::catalogue::{Catalogue, Kind, Measurement};
 
 /// What is written of a snapshot and not yet taken away to be sent.
 pub(super) struct Text {
@@ -42,12 +42,18 @@ struct Shown<'a> {
     unit: &'a str,
     min: Option<f64>,
     max: Option<f64>,
+    /// What the values are, where they are no numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<Kind>,
+    #[serde(skip_serializing_if = "<[serde_json::Value]>::is_empty")]
+    values: &'a [serde_json::Value],
 }
 
 impl<'a> From<&'a Measurement> for Shown<'a> {
     fn from(measurement: &'a Measurement) -> Shown<'a> {
-        let Measurement { name, unit, min, max, .. } = measurement;
-        Shown { name, unit, min: *min, max: *max }
+        let Measurement { name, unit, min, max, kind, values, .. } = measurement;
+        let kind = Some(*kind).filter(|kind| *kind != Kind::Number);
+        Shown { name, unit, min: *min, max: *max, kind, values }
     }
 }
 

@@ -61,7 +61,7 @@ fn id(number: usize) -> DeviceId {
 fn state(number: usize) -> DeviceState {
     let mut state = DeviceState::new(id(number), &Catalogue::environment());
     let stamp = Stamp { at: Millis(1_732_150_631_123), partition: HubPartition::new("hub", "0") };
-    state.values[0] = Some(Latest { value: 24.100_000_000_000_026, stamp: stamp.clone() });
+    state.values[0] = Some(Latest { value: 24.100_000_000_000_026.into(), stamp: stamp.clone() });
     state.watermarks = [(
         HubPartition::new("hub", "0"),
         Watermark { sequence: i64::MAX, enqueued_at: Some(stamp.at), at: stamp.at },

@@ -59,7 +59,8 @@ struct Catalogue {
 struct Measurement {
     name: String,
     #[serde(default)]
-    spellings: Vec<String>,
+    spellings: Vec<serde_json::Value>,
+    kind: Option<String>,
     min: Option<f64>,
     max: Option<f64>,
 }
@@ -72,7 +73,7 @@ pub(super) fn of_catalogue(file: &Path) -> Result<Option<Vec<Signal>>> {
         Err(error) => return Err(error).context("telemetry.json cannot be read"),
     };
     let catalogue: Catalogue = serde_json::from_str(&text).context("telemetry.json is not a catalogue")?;
-    Ok(Some(catalogue.measurements.iter().map(of_measurement).collect()))
+    Ok(Some(catalogue.measurements.iter().filter(is_number).map(of_measurement).collect()))
 }
 
 fn of_measurement(measurement: &Measurement) -> Signal {
@@ -82,8 +83,18 @@ fn of_measurement(measurement: &Measurement) -> Signal {
         (None, Some(high)) => (high - 100.0, high),
         (None, None) => (0.0, 100.0),
     };
-    let name = measurement.spellings.first().unwrap_or(&measurement.name);
+    let name = plain_spelling(measurement).unwrap_or(&measurement.name);
     Signal::new(name, f64::midpoint(low, high), (high - low) / 100.0, (low, high), 3)
+}
+
+/// Texts and flags do not drift.
+fn is_number(measurement: &&Measurement) -> bool {
+    measurement.kind.as_deref().is_none_or(|kind| kind == "number")
+}
+
+/// The first spelling that is a member's name and needs no conversion.
+fn plain_spelling(measurement: &Measurement) -> Option<&str> {
+    measurement.spellings.iter().filter_map(|spelling| spelling.as_str()).find(|name| !name.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -121,10 +132,12 @@ mod tests {
 
         fs::write(
             &file,
-            r#"{"measurements":[{"name":"revolutions","spellings":["rpm"],"column":"R","min":0,"max":200}]}"#,
+            r#"{"measurements":[{"name":"revolutions","spellings":["/motor/rpm",
+                {"path":"rps","scale":60},"rpm"],"column":"R","min":0,"max":200},
+                {"name":"door","kind":"text","spellings":["door"],"column":"Door"}]}"#,
         )?;
         let mut signals = of_catalogue(&file)?.expect("there is a file");
-        assert_eq!(signals[0].name, "rpm");
+        assert_eq!(signals.iter().map(|signal| signal.name.as_str()).collect::<Vec<_>>(), ["rpm"]);
         assert!((signals[0].next(0.0) - 100.0).abs() < f64::EPSILON);
         Ok(())
     }

@@ -7,6 +7,7 @@ mod running;
 
 mod arguments;
 mod bench;
+mod catalogue;
 mod doctor;
 mod package;
 mod rejected;

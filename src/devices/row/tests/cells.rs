@@ -52,7 +52,7 @@ fn states() -> impl Strategy<Value = DeviceState> {
     (values, texts(), texts(), marks, stamps(), 1..=i64::MAX, 0..=i64::MAX).prop_map(
         |(values, geo, id, marks, newest, count, version)| {
             let mut state = DeviceState::new(device(), &Catalogue::environment());
-            let latest = |(value, stamp)| Latest { value, stamp };
+            let latest = |(value, stamp)| Latest { value: Measured::Number(value), stamp };
             let text = |(value, stamp): (String, Stamp)| Latest { value, stamp };
             state.values = values.into_iter().map(|value| value.map(latest)).collect();
             (state.geo, state.message_id) = (geo.map(text), id.map(text));
