@@ -5,11 +5,13 @@
  * - `[data-testid="link-state"]` with `data-state` = `live`, `catching up`, `stale` or `offline`;
  * - `[data-testid="device-count"]`, `[data-testid="update-rate"]`, `[data-testid="last-message"]`: the figures on top;
  * - `[data-testid="notice"]`: the problem in words, `hidden` while there is none; `[data-testid="empty"]`: no device is listed;
- * - `tr[data-device="sensor-1"]`: a row, with `data-freshness` = `live`, `late`, `stale`, `lost` or `unknown`; its `button`
+ * - `tr[data-device="sensor-1"]`: a row, with `data-freshness` = `live`, `late`, `stale`, `lost`, `damaged` or `unknown`; its `button`
  *   opens the drawer, `#drawer`;
  * - `th[data-field="device"]` in a row, and `td[data-field="…"]` with `state` (the condition in a word), `area`, `count`, `trend`,
  *   `age`, `steady`, or the name of a measurement, e.g. `temperature`;
- * - `button[data-sort="device"]` (`area`, `count`, `age`, `steady`, `value:temperature`) in the headings.
+ * - a source finer than a device has `data-device="device|module|component"` (`core/source.ts`); `td[data-field="problem"]` says
+ *   why a state cannot be read; `[data-testid="remark"]`: what somebody asked for and did not get;
+ * - `button[data-sort="device"]` (`state`, `area`, `count`, `age`, `steady`, `value:temperature`) in the headings.
  *
  * With many devices, filter before looking for a row: those far from the visible part are not in the document.
  */
