@@ -99,12 +99,13 @@ export function reduceFleet(fleet: Fleet, action: FleetAction): Fleet {
 
 /**
  * Whether one of these states should have come as a message: it is newer than everything that has arrived, including what
- * is held back, and its device is followed or shown. No message tells that a state cannot be read.
+ * is held back, and its device is followed or shown. No message tells that a state cannot be read, or can be read again.
  */
 export function hasNews(fleet: Fleet, devices: readonly Device[]): boolean {
   return devices.some((device) => {
     const { id, version } = device;
-    if (isUnreadable(device)) return false;
+    const shown = rowOf(fleet, id)?.device;
+    if (isUnreadable(device) || (shown !== undefined && isUnreadable(shown))) return false;
     const known = Math.max(newestOf(fleet, id)?.version ?? -1, fleet.buffer?.get(id)?.version ?? -1);
     return version > known && (fleet.slots.has(id) || isFollowed(fleet.following, device));
   });
