@@ -156,7 +156,7 @@ export class App {
     const judgedAt = link.name === "live" ? now : (replica.heardAt ?? now);
     const order = this.arrangement.listed(fleet, this.query, judgedAt, held);
     const columns = this.columnsOf(fleet);
-    this.selectFirst(order);
+    this.selectFirst(fleet, order);
     return {
       fleet, order, now, judgedAt, link, columns,
       remarks: remarksOf(replica.link, this.access()),
@@ -196,10 +196,10 @@ export class App {
     return this.censused.census;
   }
 
-  /** Until somebody chooses, the first devices of the list are in the chart. */
-  private selectFirst(order: readonly string[]): void {
+  /** Until somebody chooses, the first devices of the list that have values are in the chart. */
+  private selectFirst({ rows, slots }: Fleet, order: readonly string[]): void {
     if (this.chosen || order.length === 0) return;
-    const first = firstOf(order);
+    const first = firstOf(order.slice(0, 100), (id) => Object.keys(rows[slots.get(id) ?? -1]?.device.values ?? {}).length > 0);
     const size = (selection: Selection): number => selection.filter((id) => id !== null).length;
     if (size(first) <= size(this.selection)) return;
     this.selection = first;

@@ -294,6 +294,7 @@ describe("the selection", () => {
 
   it("starts with the first few devices", () => {
     expect(firstOf(["a", "b", "c", "d", "e"]).filter(Boolean)).toEqual(["a", "b", "c", "d"]);
+    expect(firstOf(["a", "b", "c", "d", "e", "f"], (id) => id !== "b").filter(Boolean)).toEqual(["a", "c", "d", "e"]);
   });
 });
 

@@ -28,6 +28,11 @@ export function sourceOf(id: string): Source {
   return { deviceId, module, component };
 }
 
+/** Whether it is finer than a device. */
+export function isPart({ module, component }: Source): boolean {
+  return module !== "" || component !== "";
+}
+
 /** As people read it: `tc-1`, `tc-1 / thermostat2`. */
 export function sourceLabel({ deviceId, module, component }: Source): string {
   return [deviceId, module, component].filter((name) => name !== "").join(" / ");

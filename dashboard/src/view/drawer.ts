@@ -5,7 +5,7 @@
 import type { Row } from "../core/fleet";
 import { formatAge, formatInterval, formatMoment, formatWhole, MISSING } from "../core/format";
 import { conditionOf } from "../core/freshness";
-import { sourceLabel, sourceOf } from "../core/source";
+import { isPart, sourceLabel, sourceOf } from "../core/source";
 import type { RejectedSource } from "../link/rejected";
 import { describeReports } from "./device-words";
 import { byId, make, setText } from "./dom";
@@ -132,8 +132,7 @@ class Facts {
 
   paint({ device, interval }: Row, now: number): void {
     const ago = (time: number | null): string => (time === null ? MISSING : `${formatAge(now - time)} ago, ${formatMoment(time)}`);
-    const isPart = device.module !== "" || device.component !== "";
-    this.set("device", "Device", isPart ? device.deviceId : "");
+    this.set("device", "Device", isPart(device) ? device.deviceId : "");
     this.set("module", "Module", device.module);
     this.set("component", "Component", device.component);
     this.set("area", "Area", device.area || MISSING);

@@ -24,13 +24,15 @@ export interface Field {
 }
 
 /** On a wide screen, age and area come before the values; on a narrow one, the values come first. */
-export function fieldsOf(columns: readonly Column[], screen: Screen): readonly Field[] {
+export function fieldsOf(columns: readonly Column[], screen: Screen, names: Names = "short"): readonly Field[] {
   const values = columns.map(measured);
-  if (screen === "wide") return [DEVICE, STATE, AGE, AREA, ...values, TREND, COUNT, STEADY];
+  if (screen === "wide") return [names === "short" ? DEVICE : { ...DEVICE, width: 34 }, STATE, AGE, AREA, ...values, TREND, COUNT, STEADY];
   return [DEVICE, STATE, ...values, AGE, TREND, AREA, COUNT, STEADY].map(narrowed);
 }
 
 export type Screen = "wide" | "narrow";
+/** Names of modules and components are long, and begin with that of their device. */
+export type Names = "short" | "long";
 
 /** On a narrow screen, headings break between name and unit. */
 function narrowed(field: Field): Field {
