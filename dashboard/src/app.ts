@@ -142,7 +142,10 @@ export class App {
 
   private paint(): void {
     // The service has refused something.
-    if (this.replica.following !== this.written) this.writeAddress();
+    if (this.replica.following !== this.written) {
+      this.areas.refuse(this.replica.link.refused);
+      this.writeAddress();
+    }
     const frame = this.frame();
     for (const view of this.views) view.paint(frame);
     setText(byId("clock-note", HTMLSpanElement), clockNote(this.replica.clock));

@@ -276,6 +276,9 @@ describe("the areas to follow", () => {
     const long = "ü".repeat(333);
     for (const area of [" ", "\t", "a\nb", "x".repeat(2_001), `${long}abc`, "\ud800", `${long}ab`, "x".repeat(2_000), " Hay, WA"]) areas.add(area);
     expect(areas.offered([])).toEqual([" Hay, WA", `${long}ab`, "x".repeat(2_000)]);
+    areas.refuse(["geo: Hay, WA", "device:x"]);
+    areas.add(" Hay, WA");
+    expect(areas.offered([])).toEqual([`${long}ab`, "x".repeat(2_000)]);
   });
 });
 

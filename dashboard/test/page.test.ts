@@ -198,6 +198,7 @@ describe.skipIf(CHROMIUM === null)("the built page in a browser", () => {
     expect(remark).toMatch(/no data from https:\/\/elsewhere\.example\/api/);
     expect(remark).toMatch(/does not accept the name “Refused”.*All areas are followed\./);
     expect(await page.evaluate("location.hash")).not.toContain("Refused");
+    expect(await page.evaluate(`[...document.querySelectorAll("#areas-list input")].map((box) => box.value)`)).toEqual(["Perth", "Sydney"]);
     expect(service.asked.filter((one) => one.startsWith("POST /api/negotiate"))).toHaveLength(1);
   });
 

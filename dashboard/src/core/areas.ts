@@ -13,6 +13,7 @@ export const MOST_AREAS = 200;
 export class Areas {
   /** Those that were seen least recently come first. */
   private readonly seen = new Set<string>();
+  private readonly refused = new Set<string>();
   private sorted: { readonly followed: readonly string[]; readonly areas: readonly string[] } | null = null;
   private forgotten = false;
 
@@ -34,12 +35,22 @@ export class Areas {
     return this.sorted.areas;
   }
 
+  /** The service does not take the names of these groups, so that their areas are not offered again. */
+  refuse(groups: readonly string[]): void {
+    for (const group of groups.filter((one) => one.startsWith("geo:")).slice(0, MOST_AREAS)) {
+      const area = group.slice("geo:".length);
+      if (this.refused.size < MOST_AREAS) this.refused.add(area);
+      this.seen.delete(area);
+    }
+    this.sorted = null;
+  }
+
   add(area: string): void {
     if (this.seen.delete(area)) {
       this.seen.add(area);
       return;
     }
-    if (!canBeFollowed(area)) return;
+    if (!canBeFollowed(area) || this.refused.has(area)) return;
     this.seen.add(area);
     this.sorted = null;
     if (this.seen.size <= MOST_AREAS) return;

@@ -28,7 +28,8 @@ export class RowView {
     this.spark.style.width = `${SPARK_WIDTH}px`;
     this.spark.style.height = `${SPARK_HEIGHT}px`;
     for (const field of fields) this.element.append(this.cell(field));
-    this.element.append(this.problem);
+    // Before the last cell, which the style sheet treats differently.
+    this.element.lastElementChild?.before(this.problem);
   }
 
   get id(): string {
