@@ -368,4 +368,16 @@ describe("a link whose group is refused", () => {
     world.loads[0]?.progress(0);
     expect(world.link.state.phase.kind).toBe("waiting");
   });
+
+  it("does not wait longer because of parts of an answer that nobody waits for", async () => {
+    const world = new World();
+    await world.open();
+    world.link.follow({ areas: ["a"], devices: [] });
+    await settle();
+    await world.join();
+    await vi.advanceTimersByTimeAsync(ATTEMPT_LIMIT - 1);
+    world.loads[0]?.progress(0);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(world.link.state.cause).toEqual({ kind: "overdue", step: "snapshot" });
+  });
 });
