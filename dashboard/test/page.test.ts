@@ -177,6 +177,9 @@ describe.skipIf(CHROMIUM === null)("the built page in a browser", () => {
     expect(await page.evaluate(`document.querySelector("#rows tr").dataset.device`)).toBe("broken-1");
     expect(await cell("broken-1", "state")).toBe("damaged");
     expect(await cell("broken-1", "problem")).toMatch(/^The column Count holds/);
+    const visible = `[...document.querySelectorAll('tr[data-device="broken-1"] > *')].filter((cell) => cell.getClientRects().length > 0).map((cell) => cell.dataset.field)`;
+    expect(await page.evaluate(visible)).toEqual(["device", "state", "problem"]);
+    expect(await page.evaluate(`document.querySelector('tr[data-device="tc-1"] [data-field="problem"]').hidden`)).toBe(true);
     expect(await textOf('#chips [data-show="damaged"]')).toBe("damaged 1");
     expect(await textOf('#chips [data-show="live"]')).toBe("live 4");
   });
