@@ -1,9 +1,13 @@
 /** Build, development server and test settings of the dashboard. */
+import { loadEnv } from "vite";
 import { defineConfig } from "vitest/config";
+import { policyPlugin } from "./policy";
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   // Relative addresses, so that the built page can be served from any folder.
   base: "./",
+  // Where the functions are, for a page on another web host: FIELDCAST_API=https://example.azurewebsites.net npm run build
+  plugins: [policyPlugin(loadEnv(mode, ".", "FIELDCAST_")["FIELDCAST_API"]?.trim() || null)],
   build: {
     // Fonts and images stay files: a content security policy need not allow `data:` for them.
     assetsInlineLimit: 0,
@@ -23,4 +27,4 @@ export default defineConfig({
     environment: "node",
     include: ["test/**/*.test.ts"],
   },
-});
+}));

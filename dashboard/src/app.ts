@@ -1,5 +1,5 @@
 /** The page: a replica of the store, painted at most once per animation frame. */
-import { Replica, type ClockRange, type Fleet, type Ports } from "./convergence";
+import { Replica, type ClockRange, type Fleet, type Following, type Ports } from "./convergence";
 import { Areas } from "./core/areas";
 import { clockOffset } from "./core/clock";
 import { columnsOf, type Column } from "./core/columns";
@@ -21,7 +21,7 @@ import type { Frame } from "./view/frame";
 import { Header } from "./view/header";
 import { DeviceTable } from "./view/table";
 import { ThemeSwitch } from "./view/theme";
-import { describeLink, type ApiAccess } from "./view/link-words";
+import { describeLink, remarksOf, type ApiAccess } from "./view/link-words";
 
 /** How often the page is painted when nothing else happens, for ages and countdowns. */
 const TICK = 1_000;
@@ -59,6 +59,8 @@ export class App {
   /** The device in the drawer. */
   private opened: string | null;
   private span = 300_000;
+  /** What is followed according to the page's address. */
+  private written: Following;
 
   constructor(ports: Ports, private readonly access: () => ApiAccess) {
     const view = readView(location.hash);
@@ -68,8 +70,9 @@ export class App {
     this.chosen = view.selected !== null;
     this.selection = view.selected === null ? NOTHING_SELECTED : selectionOf(view.selected);
     for (const area of view.areas) this.areas.add(area);
+    this.written = { areas: view.areas, devices: [] };
     const watcher = { onChange: () => this.invalidate(), onStep: (fleet: Fleet) => this.onStep(fleet) };
-    this.replica = new Replica(ports, watcher, { areas: view.areas, devices: [] });
+    this.replica = new Replica(ports, watcher, this.written);
     const repaint = (): void => this.invalidate();
     this.chart = new Chart({ toggle: (id) => this.toggle(id), repaint });
     this.drawer = new Drawer(ports, { close: () => this.closeDrawer(), repaint });
@@ -138,6 +141,11 @@ export class App {
   }
 
   private paint(): void {
+    // The service has refused something.
+    if (this.replica.following !== this.written) {
+      this.areas.refuse(this.replica.link.refused);
+      this.writeAddress();
+    }
     const frame = this.frame();
     for (const view of this.views) view.paint(frame);
     setText(byId("clock-note", HTMLSpanElement), clockNote(this.replica.clock));
@@ -151,19 +159,20 @@ export class App {
     const judgedAt = link.name === "live" ? now : (replica.heardAt ?? now);
     const order = this.arrangement.listed(fleet, this.query, judgedAt, held);
     const columns = this.columnsOf(fleet);
-    this.selectFirst(order);
+    this.selectFirst(fleet, order);
     return {
       fleet, order, now, judgedAt, link, columns,
+      remarks: remarksOf(replica.link, this.access()),
       until: this.pause?.now ?? Infinity,
       census: this.census(fleet, judgedAt),
       held,
       query: this.query,
-      chosen: columns.find(({ name }) => name === this.measurement) ?? columns[0] ?? null,
+      chosen: chosenOf(columns, this.measurement),
       span: this.span,
       selection: this.selection,
       opened: this.opened,
       following: replica.following,
-      areas: this.areas.known,
+      areas: this.areas,
       history: this.history,
       perSecond: this.rate.perSecond(Date.now()),
       lastMessage: replica.lastMessage,
@@ -190,10 +199,10 @@ export class App {
     return this.censused.census;
   }
 
-  /** Until somebody chooses, the first devices of the list are in the chart. */
-  private selectFirst(order: readonly string[]): void {
+  /** Until somebody chooses, the first devices of the list that have values are in the chart. */
+  private selectFirst({ rows, slots }: Fleet, order: readonly string[]): void {
     if (this.chosen || order.length === 0) return;
-    const first = firstOf(order);
+    const first = firstOf(order.slice(0, 100), (id) => Object.keys(rows[slots.get(id) ?? -1]?.device.values ?? {}).length > 0);
     const size = (selection: Selection): number => selection.filter((id) => id !== null).length;
     if (size(first) <= size(this.selection)) return;
     this.selection = first;
@@ -245,12 +254,17 @@ export class App {
   private set(change: () => void): void {
     change();
     this.favour();
+    this.writeAddress();
+    this.redraw();
+  }
+
+  private writeAddress(): void {
+    this.written = this.replica.following;
     const selected = this.chosen ? this.selection.filter((id) => id !== null) : null;
     const hash = writeView({
-      query: this.query, measurement: this.measurement, selected, areas: this.replica.following.areas, device: this.opened,
+      query: this.query, measurement: this.measurement, selected, areas: this.written.areas, device: this.opened,
     });
     history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);
-    this.redraw();
   }
 
   private redraw(): void {
@@ -258,6 +272,12 @@ export class App {
     this.drawer.refresh();
     this.invalidate();
   }
+}
+
+/** The measurement that is chosen, if it has numbers, or else the first that has. */
+function chosenOf(columns: readonly Column[], measurement: string | null): Column | null {
+  const numbers = columns.filter(({ kind }) => kind === "number");
+  return numbers.find(({ name }) => name === measurement) ?? numbers[0] ?? null;
 }
 
 /** A smaller difference of the clocks is not mentioned. */

@@ -27,6 +27,8 @@
  *   longer accepts the cursor.
  * - When it has heard nothing for a while, it asks the store. When the answer holds changes that no message brought, it
  *   replaces the connection.
+ * - When the service asks to be left alone for a while, it is. When it refuses the name of an area or device, the others are
+ *   followed, or everything when none is left; `following` says what is followed, and `link.refused` what is not.
  * - `status` tells at any moment whether it is `live`, `catching up`, `stale` or `offline`.
  */
 import { clockOffset, narrowClock, type ClockRange } from "./core/clock";
@@ -36,6 +38,7 @@ import { Store } from "./core/store";
 import { readMessage } from "./core/wire";
 import { Link, type Connection, type Time } from "./link/link";
 import type { Answer, LinkState } from "./link/machine";
+import { spread } from "./link/retry-after";
 import { loadSnapshot, type Snapshot } from "./link/snapshot";
 import { statusOf, type Status } from "./link/status";
 import { joinGroups, leaveGroups } from "./link/subscriptions";
@@ -43,6 +46,7 @@ import { joinGroups, leaveGroups } from "./link/subscriptions";
 export type { ClockRange } from "./core/clock";
 export type { Fleet, Row } from "./core/fleet";
 export { EVERYTHING, type Following } from "./core/following";
+export { sourceId, sourceLabel, sourceOf, type Source } from "./core/source";
 export type { Device, Measurement } from "./core/wire";
 export { LinkError, type Cause } from "./link/cause";
 export type { Connection, Time } from "./link/link";
@@ -93,14 +97,19 @@ export class Replica {
   ) {
     const { base, fetch, time } = ports;
     // A browser's fetch must be called as a function, not as a member.
-    const source = { base, fetch: (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init), now: () => time.now() };
+    const source = {
+      base,
+      fetch: (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init),
+      now: () => time.now(),
+      wait: (milliseconds: number) => new Promise<void>((resolve) => void time.after(spread(milliseconds, time.chance()), resolve)),
+    };
     this.store = new Store((fleet) => this.onStep(fleet), following);
     this.connection = new Link(
       {
         connect: () => ports.connect(),
         join: (id, groups, signal) => joinGroups(source, id, groups, signal),
         leave: (id, groups) => leaveGroups(source, id, groups),
-        load: (wanted, signal) => loadSnapshot(source, wanted, signal),
+        load: (wanted, signal, progress) => loadSnapshot(source, wanted, signal, progress),
         time,
       },
       {
@@ -109,6 +118,7 @@ export class Replica {
         onMessage: (argument) => this.onMessage(argument),
         onSnapshot: (snapshot) => this.onSnapshot(snapshot),
         release: () => this.store.dispatch({ kind: "release" }),
+        onRefused: (left) => this.onRefused(left),
       },
       following,
     );
@@ -199,6 +209,12 @@ export class Replica {
     this.store.dispatch(full ? { kind: "snapshot", ...told } : { kind: "catchUp", elsewhere, ...told });
     this.flush();
     return { news, contradicted: this.contradictions > contradictions };
+  }
+
+  /** The devices that are now followed as well come with the next answer. */
+  private onRefused(following: Following): void {
+    this.store.dispatch({ kind: "follow", following });
+    this.flush();
   }
 
   private onStep(fleet: Fleet): void {

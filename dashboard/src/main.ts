@@ -2,11 +2,11 @@
 import "./style.css";
 import { App } from "./app";
 import { LinkError, signalrConnection, SYSTEM_TIME, type Connection } from "./convergence";
-import { apiBase } from "./link/base";
+import { apiAddress } from "./link/base";
 
 const page = new URL(location.href);
 const meta = document.querySelector<HTMLMetaElement>('meta[name="fieldcast-api"]');
-const base = apiBase(page, meta?.content ?? null);
+const { base, ignored } = apiAddress(page, meta?.content ?? null);
 
 /** Without a valid address every try fails with that cause, and the page says so. */
 function connectionToNowhere(): Connection {
@@ -25,5 +25,6 @@ const app = new App(ports, () => ({
   base: ports.base,
   foreign: base !== null && !base.startsWith(`${page.origin}/`),
   network: navigator.onLine,
+  ignored,
 }));
 app.start();

@@ -1,19 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { Areas } from "../src/core/areas";
+import { Areas, MOST_AREAS } from "../src/core/areas";
 import { clockOffset, narrowClock } from "../src/core/clock";
-import { columnsOf } from "../src/core/columns";
+import { columnsOf, formatCell } from "../src/core/columns";
 import { EMPTY_FLEET, reduceFleet, type Fleet, type Row } from "../src/core/fleet";
 import { formatAge, formatClock, formatInterval, formatMoment, formatRate, formatValue, formatWhole, MISSING, plural } from "../src/core/format";
 import { census, conditionOf, freshnessOf } from "../src/core/freshness";
 import { arrange, compareNaturally, DEFAULT_SORT, hold, rank, type Query, type SortKey } from "../src/core/order";
 import { Rate } from "../src/core/rate";
+import { MOST_TRAITS } from "../src/core/traits";
 import { firstOf, NOTHING_SELECTED, PLACES, toggle } from "../src/core/selection";
 import { Store } from "../src/core/store";
 import type { Device, Measurement } from "../src/core/wire";
-
-function device(id: string, more: Partial<Device> = {}): Device {
-  return { id, area: "", values: {}, count: 1, version: 1, reportedAt: null, changedAt: null, ...more };
-}
+import { damaged, device, measurement } from "./device";
 
 function fleetOf(devices: readonly Device[], measurements: readonly Measurement[] = []): Fleet {
   return reduceFleet(EMPTY_FLEET, { kind: "snapshot", devices, measurements, malformed: 0 });
@@ -37,10 +35,9 @@ describe("numbers and times", () => {
 });
 
 describe("the measurement columns", () => {
-  const measurement = (name: string, unit: string, min: number | null, max: number | null): Measurement => ({ name, unit, min, max });
   const catalogue = [
-    measurement("pressure", "hPa", 600, 1600), measurement("temperature", "°C", -40, 80),
-    measurement("light", "", null, null), measurement("latitude", "°", -90, 90), measurement("windSpeed", "m/s", 0, 8),
+    measurement("pressure", { unit: "hPa", min: 600, max: 1600 }), measurement("temperature", { unit: "°C", min: -40, max: 80 }),
+    measurement("light"), measurement("latitude", { unit: "°", min: -90, max: 90 }), measurement("windSpeed", { unit: "m/s", min: 0, max: 8 }),
   ];
 
   it("are those that any device has, in the catalogue's order", () => {
@@ -52,6 +49,22 @@ describe("the measurement columns", () => {
     const values = { pressure: 1013.25, temperature: 21.456, light: 300, latitude: -33.86, windSpeed: 3.21 };
     const decimals = Object.fromEntries(columnsOf(fleetOf([device("a", { values })], catalogue)).map(({ name, decimals }) => [name, decimals]));
     expect(decimals).toEqual({ pressure: 1, temperature: 1, light: 0, latitude: 4, windSpeed: 2 });
+  });
+
+  it("hold words where the catalogue says so", () => {
+    const words = [measurement("door", { kind: "flag" }), measurement("status", { kind: "text", values: ["ok", "off"] }), measurement("light"), measurement("mode", { kind: "text" })];
+    const fleet = fleetOf([device("a", { words: { door: true, status: "ok", light: "bright" } }), device("b", { words: { door: false } })], words);
+    const columns = columnsOf(fleet);
+    expect(columns.map(({ name, kind, decimals }) => [name, kind, decimals])).toEqual([["door", "flag", 0], ["status", "text", 0]]);
+    const cells = fleet.rows.map(({ device }) => columns.map((column) => formatCell(device, column)));
+    expect(cells).toEqual([["yes", "ok"], ["no", MISSING]]);
+    expect(columnsOf(fleetOf([device("a", { words: { status: "ok" } })]))).toEqual([]);
+  });
+
+  it("are bounded, whatever names come", () => {
+    const values = Object.fromEntries(Array.from({ length: 2_000 }, (_, index) => [`m${index}`, index]));
+    const words = Object.fromEntries(Array.from({ length: 2_000 }, (_, index) => [`w${index}`, "x"]));
+    expect(fleetOf([device("a", { values, words })]).traits.size).toBe(MOST_TRAITS);
   });
 
   it("follow the values while there is no catalogue", () => {
@@ -87,9 +100,16 @@ describe("freshness", () => {
     expect(conditionOf(row(0, SECOND, null), 0)).toBe("live");
   });
 
+  it("is never that of a state that cannot be read, however young its last report", () => {
+    const broken: Row = { device: damaged("a", "?", { reportedAt: 0 }), interval: 1_000 };
+    expect([freshnessOf(broken, 0), conditionOf(broken, 0)]).toEqual(["damaged", "damaged"]);
+    expect(census([broken], 0)).toMatchObject({ live: 0, steady: 0, damaged: 1 });
+    expect(freshnessOf({ device: device("a", { reportedAt: 0, problem: "the light is unreadable" }), interval: null }, 0)).toBe("live");
+  });
+
   it("is counted, unknown ones too; the steady ones are live", () => {
     const rows = [row(0, 1000), row(null, null), row(-40_000, 1000), row(-99_000, 1000), row(0, 1000, -20_000)];
-    expect(census(rows, 0)).toEqual({ live: 2, late: 0, stale: 1, lost: 1, unknown: 1, steady: 1 });
+    expect(census(rows, 0)).toEqual({ live: 2, late: 0, stale: 1, lost: 1, damaged: 0, unknown: 1, steady: 1 });
   });
 });
 
@@ -183,6 +203,34 @@ describe("the order", () => {
     expect(listed(query({ text: "nowhere" }))).toEqual([]);
   });
 
+  it("puts the modules and components of a device after it, and finds them by their names", () => {
+    const ids = ["tc-1-b", "tc-10", "tc-2", "tc-1||thermostat2", "tc-1|edge|thermostat1", "tc-1", "tc-1||thermostat10"];
+    const parts = fleetOf(ids.map((id) => device(id)));
+    const found = (text: string): readonly string[] => arrange(parts, query({ text }), rank(parts.rows), 0);
+    expect(found("")).toEqual(["tc-1", "tc-1||thermostat2", "tc-1||thermostat10", "tc-1|edge|thermostat1", "tc-1-b", "tc-2", "tc-10"]);
+    expect(found("tc-1 / thermostat2")).toEqual(["tc-1||thermostat2"]);
+    expect(found("EDGE")).toEqual(["tc-1|edge|thermostat1"]);
+  });
+
+  it("has what cannot be read first, in whatever order, and by state what needs attention", () => {
+    const shown = fleetOf([
+      device("live", { reportedAt: 4_000_000, values: { t: 1 } }), device("late", { reportedAt: 2_900_000, values: { t: 2 } }), damaged("zz", "Count is no number"),
+    ]);
+    const sorted = (sort: Query["sort"]): readonly string[] => arrange(shown, query({ sort }), rank(shown.rows), 4_000_000);
+    for (const key of ["device", "value:t", "age"] as const) for (const direction of ["ascending", "descending"] as const) expect(sorted({ key, direction })[0]).toBe("zz");
+    expect(sorted({ key: "state", direction: "ascending" })).toEqual(["zz", "late", "live"]);
+    expect(sorted({ key: "state", direction: "descending" })).toEqual(["zz", "live", "late"]);
+  });
+
+  it("sorts texts as people do, and no before yes", () => {
+    const words = fleetOf([
+      device("a", { words: { s: "level 10", door: true } }), device("b", { words: { s: "level 9", door: false } }), device("c", {}), device("d", { words: { s: "Alarm" } }),
+    ]);
+    const sorted = (key: SortKey): readonly string[] => arrange(words, query({ sort: { key, direction: "ascending" } }), rank(words.rows), 0);
+    expect(sorted("value:s")).toEqual(["d", "b", "a", "c"]);
+    expect(sorted("value:door")).toEqual(["b", "a", "c", "d"]);
+  });
+
   it("lists by freshness", () => {
     const still = fleetOf([device("still", { reportedAt: 4_000_000, changedAt: 0 }), device("moving", { reportedAt: 4_000_000, changedAt: 4_000_000 })]);
     const steady = (show: "steady" | "live"): readonly string[] => arrange(still, query({ show }), rank(still.rows), 4_000_000);
@@ -201,8 +249,36 @@ describe("the areas to follow", () => {
     const areas = new Areas();
     areas.add("Perth");
     areas.note(fleetOf(["North 10", "North 2", "", "Perth"].map((area, index) => device(`${index}`, { area }))));
-    expect(areas.known).toEqual(["North 2", "North 10", "Perth"]);
-    expect(areas.known).toBe(areas.known);
+    const offered = areas.offered([]);
+    expect(offered).toEqual(["North 2", "North 10", "Perth"]);
+    expect(areas.offered([])).not.toBe(offered);
+    const followed = ["Hay"];
+    expect(areas.offered(followed)).toEqual(["Hay", ...offered]);
+    expect(areas.offered(followed)).toBe(areas.offered(followed));
+    expect(areas.areMore).toBe(false);
+  });
+
+  it("are no more than somebody looks through, whatever a device calls its area", () => {
+    const areas = new Areas();
+    const usual = device("usual", { area: "Perth" });
+    for (let turn = 0; turn < 1_000; turn += 1) {
+      areas.note(fleetOf([usual, ...Array.from({ length: 100 }, (_, index) => device(`d-${index}`, { area: `${turn} ${index}` }))]));
+    }
+    const offered = areas.offered(["followed"]);
+    expect(offered).toHaveLength(MOST_AREAS + 1);
+    expect(offered).toEqual(expect.arrayContaining(["Perth", "999 99", "followed"]));
+    expect(offered).not.toContain("0 0");
+    expect(areas.areMore).toBe(true);
+  });
+
+  it("are not those that the service refuses", () => {
+    const areas = new Areas();
+    const long = "ü".repeat(333);
+    for (const area of [" ", "\t", "a\nb", "x".repeat(2_001), `${long}abc`, "\ud800", `${long}ab`, "x".repeat(2_000), " Hay, WA"]) areas.add(area);
+    expect(areas.offered([])).toEqual([" Hay, WA", `${long}ab`, "x".repeat(2_000)]);
+    areas.refuse(["geo: Hay, WA", "device:x"]);
+    areas.add(" Hay, WA");
+    expect(areas.offered([])).toEqual([`${long}ab`, "x".repeat(2_000)]);
   });
 });
 
@@ -221,6 +297,7 @@ describe("the selection", () => {
 
   it("starts with the first few devices", () => {
     expect(firstOf(["a", "b", "c", "d", "e"]).filter(Boolean)).toEqual(["a", "b", "c", "d"]);
+    expect(firstOf(["a", "b", "c", "d", "e", "f"], (id) => id !== "b").filter(Boolean)).toEqual(["a", "c", "d", "e"]);
   });
 });
 

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { EMPTY_FLEET, hasNews, reduceFleet, type Fleet, type FleetAction } from "../src/core/fleet";
+import { EMPTY_FLEET, hasNews, MOST_AWAY, reduceFleet, type Fleet, type FleetAction } from "../src/core/fleet";
 import type { Device, Measurement } from "../src/core/wire";
+import { damaged, device as deviceOf, measurement } from "./device";
 
-const CATALOGUE: readonly Measurement[] = [{ name: "temperature", unit: "°C", min: -40, max: 80 }];
+const CATALOGUE: readonly Measurement[] = [measurement("temperature", { unit: "°C", min: -40, max: 80 })];
 
 function device(id: string, version: number, more: Partial<Device> = {}): Device {
-  return { id, area: "", values: { temperature: version }, count: version, version, reportedAt: version * 1000, changedAt: null, ...more };
+  return deviceOf(id, { values: { temperature: version }, count: version, version, reportedAt: version * 1000, ...more });
 }
 
 const messages = (...devices: Device[]): FleetAction => ({ kind: "messages", devices, malformed: 0, at: 99_000 });
@@ -277,7 +278,75 @@ describe("a fleet of which a part is followed", () => {
   });
 });
 
+describe("a state that the service cannot read", () => {
+  const broken = damaged("a", "Count is no number");
+  const problems = (fleet: Fleet): Record<string, string | null> => Object.fromEntries(fleet.rows.map(({ device: { id, problem } }) => [id, problem]));
+
+  it.each([["a snapshot", snapshot(broken, device("b", 2))], ["a catch-up", catchUp(broken)]])("is shown with its problem after %s, whatever was known", (_, told) => {
+    expect(problems(play(told))["a"]).toBe("Count is no number");
+    const known = play(snapshot(device("a", 5), device("b", 2)));
+    const marked = reduceFleet(known, told);
+    expect(problems(marked)).toEqual({ a: "Count is no number", b: null });
+    expect(marked.rows[0]?.device).toMatchObject({ values: {}, count: null, version: 5, reportedAt: 5_000 });
+    expect(marked.touched).toEqual([0]);
+    const again = reduceFleet(marked, told);
+    expect([again.rows[0], again.touched]).toEqual([marked.rows[0], []]);
+    expect(again.rows[0]).toBe(marked.rows[0]);
+  });
+
+  it("is replaced by a newer message, and not by one that repeats what was known", () => {
+    const marked = play(snapshot(device("a", 5)), snapshot(broken));
+    expect(problems(reduceFleet(marked, messages(device("a", 5))))).toEqual({ a: "Count is no number" });
+    const mended = reduceFleet(marked, messages(device("a", 6)));
+    expect([problems(mended), versions(mended)]).toEqual([{ a: null }, { a: 6 }]);
+    expect(problems(play(snapshot(broken), messages(device("a", 1))))).toEqual({ a: null });
+  });
+
+  it("goes away with an answer that can read it, also an older one, or that has no such device", () => {
+    const marked = play(snapshot(device("a", 5)), snapshot(broken));
+    for (const told of [snapshot(device("a", 5)), catchUp(device("a", 5)), snapshot(device("a", 3))]) expect(problems(reduceFleet(marked, told))).toEqual({ a: null });
+    expect(reduceFleet(marked, snapshot()).rows).toEqual([]);
+  });
+
+  it("may be in any area that is followed, unless another one was known", () => {
+    const followed = play(follow(["Sydney"]), snapshot(broken));
+    expect(problems(followed)).toEqual({ a: "Count is no number" });
+    expect(problems(reduceFleet(followed, follow(["Perth"])))).toEqual({ a: "Count is no number" });
+    expect(problems(reduceFleet(followed, follow([], ["b"])))).toEqual({});
+    expect(problems(play(follow(["Sydney"]), messages(device("a", 1, { area: "Perth" })), snapshot(broken)))).toEqual({});
+    expect(problems(play(follow([], ["b"]), snapshot(broken)))).toEqual({});
+  });
+
+  it("is no news, and neither is that it can be read again: no message tells either", () => {
+    const known = play(snapshot(device("a", 5)));
+    expect([hasNews(known, [broken]), hasNews(known, [damaged("b", "?")]), hasNews(play(snapshot(broken)), [device("a", 5)])]).toEqual([false, false, false]);
+  });
+});
+
+describe("sources finer than a device", () => {
+  const part = (module: string, component: string, version: number): Device => device(`tc-1|${module}|${component}`, version);
+
+  it("are rows of their own", () => {
+    const fleet = play(messages(device("tc-1", 7), part("", "t1", 3), part("", "t2", 1), part("t2", "", 2)), messages(part("", "t2", 2)));
+    expect(versions(fleet)).toEqual({ "tc-1": 7, "tc-1||t1": 3, "tc-1||t2": 2, "tc-1|t2|": 2 });
+  });
+
+  it("are followed with their device, and one that moves away leaves the others", () => {
+    const fleet = play(follow(["Sydney"], ["tc-1"]), messages(part("", "t1", 1), device("tc-2||t1", 1)));
+    expect(versions(fleet)).toEqual({ "tc-1||t1": 1 });
+    const parts = play(follow(["Sydney"]), messages(...["t1", "t2"].map((component) => ({ ...part("", component, 1), area: "Sydney" }))));
+    expect(versions(reduceFleet(parts, elsewhere({ ...part("", "t2", 2), area: "Perth" })))).toEqual({ "tc-1||t1": 1 });
+  });
+});
+
 describe("what the reducer learns", () => {
+  it("remembers no more devices that are not followed than any fleet has", () => {
+    const away = (count: number, first: number): Device[] => Array.from({ length: count }, (_, index) => device(`d-${first + index}`, 1, { area: "Perth" }));
+    const fleet = play(follow(["Sydney"]), messages(...away(MOST_AWAY, 0)), messages(...away(1_000, MOST_AWAY)));
+    expect([fleet.away.size, fleet.away.has("d-999"), fleet.away.has(`d-${MOST_AWAY + 999}`)]).toEqual([MOST_AWAY, false, true]);
+  });
+
+
   it("distinguishes a store that was set up anew from a late message", () => {
     const row = messages(device("a", 50));
     expect(play(row, messages(device("a", 49))).contradictions).toBe(0);
@@ -297,6 +366,6 @@ describe("what the reducer learns", () => {
 
   it("notes the size and the kind of values for the columns", () => {
     const fleet = play(messages(device("a", 1, { values: { rpm: -300, angle: 0.5 } })), messages(device("b", 1, { values: { rpm: 20 } })));
-    expect(Object.fromEntries(fleet.traits)).toEqual({ rpm: { largest: 300, fractional: false }, angle: { largest: 0.5, fractional: true } });
+    expect(Object.fromEntries(fleet.traits)).toEqual({ rpm: { numeric: true, largest: 300, fractional: false }, angle: { numeric: true, largest: 0.5, fractional: true } });
   });
 });

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { History, LEAST_PER_DEVICE, MOST_PER_DEVICE, Series, TOTAL_SAMPLES } from "../src/core/history";
 import type { Device } from "../src/core/wire";
+import { damaged, device as deviceOf } from "./device";
 
 function device(id: string, reportedAt: number | null, values: Record<string, number> = { t: reportedAt ?? 0 }): Device {
-  return { id, area: "", values, count: 1, version: 1, reportedAt, changedAt: null };
+  return deviceOf(id, { values, reportedAt });
 }
 
 function valuesOf(series: Series | undefined, name = "t"): readonly number[] {
@@ -85,6 +86,13 @@ describe("the history of a device", () => {
     expect([series.length, series.ordinal(series.length - 1)]).toEqual([4, 10]);
     series.push(11, {}, 4);
     expect(series.ordinal(series.length - 1)).toBe(11);
+  });
+
+  it("has no hole where the stored state could not be read", () => {
+    const history = new History();
+    history.record(device("a", 1, { t: 5 }));
+    history.record(damaged("a", "?", { reportedAt: 1 }));
+    expect(valuesOf(history.of("a"))).toEqual([5]);
   });
 
   it("is forgotten when the device is gone", () => {

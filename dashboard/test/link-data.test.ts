@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { EVERYTHING, groupsOf, isSameFollowing, type Following } from "../src/core/following";
-import { apiBase } from "../src/link/base";
+import { EVERYTHING, groupsOf, isSameFollowing, withoutGroups, type Following } from "../src/core/following";
+import { apiAddress } from "../src/link/base";
 import { causeOfConnectError, LinkError } from "../src/link/cause";
+import { readRetryAfter } from "../src/link/retry-after";
 import { loadSnapshot } from "../src/link/snapshot";
 import { joinGroups, leaveGroups } from "../src/link/subscriptions";
 
 describe("the address of the service", () => {
-  const at = (address: string, meta: string | null = null): string | null => apiBase(new URL(address), meta);
+  const at = (address: string, meta: string | null = null): string | null => apiAddress(new URL(address), meta).base;
 
   it("is the page's own origin", () => {
     expect(at("http://127.0.0.1:7071/")).toBe("http://127.0.0.1:7071/api");
@@ -15,13 +16,24 @@ describe("the address of the service", () => {
 
   it("is what the page's address or its meta element says, the address first", () => {
     expect(at("https://a.example/", "https://b.example/api")).toBe("https://b.example/api");
-    expect(at("https://a.example/?api=https://c.example/", "https://b.example/api")).toBe("https://c.example/api");
-    expect(at("https://a.example/?api=https://c.example/v2/api/")).toBe("https://c.example/v2/api");
+    expect(at("https://a.example/?api=http://127.0.0.1:7071/", "https://b.example/api")).toBe("http://127.0.0.1:7071/api");
+    expect(at("https://a.example/?api=http://localhost:7071/v2/api/")).toBe("http://localhost:7071/v2/api");
+    expect(at("https://a.example/?api=http://[::1]/")).toBe("http://[::1]/api");
     expect(at("https://a.example/?api=/other")).toBe("https://a.example/other");
+    expect(at("https://a.example/?api=https://a.example/v2")).toBe("https://a.example/v2");
   });
 
-  it.each(["javascript:alert(1)", "file:///etc", "http://", "data:text/html,x"])("is nothing when it is %s", (address) => {
-    expect(at(`https://a.example/?api=${encodeURIComponent(address)}`)).toBeNull();
+  it.each([
+    "https://c.example/", "https://127.0.0.1.c.example/", "https://localhost.c.example", "https://localhost@c.example/api", "//c.example/api", "https://127.0.0.256x/",
+    "https://a.example.c.example", "http://a.example/api", "https://a.example:444/api", "javascript:alert(1)", "file:///etc", "http://", "data:text/html,x", "\\\\c.example\\api",
+  ])("is not on another machine because of a link to the page: %s", (address) => {
+    const page = new URL(`https://a.example/?api=${encodeURIComponent(address)}`);
+    expect(apiAddress(page, null)).toEqual({ base: "https://a.example/api", ignored: address });
+    expect(apiAddress(page, "https://b.example/api")).toEqual({ base: "https://b.example/api", ignored: address });
+  });
+
+  it.each(["javascript:alert(1)", "file:///etc", "http://", "data:text/html,x"])("is nothing when the publisher says %s", (address) => {
+    expect(at("https://a.example/", address)).toBeNull();
   });
 });
 
@@ -36,12 +48,31 @@ describe("the cause of a failed connection", () => {
   });
 });
 
+describe("a service that wants to be left alone", () => {
+  const NOW = Date.UTC(2026, 10, 29);
+
+  it.each([
+    ["7", 7_000], [" 120 ", 120_000], ["Sun, 29 Nov 2026 00:00:30 GMT", 30_000], ["999999", 600_000],
+    ["0", 0], ["-5", 0], ["soon", 0], ["", 0], [null, 0], ["Sun, 29 Nov 2020 00:00:30 GMT", 0],
+  ])("says %j", (header, wait) => {
+    expect(readRetryAfter(header, NOW)).toBe(wait);
+  });
+
+  it("says so to the client that negotiates, too", () => {
+    const error = new Error("Failed to complete negotiation with the server: Error: : Status code '429'");
+    expect(causeOfConnectError(error, "negotiate", 9_000)).toEqual({ kind: "status", step: "negotiate", status: 429, retryAfter: 9_000 });
+    expect(causeOfConnectError(error, "negotiate")).toEqual({ kind: "status", step: "negotiate", status: 429 });
+  });
+});
+
 describe("loading the snapshot", () => {
   const page = (ids: readonly string[], continuation?: string, cursor?: string): Response =>
     Response.json({ devices: ids.map((deviceId) => ({ deviceId, version: 1 })), measurements: [{ name: "t" }], continuation, cursor }, { headers: { date: "Sat, 21 Nov 2026 03:00:00 GMT" } });
 
   interface Loading {
     readonly asked: string[];
+    /** What was said of the progress. */
+    readonly waits: number[];
     readonly result: ReturnType<typeof loadSnapshot>;
   }
 
@@ -55,8 +86,42 @@ describe("loading the snapshot", () => {
       asked.push(String(input));
       return Promise.resolve(replies.shift() ?? Response.error());
     };
-    return { asked, result: loadSnapshot({ fetch, base: "http://x/api", now: () => 5 }, { since, following }, new AbortController().signal) };
+    const waits: number[] = [];
+    const source = { fetch, base: "http://x/api", now: () => 5, wait: () => Promise.resolve() };
+    return { asked, waits, result: loadSnapshot(source, { since, following }, new AbortController().signal, (wait) => waits.push(wait)) };
   }
+
+  const busy = (seconds = "3"): Response => Response.json({ code: "busy" }, { status: 429, headers: { "retry-after": seconds } });
+
+  it("follows parts without a device, each of which is progress", async () => {
+    const { result, waits, asked } = load(...Array.from({ length: 1_000 }, (_, part) => page([], `${part}`)), page(["a"]));
+    expect((await result)?.devices).toHaveLength(1);
+    expect([asked.length, waits.length]).toEqual([1_001, 1_000]);
+  });
+
+  it("ends when a service goes in a circle", async () => {
+    const { asked, result } = load(page([], "1"), page([], "2"), page([], "1"), page([], "2"));
+    await expect(result).rejects.toMatchObject({ reason: { kind: "unreadable" } });
+    expect(asked).toHaveLength(3);
+  });
+
+  it("says how long the service wants to be left alone", async () => {
+    await expect(load(busy()).result).rejects.toMatchObject({ reason: { kind: "status", status: 429, retryAfter: 3_000 } });
+  });
+
+  it("keeps what it has while the service wants a moment of rest, and asks that part again", async () => {
+    const { asked, waits, result } = load(page(["a"], "1"), busy(), busy("30"), page(["b"]));
+    expect((await result)?.devices.map(({ id }) => id)).toEqual(["a", "b"]);
+    expect(waits).toEqual([0, 3_000, 30_000]);
+    expect(asked.slice(1)).toEqual(Array.from({ length: 3 }, () => "http://x/api/getdevicestate?continuation=1"));
+  });
+
+  it("gives up what it has for a long rest, and when there is no end of it", async () => {
+    await expect(load(page(["a"], "1"), busy("31")).result).rejects.toMatchObject({ reason: { retryAfter: 31_000 } });
+    const endless = load(page(["a"], "1"), ...Array.from({ length: 100 }, () => busy()));
+    await expect(endless.result).rejects.toMatchObject({ reason: { status: 429 } });
+    expect(endless.asked).toHaveLength(22);
+  });
 
   it("follows the pages to the last", async () => {
     const { asked, result } = load(page(["a"], "one/two"), page([], "3"), page(["b"]));
@@ -133,10 +198,11 @@ describe("the groups", () => {
       asked.push(`${init?.method} ${String(input)}`);
       return Promise.resolve(replies.shift() ?? Response.error());
     };
-    return { asked, result: joinGroups({ fetch, base: "http://x/api" }, "id/1=", groups, new AbortController().signal) };
+    return { asked, result: joinGroups({ fetch, base: "http://x/api", now: () => 0 }, "id/1=", groups, new AbortController().signal) };
   }
 
-  const confirmed = (settlesAfterSeconds: unknown): Response => Response.json({ group: "?", settlesAfterSeconds });
+  const confirmed = (settlesAfterSeconds: unknown, group = "all"): Response => Response.json({ group, settlesAfterSeconds });
+  const badGroup = (): Response => Response.json({ code: "bad_group", error: "?" }, { status: 400 });
   const NOT_THERE = new Response("<html>", { status: 404 });
 
   it("are those of what is followed, each once", () => {
@@ -147,11 +213,23 @@ describe("the groups", () => {
     expect(isSameFollowing({ areas: ["a"], devices: [] }, EVERYTHING)).toBe(false);
   });
 
-  it("are one segment of the address each, and settle when the last one has", async () => {
-    const { asked, result } = join(["geo:Hay/../WA, ä", "all"], confirmed(5), confirmed(2.5));
+  it("are in the query, where no host cuts them, and settle when the last one has", async () => {
+    const { asked, result } = join(["geo:Hay/../WA, ä", "all"], confirmed(5, "geo:Hay/../WA, ä"), confirmed(2.5));
     expect(await result).toBe(5_000);
-    const query = "?connectionId=id%2F1%3D";
-    expect(asked).toEqual([`PUT http://x/api/subscriptions/geo%3AHay%2F..%2FWA%2C%20%C3%A4${query}`, `PUT http://x/api/subscriptions/all${query}`]);
+    const id = "&connectionId=id%2F1%3D";
+    expect(asked).toEqual([`PUT http://x/api/subscriptions?group=geo%3AHay%2F..%2FWA%2C%20%C3%A4${id}`, `PUT http://x/api/subscriptions?group=all${id}`]);
+  });
+
+  it.each([["geo:a%2Fb", "geo:a/b"], ["geo:a/b", "geo:a"], ["geo: a", "geo:a"], ["geo:A", "geo:a"]])(
+    "are not joined when the answer to %s names %s", async (group, named) => {
+      await expect(join([group], confirmed(5, named)).result).rejects.toMatchObject({ reason: { kind: "unreadable", step: "subscribe" } });
+    });
+
+  it("that the service refuses are told apart from those that it could not join", async () => {
+    await expect(join(["all", "geo:a", "geo:b"], confirmed(5), badGroup(), badGroup()).result).rejects.toMatchObject({ groups: ["geo:a", "geo:b"] });
+    await expect(join(["geo:a", "all"], badGroup(), new Response("{}", { status: 503 })).result).rejects.toMatchObject({ reason: { status: 503 } });
+    const rest = withoutGroups({ areas: ["a", "b"], devices: ["a"] }, ["geo:a", "device:x"]);
+    expect(rest).toEqual({ areas: ["b"], devices: ["a"] });
   });
 
   it("are not needed when the service has none", async () => {
@@ -162,7 +240,8 @@ describe("the groups", () => {
 
   it.each([
     [Response.json({ code: "unknown_connection", error: "?" }, { status: 404 }), { kind: "status", step: "subscribe", status: 404 }],
-    [Response.json({ code: "bad_group", error: "?" }, { status: 400 }), { kind: "status", step: "subscribe", status: 400 }],
+    [Response.json({ code: "bad_query", error: "?" }, { status: 400 }), { kind: "status", step: "subscribe", status: 400 }],
+    [Response.json({ code: "busy" }, { status: 429, headers: { "retry-after": "4" } }), { kind: "status", step: "subscribe", status: 429, retryAfter: 4_000 }],
     [Response.json({ code: "signalr_unavailable", error: "?" }, { status: 503 }), { kind: "status", step: "subscribe", status: 503 }],
     [confirmed("5"), { kind: "unreadable", step: "subscribe" }],
     [confirmed(-1), { kind: "unreadable", step: "subscribe" }],
@@ -177,7 +256,7 @@ describe("the groups", () => {
       asked.push(`${init?.method} ${String(input)}`);
       return asked.length === 1 ? Promise.reject(new TypeError("network")) : Promise.resolve(NOT_THERE);
     };
-    await leaveGroups({ fetch, base: "http://x/api" }, "c1", ["geo:a", "geo:b"]);
-    expect(asked).toEqual(["DELETE http://x/api/subscriptions/geo%3Aa?connectionId=c1", "DELETE http://x/api/subscriptions/geo%3Ab?connectionId=c1"]);
+    await leaveGroups({ fetch, base: "http://x/api", now: () => 0 }, "c1", ["geo:a", "geo:b"]);
+    expect(asked).toEqual(["DELETE http://x/api/subscriptions?group=geo%3Aa&connectionId=c1", "DELETE http://x/api/subscriptions?group=geo%3Ab&connectionId=c1"]);
   });
 });

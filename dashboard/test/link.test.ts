@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { EVERYTHING, SYSTEM_TIME, type Following } from "../src/convergence";
 import { Link, type Connection, type LinkPorts, type Listener } from "../src/link/link";
-import { LinkError } from "../src/link/cause";
+import { LinkError, RefusedGroups } from "../src/link/cause";
 import { ATTEMPT_LIMIT, GRACE } from "../src/link/machine";
 import { QUIET } from "../src/link/quiet";
 import type { Snapshot } from "../src/link/snapshot";
@@ -32,7 +32,7 @@ class FakeConnection implements Connection {
 
 class World {
   readonly connections: FakeConnection[] = [];
-  readonly loads: { readonly pending: Pending<Snapshot | null>; readonly since: string | null; readonly following: Following; readonly signal: AbortSignal }[] = [];
+  readonly loads: { readonly pending: Pending<Snapshot | null>; readonly since: string | null; readonly following: Following; readonly signal: AbortSignal; readonly progress: (wait: number) => void }[] = [];
   readonly joins: { readonly pending: Pending<number | null>; readonly groups: readonly string[]; readonly signal: AbortSignal }[] = [];
   readonly leaves: { readonly pending: Pending<void>; readonly groups: readonly string[] }[] = [];
   readonly log: string[] = [];
@@ -52,9 +52,9 @@ class World {
         this.leaves.push({ pending, groups });
         return pending.promise;
       },
-      load: ({ since, following }, signal) => {
+      load: ({ since, following }, signal, progress) => {
         const pending = new Pending<Snapshot | null>();
-        this.loads.push({ pending, since, following, signal });
+        this.loads.push({ pending, since, following, signal, progress });
         return pending.promise;
       },
       time: { ...SYSTEM_TIME, chance: () => 0 },
@@ -68,6 +68,7 @@ class World {
         return { news: this.news, contradicted: false };
       },
       release: () => this.log.push("release"),
+      onRefused: ({ areas }) => this.log.push(`only ${areas.join()}`),
     };
     this.link = new Link(ports, listener, EVERYTHING);
     this.link.start();
@@ -335,5 +336,48 @@ describe("a link with groups", () => {
     await vi.advanceTimersByTimeAsync(500);
     await world.open();
     expect(world.loads.at(-1)).toMatchObject({ since: "c1", following: SYDNEY });
+  });
+});
+
+describe("a link whose group is refused", () => {
+  it("gives it up and goes on with the rest", async () => {
+    const world = new World();
+    world.link.follow({ areas: ["a", "b"], devices: [] });
+    world.connection.starting.resolve();
+    await settle();
+    world.joins[0]?.pending.reject(new RefusedGroups(["geo:b"]));
+    await settle();
+    expect(world.taken()).toContain("only a");
+    expect(world.joins.map(({ groups }) => groups)).toEqual([["geo:a", "geo:b"], ["geo:a"]]);
+    await world.join();
+    await world.load();
+    expect(world.link.state).toMatchObject({ phase: { kind: "live" }, refused: ["geo:b"] });
+    expect(world.connections).toHaveLength(1);
+  });
+
+  it("waits for an answer in many parts as long as they come, and not for one that hangs", async () => {
+    const world = new World();
+    await world.open();
+    for (let part = 0; part < 10; part += 1) {
+      await vi.advanceTimersByTimeAsync(ATTEMPT_LIMIT - 1);
+      world.loads[0]?.progress(0);
+    }
+    expect(world.link.state.phase.kind).toBe("loading");
+    await vi.advanceTimersByTimeAsync(ATTEMPT_LIMIT);
+    expect(world.link.state).toMatchObject({ phase: { kind: "waiting" }, cause: { kind: "overdue", step: "snapshot" } });
+    world.loads[0]?.progress(0);
+    expect(world.link.state.phase.kind).toBe("waiting");
+  });
+
+  it("does not wait longer because of parts of an answer that nobody waits for", async () => {
+    const world = new World();
+    await world.open();
+    world.link.follow({ areas: ["a"], devices: [] });
+    await settle();
+    await world.join();
+    await vi.advanceTimersByTimeAsync(ATTEMPT_LIMIT - 1);
+    world.loads[0]?.progress(0);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(world.link.state.cause).toEqual({ kind: "overdue", step: "snapshot" });
   });
 });

@@ -345,3 +345,95 @@ describe("the pause between tries", () => {
     expect([retryDelay(5, 0.5), retryDelay(5, 1)]).toEqual([6000, 4000]);
   });
 });
+
+describe("a group that the service refuses", () => {
+  const JOINING = [follow(["a", "b"], ["d"]), START, connected(1)];
+  const refused = (...groups: string[]): LinkEvent => ({ kind: "refused", session: 1, groups });
+
+  it("is followed no longer, and the others are joined on the same connection", () => {
+    const { state, effects } = play([...JOINING, refused("geo:b")]);
+    const rest = { areas: ["a"], devices: ["d"] };
+    expect(state).toMatchObject({ phase: { kind: "joining" }, session: 1, failures: 0, following: rest, refused: ["geo:b"], cause: null });
+    expect(effects.slice(0, 2)).toEqual([{ kind: "followLess", following: rest }, { kind: "join", session: 1, groups: ["geo:a", "device:d"] }]);
+    expect(play([joined(1), loaded(1)], state).state).toMatchObject({ phase: { kind: "live" }, refused: ["geo:b"] });
+  });
+
+  it("leads to everything when nothing else is followed", () => {
+    const { state, effects } = play([follow(["a"]), START, connected(1), refused("geo:a")]);
+    expect(state.following).toEqual(EVERYTHING);
+    expect(effects).toContainEqual({ kind: "join", session: 1, groups: ["all"] });
+  });
+
+  it("is forgotten when somebody follows something else", () => {
+    expect(play([...JOINING, refused("geo:b"), follow(["c"])]).state).toMatchObject({ refused: [], following: { areas: ["c"] } });
+  });
+
+  it("never keeps a page busy: with nothing to give up it waits as after every failure", () => {
+    expect(play([START, connected(1), refused("all")]).state).toMatchObject({ phase: { kind: "waiting" }, failures: 1, cause: { step: "subscribe", status: 400 } });
+    let { state } = play([follow(Array.from({ length: 50 }, (_, index) => `${index}`)), START, connected(1)]);
+    for (let turn = 0; turn < 200 && state.phase.kind === "joining"; turn += 1) ({ state } = play([refused(`geo:${turn}`)], state));
+    expect(state).toMatchObject({ phase: { kind: "waiting" }, following: EVERYTHING });
+  });
+});
+
+describe("a service that wants to be left alone", () => {
+  const busy = (step: "snapshot" | "negotiate" | "subscribe", retryAfter: number): Cause => ({ kind: "status", step, status: 429, retryAfter });
+  const LOADING = [START, connected(1), joined(1)];
+  const RETRY_NOW: LinkEvent = { kind: "retryNow" };
+
+  it.each([1_000, 8_000, 60_000, 600_000])("is, for %s ms, before the next connection", (rest) => {
+    const { state, effects } = play([START, lost(1, busy("negotiate", rest))]);
+    expect(effects).toContainEqual({ kind: "wake", after: rest });
+    expect(play([[rest - 1, RETRY_NOW]], state).state).toBe(state);
+    expect(play([[rest, RETRY_NOW]], state).state.phase.kind).toBe("opening");
+  });
+
+  it("is, longer by up to half, so that not all pages come back at once", () => {
+    const at = (chance: number): unknown => step(play([START]).state, lost(1, busy("negotiate", 10_000)), { now: 0, chance })[0].phase;
+    expect([0, 0.5, 1].map(at)).toEqual([10_000, 12_500, 15_000].map((retryAt) => ({ kind: "waiting", retryAt })));
+  });
+
+  it("is asked again on the same connection, while messages are applied", () => {
+    const waiting = play([...LOADING, { kind: "loadFailed", session: 1, cause: busy("snapshot", 30_000) }]);
+    expect(waiting.state).toMatchObject({ phase: { kind: "loading", retryAt: 30_000 }, session: 1 });
+    expect(waiting.effects).toEqual([{ kind: "release" }, { kind: "wake", after: 30_000 }]);
+    expect(play([[29_999, RETRY_NOW], [29_999, loaded(1)]], waiting.state).state).toEqual(waiting.state);
+    const again = play([[30_000, WOKE]], waiting.state);
+    expect(again.effects).toEqual([{ kind: "load", session: 1, since: null, following: EVERYTHING }, { kind: "wake", after: ATTEMPT_LIMIT }]);
+    expect(play([[30_100, loaded(1)]], again.state).state).toMatchObject({ phase: { kind: "live" }, cause: null });
+    expect(play([[30_100, WOKE]], again.state).state.cause).toEqual({ kind: "overdue", step: "snapshot" });
+    expect(play([[40_000, lost(1, CLOSED)]], waiting.state).state.phase.kind).toBe("waiting");
+  });
+
+  it("is left alone longer and longer when it goes on", () => {
+    let { state } = play(LOADING);
+    const pauses: number[] = [];
+    for (let turn = 0; turn < 8; turn += 1) {
+      const played = play([{ kind: "loadFailed", session: 1, cause: busy("snapshot", 1_000) }], state);
+      pauses.push(...played.effects.flatMap((effect) => (effect.kind === "wake" ? [effect.after] : [])));
+      ({ state } = play([WOKE], played.state));
+    }
+    expect(pauses).toEqual([1_000, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+  });
+
+  it("is not asked by a live page either, nor because somebody looks or follows something else", () => {
+    const live = play([...LIVE, [QUIET, WOKE], [QUIET + 1, { kind: "loadFailed", session: 1, cause: busy("snapshot", 120_000) }]]);
+    expect(live.state.phase.kind).toBe("live");
+    expect(live.effects).toContainEqual({ kind: "wake", after: 120_000 });
+    for (const event of [RETRY_NOW, { kind: "reload" }, WOKE] as const) expect(play([[100_000, event]], live.state).effects.filter(({ kind }) => kind === "load")).toEqual([]);
+    const other = play([[50_000, follow(["a"])], [50_010, joined(1)]], live.state);
+    expect(other.state.phase).toMatchObject({ kind: "loading", retryAt: expect.any(Number) });
+    expect(other.effects.some(({ kind }) => kind === "load")).toBe(false);
+    const back = play([[50_000, lost(1, CLOSED)], [51_000, WOKE], [51_100, connected(2)], [51_200, joined(2)]], live.state);
+    expect(back.state.phase).toMatchObject({ kind: "loading", retryAt: QUIET + 1 + 120_000 });
+    expect(play([[QUIET + 1 + 120_000, WOKE]], live.state).effects[0]).toMatchObject({ kind: "load" });
+  });
+
+  it("has time for each part of its answer", () => {
+    const progressed = (wait: number): LinkEvent => ({ kind: "progressed", session: 1, wait });
+    const { state, effects } = play([...LOADING, progressed(0)]);
+    expect(effects).toEqual([{ kind: "wake", after: ATTEMPT_LIMIT }]);
+    expect(play([progressed(7_000)], state).effects).toEqual([{ kind: "wake", after: ATTEMPT_LIMIT + 7_000 }]);
+    expect(play([...LIVE, progressed(0)]).effects).toEqual([]);
+  });
+});

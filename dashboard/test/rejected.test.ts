@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Row } from "../src/core/fleet";
 import { joinPages, readRejectedPage } from "../src/core/rejected";
-import { loadRejected, type Failure } from "../src/link/rejected";
-import { describeFailure, describeReason, describeReports } from "../src/view/device-words";
-import { validRange } from "../src/view/measures";
+import { loadRejected, MOST_EMPTY, type Failure } from "../src/link/rejected";
+import { describeBacklog, describeElements, describeFailure, describeReason, describeReports } from "../src/view/device-words";
+import { validRange, validWords } from "../src/view/measures";
+import { damaged, device } from "./device";
 
 const entry = (sequenceNumber: number, more: object = {}) => ({
   deviceId: "d1", reason: "out_of_range", detail: "temperature 99 is above 80", body: '{"temperature":99}', bodyLength: 18,
@@ -19,8 +20,23 @@ describe("a page of rejected readings", () => {
         reason: "out_of_range", detail: "temperature 99 is above 80", position: "hub-3 #12",
         body: { kind: "text", text: '{"temperature":99}' },
         enqueuedAt: Date.UTC(2026, 10, 26, 10), rejectedAt: Date.UTC(2026, 10, 26, 10, 0, 1),
+        count: null, elements: "", samples: [],
       }],
     });
+  });
+
+  it("stands for bodies: how many readings, which ones, and the first of them", () => {
+    const samples = [{ index: 0, reason: "out_of_range", detail: "99", text: "{}" }, { index: 7, reason: "calibration", deviceId: "d2" }, 5, {}];
+    const [body] = readRejectedPage({ rejected: [entry(1, { count: 5, elements: "0-3,7", samples })] })?.readings ?? [];
+    expect(body).toMatchObject({ count: 5, elements: "0-3,7" });
+    expect(body?.samples).toEqual([
+      { index: 0, reason: "out_of_range", detail: "99", deviceId: "", text: "{}" },
+      { index: 7, reason: "calibration", detail: "", deviceId: "d2", text: "" },
+      { index: 0, reason: "unknown", detail: "", deviceId: "", text: "" },
+    ]);
+    const odd = readRejectedPage({ rejected: [entry(1, { count: -1, elements: 7, samples: "x" }), entry(2, { samples: Array.from({ length: 10_000 }, () => ({})) })] })?.readings ?? [];
+    expect([odd[0]?.count, odd[0]?.elements, odd[0]?.samples]).toEqual([null, "", []]);
+    expect(odd[1]?.samples.length).toBe(20);
   });
 
   it("may lack what the hub did not say, and hold bytes that are no text", () => {
@@ -32,6 +48,11 @@ describe("a page of rejected readings", () => {
 
   it("is nothing else", () => {
     expect([null, [], "rejected", {}, { rejected: {} }].map(readRejectedPage)).toEqual([null, null, null, null, null]);
+  });
+
+  it("keeps entries apart that do not say where they are", () => {
+    const nowhere = readRejectedPage({ rejected: [{ reason: "a" }] })!;
+    expect(joinPages(nowhere, nowhere).readings).toHaveLength(2);
   });
 
   it("goes on without listing anything twice", () => {
@@ -58,6 +79,24 @@ describe("asking for rejected readings", () => {
     expect("readings" in page && page.readings.length).toBe(1);
   });
 
+  it("goes on through pages without anything, and asks somebody after many", async () => {
+    const asked = async (...replies: object[]) => {
+      const urls: string[] = [];
+      const fetch = (async (input: string) => {
+        urls.push(input);
+        return Response.json(replies[urls.length - 1] ?? { rejected: [], continuation: `${urls.length}` });
+      }) as typeof globalThis.fetch;
+      return { urls, page: await loadRejected({ fetch, base: "http://x/api" }, { deviceId: "d", continuation: null }, new AbortController().signal) };
+    };
+    const found = await asked({ rejected: [], continuation: "1" }, { rejected: [], continuation: "2" }, { rejected: [entry(1)], continuation: "3" });
+    expect(found.urls.map((url) => new URL(url).searchParams.get("continuation"))).toEqual([null, "1", "2"]);
+    expect(found.page).toMatchObject({ readings: [{ position: "hub-3 #12".replace("12", "1") }], continuation: "3" });
+    const empty = await asked();
+    expect([empty.urls.length, empty.page]).toEqual([MOST_EMPTY, { readings: [], continuation: `${MOST_EMPTY}` }]);
+    expect((await asked({ rejected: [], continuation: "1" }, { rejected: [], continuation: "1" })).page).toEqual({ kind: "unreadable" });
+    expect((await asked({ rejected: [], continuation: "1" }, { rejected: [] })).page).toEqual({ readings: [], continuation: null });
+  });
+
   it("tells what went wrong instead of failing", async () => {
     const outcomes = [
       () => Promise.reject(new TypeError("offline")),
@@ -77,7 +116,7 @@ describe("asking for rejected readings", () => {
 
 describe("the drawer's words", () => {
   const row = (reportedAt: number | null, changedAt: number | null, interval: number | null): Row => ({
-    device: { id: "a", area: "", values: {}, count: 1, version: 1, reportedAt, changedAt }, interval,
+    device: device("a", { reportedAt, changedAt }), interval,
   });
   const said = (shown: Row, now: number): string => describeReports(shown, now, now);
 
@@ -94,8 +133,32 @@ describe("the drawer's words", () => {
     expect(said(row(null, null, null), 0)).toBe("Its reports have no time.");
   });
 
+  it("say what is wrong with a stored state", () => {
+    expect(said({ device: damaged("a", "Count holds no number"), interval: null }, 0)).toBe("The service cannot read its stored state: Count holds no number");
+    expect(said({ device: device("a", { reportedAt: 0, problem: "Its light cannot be read." }), interval: 2_500 }, 3_000))
+      .toBe("It reports every 2.5 s. The last report is 3 s old. Its light cannot be read.");
+  });
+
+  it("say that values are older than their report, when they clearly are", () => {
+    const hours = 3_600_000;
+    const at = (measuredAt: number | null, reportedAt: number | null, now: number): string => describeBacklog({ measuredAt, reportedAt }, now);
+    expect(at(0, 6 * hours, 6 * hours + 500)).toBe("Measured 6 h ago, reported now.");
+    expect(at(0, 6 * hours, 6 * hours + 120_000)).toBe("Measured 6 h ago, reported 2 min ago.");
+    expect([at(0, 59_999, 60_000), at(null, 0, 0), at(0, null, 0), at(9 * hours, 0, hours)]).toEqual(["", "", "", ""]);
+    expect(said({ device: device("a", { measuredAt: 0, reportedAt: 6 * hours }), interval: 2_500 }, 6 * hours)).toMatch(/^It reports every 2\.5 s\. .* Measured 6 h ago, reported now\.$/);
+  });
+
+  it("say how many readings of a body were rejected", () => {
+    const one = { count: null, elements: "", samples: [] };
+    expect(describeElements({ ...one, count: 5, elements: "0-3,7" })).toBe("5 readings of this body, counted from 0: 0-3,7");
+    expect([describeElements(one), describeElements({ ...one, count: 1 })]).toEqual(["", ""]);
+    expect(describeElements({ ...one, count: 1, elements: "4" })).toBe("1 reading of this body, counted from 0: 4");
+  });
+
   it("name reasons, new ones too, and valid ranges", () => {
-    expect(["out_of_range", "too_heavy"].map(describeReason)).toEqual(["Out of range", "Too heavy"]);
+    expect(["out_of_range", "nothing_known", "calibration", "too_heavy", "constructor"].map(describeReason))
+      .toEqual(["Out of range", "Nothing known in it", "Calibration that cannot be read", "too_heavy", "constructor"]);
+    expect([validWords({ values: ["open", "closed"] }), validWords({ values: [] })]).toEqual(["valid: open, closed", ""]);
     const range = (min: number | null, max: number | null): string => validRange({ min, max, unit: "°C" });
     expect([range(-40, 80), range(null, 0.25), range(0, null), range(null, null)]).toEqual(["valid −40 to 80 °C", "valid up to 0.25 °C", "valid from 0 °C", ""]);
   });

@@ -38,13 +38,13 @@ describe("the simulation's screens", () => {
       screens: [{ screen: 0, status: "catching up", loaded: null, connection: null }],
     });
     const headers = { accept: "application/json" };
-    const path = "/api/subscriptions/geo%3Anorth?connectionId=c";
+    const path = "/api/subscriptions?group=geo%3Anorth&connectionId=c";
     expect(await answer({ do: "started", now: 1_100, connection: 0, connectionId: "c" })).toEqual({
       requests: [{ do: "fetch", screen: 0, request: 0, method: "PUT", path, headers }],
       wakeAt: 21_100,
       screens: [{ screen: 0, status: "catching up", loaded: null, connection: 0 }],
     });
-    expect(await answer({ do: "fetched", now: 1_200, request: 0, status: 200, body: '{"settlesAfterSeconds":10}' })).toMatchObject({
+    expect(await answer({ do: "fetched", now: 1_200, request: 0, status: 200, body: '{"group":"geo:north","settlesAfterSeconds":10}' })).toMatchObject({
       requests: [{ do: "fetch", screen: 0, request: 1, method: "GET", path: "/api/getdevicestate?geo=north", headers }],
     });
     const state = { deviceId: "a", temperature: 0.5, light: null, geo: "north", count: 2, version: 2, reportedAt: "2026-11-21T00:00:00.000Z", changedAt: null };

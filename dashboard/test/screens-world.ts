@@ -171,8 +171,7 @@ export class World {
 
   private reply({ request, method, path }: Answer["requests"][number]): void {
     const { pathname, searchParams } = new URL(path, "http://service.test");
-    const group = /\/subscriptions\/([^/]+)$/.exec(pathname)?.[1];
-    const body = group === undefined ? this.snapshot(searchParams) : this.subscription(method, decodeURIComponent(group), searchParams);
+    const body = pathname.endsWith("/subscriptions") ? this.subscription(method, searchParams.get("group") ?? "", searchParams) : this.snapshot(searchParams);
     const status = this.misfortune(0.1) ? 503 : "code" in body ? 404 : 200;
     this.after(this.way(), () => this.send(this.misfortune(0.05) ? { do: "fetchFailed", request } : { do: "fetched", request, status, body: JSON.stringify(body) }));
   }

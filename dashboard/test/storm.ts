@@ -56,6 +56,8 @@ export type States = ReadonlyMap<string, Known>;
 export type Service = "old" | "broadcast" | "groups";
 
 export const AREAS = ["Bondi", "Manly", "Perth", "Sydney"] as const;
+/** No group can be called so. */
+export const REFUSED = "Refused";
 
 const DEVICES = 24;
 const PAGE = 5;
@@ -72,6 +74,11 @@ export class Storm {
   unknown = 0;
   private readonly connections: StormConnection[] = [];
   private readonly written: string[] = [];
+  /** Devices whose stored state cannot be read. */
+  private readonly damaged = new Set<string>();
+  private readonly mended = new Map<string, number>();
+  /** How many have been so. */
+  tampered = 0;
   /** The area of each version of each device, beginning with version 1. */
   private readonly areas = new Map<string, string[]>();
   /** When each process last found a group empty. */
@@ -106,7 +113,9 @@ export class Storm {
 
   /** A batch is committed, then pushed. Some devices report all the time, others hardly ever. Now and then one moves. */
   write(): void {
-    const ids = new Set(Array.from({ length: this.between(1, 4) }, () => Math.floor(this.chance() ** 3 * DEVICES)));
+    this.tamper();
+    const numbers = Array.from({ length: this.between(1, 4) }, () => Math.floor(this.chance() ** 3 * DEVICES));
+    const ids = new Set(numbers.filter((number) => !this.damaged.has(`device-${number}`)));
     const changes = [...ids].map((number) => {
       const id = `device-${number}`;
       const areas = this.areas.get(id) ?? [];
@@ -117,6 +126,26 @@ export class Storm {
       return { id, groups: ["all", `device:${id}`, `geo:${area}`, ...(left === undefined || left === area ? [] : [`geo:${left}`])] };
     });
     this.publish(changes);
+  }
+
+  /** Whether the stored state could not be read at some moment since then. */
+  wasDamaged(id: string, since: number): boolean {
+    return this.damaged.has(id) || (this.mended.get(id) ?? -Infinity) >= since;
+  }
+
+  /** Somebody makes rows unreadable, and mends them. Their readings are not counted meanwhile, and nobody is told. */
+  private tamper(): void {
+    for (const id of [...this.damaged]) {
+      if (this.raging && this.chance() < 0.8) continue;
+      this.damaged.delete(id);
+      this.mended.set(id, this.schedule.now);
+      this.written.push(id);
+    }
+    const id = `device-${this.between(0, DEVICES - 1)}`;
+    if (this.service === "old" || !this.areas.has(id) || !this.misfortune(0.1)) return;
+    this.damaged.add(id);
+    this.written.push(id);
+    this.tampered += 1;
   }
 
   private publish(changes: readonly { readonly id: string; readonly groups: readonly string[] }[]): void {
@@ -145,9 +174,8 @@ export class Storm {
     });
 
   private reply(method: string, { pathname, searchParams }: URL): Response {
-    const group = /\/subscriptions\/([^/]+)$/.exec(pathname)?.[1];
-    if (group === undefined) return this.devices(searchParams);
-    return this.subscription(method, decodeURIComponent(group), searchParams.get("connectionId"));
+    if (!pathname.endsWith("/subscriptions")) return this.devices(searchParams);
+    return this.subscription(method, searchParams.get("group") ?? "", searchParams.get("connectionId"));
   }
 
   private subscription(method: string, group: string, id: string | null): Response {
@@ -157,21 +185,24 @@ export class Storm {
       this.unknown += 1;
       return answer(404, { code: "unknown_connection", error: "?" });
     }
+    if (group === `geo:${REFUSED}`) return answer(400, { code: "bad_group", error: "?" });
     if (method === "PUT") connection.enter(group);
     else connection.leave(group);
-    return answer(200, { group, settlesAfterSeconds: BELIEF / 1000 });
+    const named = method === "PUT" && this.misfortune(0.03) ? group.slice(0, -1) : group;
+    return answer(200, { group: named, settlesAfterSeconds: BELIEF / 1000 });
   }
 
   /** The first page decides which devices the pages hold; each page has their states of the moment when it is read. */
   private devices(query: URLSearchParams): Response {
     const modern = this.service !== "old";
+    if (modern && this.misfortune(0.1)) return answer(429, { code: "busy", error: "?" }, { "retry-after": `${this.between(1, 40)}` });
     const since = modern ? query.get("since") : null;
     if (since !== null && this.misfortune(0.05)) return answer(400, { code: "bad_cursor", error: "take a full snapshot" });
     const [end = this.written.length, offset = 0] = (query.get("continuation") ?? "").split(".").filter(Boolean).map(Number);
     const ids = [...new Set(this.written.slice(Number(since ?? 0), end))];
     const following = { areas: modern ? query.getAll("geo") : [], devices: modern ? query.getAll("deviceId") : [] };
     const part = ids.slice(offset, offset + PAGE);
-    const wanted = new Set(part.filter((id) => isFollowed(following, { id, area: this.areas.get(id)?.at(-1) ?? "" })));
+    const wanted = new Set(part.filter((id) => this.damaged.has(id) || isFollowed(following, { deviceId: id, area: this.areas.get(id)?.at(-1) ?? "" })));
     const devices = [...wanted].map((id) => this.state(id));
     const elsewhere = since === null ? [] : part.filter((id) => !wanted.has(id)).map((id) => this.state(id));
     const more = offset + PAGE < ids.length ? { continuation: `${end}.${offset + PAGE}` } : {};
@@ -179,6 +210,7 @@ export class Storm {
   }
 
   private state(deviceId: string): unknown {
+    if (this.damaged.has(deviceId)) return { deviceId, geo: null, count: null, version: 0, problem: "damaged", reportedAt: null };
     const areas = this.areas.get(deviceId) ?? [];
     return { deviceId, geo: areas.at(-1), version: areas.length, count: 1, reportedAt: new Date(this.schedule.now).toISOString() };
   }
@@ -190,6 +222,7 @@ export class StormConnection implements Connection {
   deaf = false;
   /** What was in the store when the connection was last started or added to a group. */
   subscribed: States | null = null;
+  subscribedAt = -Infinity;
   private readonly groups = new Set<string>();
   private closed = false;
   private message: (argument: unknown) => void = () => undefined;
@@ -206,6 +239,7 @@ export class StormConnection implements Connection {
         this.deaf = storm.misfortune(0.2);
         this.connectionId = this.closed ? null : this.id;
         this.subscribed = storm.states;
+        this.subscribedAt = storm.schedule.now;
         storm.schedule.after(storm.between(2, 100), resolve);
         storm.schedule.after(storm.between(500, 40_000), () => this.cut());
       });
@@ -238,6 +272,7 @@ export class StormConnection implements Connection {
   enter(group: string): void {
     this.groups.add(group);
     this.subscribed = this.storm.states;
+    this.subscribedAt = this.storm.schedule.now;
   }
 
   leave(group: string): void {
@@ -266,7 +301,7 @@ export class StormConnection implements Connection {
 }
 
 /** No more of a `Response` than is read, so that reading it takes no time of its own. */
-function answer(status: number, body: unknown): Response {
-  const reply = { ok: status === 200, status, headers: new Headers(), json: () => Promise.resolve(body) };
+function answer(status: number, body: unknown, headers: Record<string, string> = {}): Response {
+  const reply = { ok: status === 200, status, headers: new Headers(headers), json: () => Promise.resolve(body) };
   return reply as unknown as Response;
 }

@@ -13,9 +13,10 @@ import { pointsOf, valueAt, type Line } from "../src/view/lines";
 import { niceAxis, scale, tickDecimals, timeTicks, valueTicks } from "../src/view/scale";
 import { lastValues, SPARK_SAMPLES, sparkPoints } from "../src/view/spark";
 import { visibleSlice } from "../src/view/window";
-import { describeLink, type ApiAccess } from "../src/view/link-words";
+import { describeLink, remarksOf, type ApiAccess } from "../src/view/link-words";
+import { device } from "./device";
 
-const HERE: ApiAccess = { base: "http://x/api", foreign: false, network: true };
+const HERE: ApiAccess = { base: "http://x/api", foreign: false, network: true, ignored: null };
 
 describe("the words for the link", () => {
   const link = (more: Partial<LinkState>): LinkState => ({ ...IDLE, ...more });
@@ -56,6 +57,26 @@ describe("the words for the link", () => {
     expect([0, 9_001, 9_999, 11_000].map(detail)).toEqual(["next try in 10 s", "next try in 1 s", "next try in 1 s", "next try in 1 s"]);
   });
 
+  it("say that the service wants to be left alone, and for how long", () => {
+    const busy: Cause = { kind: "status", step: "snapshot", status: 429, retryAfter: 8_000 };
+    const words = (phase: LinkState["phase"], now: number): string => {
+      const { name, detail, problem } = describeLink(link({ phase, cause: busy, notBefore: 8_000 }), HERE, now);
+      return `${name}: ${detail}. ${problem?.what}`;
+    };
+    expect(words({ kind: "loading", retryAt: 10_000 }, 0)).toMatch(/^catching up: the service is busy · next try in 10 s\. Status 429 from/);
+    expect(words({ kind: "waiting", retryAt: 10_000 }, 0)).toMatch(/the service is busy · next try in 10 s/);
+    expect(words({ kind: "waiting", retryAt: 10_000 }, 9_000)).toMatch(/: next try in 1 s/);
+  });
+
+  it("remark on what somebody asked for and did not get", () => {
+    const followed = { areas: ["Hay"], devices: [] };
+    expect(remarksOf({ refused: [], following: followed }, HERE)).toEqual([]);
+    expect(remarksOf({ refused: ["geo:x:y"], following: followed }, HERE)).toEqual(["The service does not accept the name “x:y”, so it is not followed."]);
+    expect(remarksOf({ refused: ["geo:a".padEnd(500, "b"), "device:c", "geo:d", "geo:e"], following: { areas: [], devices: [] } }, HERE)[0])
+      .toMatch(/^The service does not accept the name “ab{79}…”, “c”, “d” and 1 more, so .* All areas are followed\.$/);
+    expect(remarksOf({ refused: [], following: followed }, { ignored: "https://elsewhere.example/api" })[0]).toMatch(/no data from https:\/\/elsewhere\.example\/api/);
+  });
+
   it("say what is wrong and what to do", () => {
     const problem = (broken: Cause, access: Partial<ApiAccess> = {}): string => {
       const words = describeLink(link({ phase: waiting, failures: 2, cause: broken }), { ...HERE, ...access }, 0).problem;
@@ -75,7 +96,7 @@ describe("the words for the link", () => {
   });
 
   it("are summed up for screen readers", () => {
-    expect(summaryOf({ link: describeLink(link({ phase: live }), HERE, 0), fleet: EMPTY_FLEET, census: { live: 4, late: 2, stale: 0, lost: 1, unknown: 0, steady: 1 } })).toBe("Link live, 0 devices, 2 late, 1 lost.");
+    expect(summaryOf({ link: describeLink(link({ phase: live }), HERE, 0), fleet: EMPTY_FLEET, census: { live: 4, late: 2, stale: 0, lost: 1, damaged: 3, unknown: 0, steady: 1 } })).toBe("Link live, 0 devices, 2 late, 1 lost, 3 damaged.");
   });
 });
 
@@ -159,7 +180,7 @@ describe("the chart", () => {
 describe("the order of the table", () => {
   const fleet = (...pairs: readonly (readonly [string, number])[]): Fleet => reduceFleet(EMPTY_FLEET, {
     kind: "messages", malformed: 0, at: 0,
-    devices: pairs.map(([id, t], index) => ({ id, area: "", values: { t }, count: 1, version: index + 1, reportedAt: 0, changedAt: null })),
+    devices: pairs.map(([id, t], index) => device(id, { values: { t }, version: index + 1, reportedAt: 0 })),
   });
   const byValue: Query = { text: "", show: "all", sort: { key: "value:t", direction: "ascending" } };
   const before = fleet(["a", 1], ["b", 2]);
@@ -200,7 +221,7 @@ describe("the view in the page's address", () => {
   it("comes back as it was written", () => {
     const view = {
       query: { text: "north & south", show: "steady", sort: { key: "value:temperature", direction: "descending" } },
-      measurement: "pressure", selected: ["a,b", "c d"], areas: ["North, East", "Perth"], device: "a&b",
+      measurement: "pressure", selected: ["a,b", "c d", "tc-1||thermostat2"], areas: ["North, East", "Perth"], device: "edge|a%7Cb|",
     } as const;
     expect(readView(writeView(view))).toEqual(view);
   });
@@ -208,6 +229,8 @@ describe("the view in the page's address", () => {
   it("is nothing when nothing was chosen, and survives nonsense", () => {
     const plain = { query: { text: "", show: "all", sort: DEFAULT_SORT }, measurement: null, selected: null, areas: [], device: null } as const;
     expect(writeView(plain)).toBe("");
+    const blank = readView(`#area=%20&area=${"x".repeat(2_001)}&area=Hay&area=a%0Ab&${Array.from({ length: 500 }, (_, index) => `area=${index}`).join("&")}`);
+    expect([blank.areas.length, blank.areas[0]]).toEqual([200, "Hay"]);
     expect(readView("#sort=-sideways&show=everything&area=&device=&%%%")).toEqual(plain);
   });
 });

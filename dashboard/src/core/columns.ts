@@ -1,10 +1,15 @@
 /** The measurement columns: which, in which order, and with how many decimals. Pure. */
-import type { Fleet, Trait } from "./fleet";
-import type { Measurement } from "./wire";
+import type { Fleet } from "./fleet";
+import { formatValue, MISSING } from "./format";
+import type { Trait, Traits } from "./traits";
+import type { Device, Kind, Measurement } from "./wire";
 
 /** One measurement column. */
 export interface Column {
   readonly name: string;
+  readonly kind: Kind;
+  /** The texts that are valid; any when empty. */
+  readonly values: readonly string[];
   /** The heading, e.g. `Temperature`. */
   readonly label: string;
   readonly unit: string;
@@ -19,35 +24,52 @@ export function columnsOf(fleet: Fleet): readonly Column[] {
   const catalogue = fleet.measurements ?? withoutCatalogue(fleet.traits);
   return catalogue.flatMap((measurement) => {
     const trait = fleet.traits.get(measurement.name);
-    return trait === undefined ? [] : [column(measurement, trait)];
+    return trait === undefined || (measurement.kind === "number" && !trait.numeric) ? [] : [column(measurement, trait)];
   });
+}
+
+/** What a device has in a column, as people read it; `–` when it has nothing. */
+export function formatCell({ values, words }: Pick<Device, "values" | "words">, { name, kind, decimals }: Pick<Column, "name" | "kind" | "decimals">): string {
+  if (kind === "number") return formatValue(values[name], decimals);
+  const word = words[name];
+  if (typeof word === "boolean") return word ? "yes" : "no";
+  return word === undefined || word === "" ? MISSING : word;
+}
+
+/** Whether a device has anything in a column. */
+export function hasCell({ values, words }: Pick<Device, "values" | "words">, { name, kind }: Pick<Column, "name" | "kind">): boolean {
+  return (kind === "number" ? values[name] : words[name]) !== undefined;
 }
 
 /** Whether two lists of columns look the same. */
 export function sameColumns(one: readonly Column[], other: readonly Column[]): boolean {
   return one.length === other.length && one.every((left, index) => {
     const right = other[index];
-    return right !== undefined && left.name === right.name && left.unit === right.unit && left.decimals === right.decimals;
+    return right !== undefined && left.name === right.name && left.kind === right.kind && left.unit === right.unit && left.decimals === right.decimals;
   });
 }
 
 /** The predecessor's measurements, for a service that sends no catalogue. */
 const KNOWN: readonly Measurement[] = [
-  { name: "temperature", unit: "°C", min: -40, max: 80 },
-  { name: "pressure", unit: "hPa", min: 600, max: 1600 },
-  { name: "humidity", unit: "%", min: 0, max: 100 },
-  { name: "light", unit: "", min: null, max: null },
+  number("temperature", "°C", -40, 80),
+  number("pressure", "hPa", 600, 1600),
+  number("humidity", "%", 0, 100),
+  number("light"),
 ];
 
-function withoutCatalogue(traits: ReadonlyMap<string, Trait>): readonly Measurement[] {
+function number(name: string, unit = "", min: number | null = null, max: number | null = null): Measurement {
+  return { name, kind: "number", values: [], unit, min, max };
+}
+
+function withoutCatalogue(traits: Traits): readonly Measurement[] {
   const known = new Set(KNOWN.map((measurement) => measurement.name));
-  const others = [...traits.keys()].filter((name) => !known.has(name)).sort();
-  return [...KNOWN, ...others.map((name) => ({ name, unit: "", min: null, max: null }))];
+  const others = [...traits].flatMap(([name, { numeric }]) => (numeric && !known.has(name) ? [name] : [])).sort();
+  return [...KNOWN, ...others.map((name) => number(name))];
 }
 
 function column(measurement: Measurement, trait: Trait): Column {
-  const { name, unit, min, max } = measurement;
-  return { name, unit, min, max, label: label(name), decimals: decimals(measurement, trait) };
+  const { name, kind, values, unit, min, max } = measurement;
+  return { name, kind, values, unit, min, max, label: label(name), decimals: decimals(measurement, trait) };
 }
 
 /** Both `windSpeed` and `wind_speed` give `Wind speed`. */
@@ -61,7 +83,7 @@ const POSITION_DECIMALS = 4;
 
 function decimals(measurement: Measurement, trait: Trait): number {
   if (measurement.name === "latitude" || measurement.name === "longitude") return POSITION_DECIMALS;
-  if (!trait.fractional) return 0;
+  if (measurement.kind !== "number" || !trait.fractional) return 0;
   const span = measurement.min !== null && measurement.max !== null ? measurement.max - measurement.min : trait.largest;
   return decimalsForSpan(span);
 }

@@ -8,21 +8,20 @@
  *
  * When only some areas and devices are followed, a newer state also decides whether a device is shown at all. The last
  * known state of a device that is not shown is kept, so that no older state brings the device back.
+ *
+ * Of a stored state that the service cannot read, its answers tell only the problem. The row shows that and keeps its
+ * version, until a newer state comes, or an answer with a state that can be read.
  */
+import { damaged, mayBeFollowed } from "./damage";
 import { EVERYTHING, isFollowed, type Following } from "./following";
-import type { Batch, Device, Measurement } from "./wire";
+import { widen, type Traits } from "./traits";
+import { isUnreadable, type Batch, type Device, type Measurement } from "./wire";
 
-/** One device on the page. A row object is never changed, only replaced, so that rows can be compared by identity. */
+/** One source on the page, usually a device. A row object is never changed, only replaced, so that rows can be compared by identity. */
 export interface Row {
   readonly device: Device;
   /** Usual time between two reports in milliseconds, learnt from live messages; `null` until there were two. */
   readonly interval: number | null;
-}
-
-/** What the values of one measurement are like over all devices; decides columns and decimals. */
-export interface Trait {
-  readonly largest: number;
-  readonly fractional: boolean;
 }
 
 /** Counts the device states received since the page was opened. */
@@ -35,14 +34,14 @@ export interface Tally {
 
 export interface Fleet {
   readonly rows: readonly Row[];
-  /** Device id to index in `rows`. It is a new map if, and only if, the set of devices changed. */
+  /** Source id to index in `rows`. It is a new map if, and only if, the set of devices changed. */
   readonly slots: ReadonlyMap<string, number>;
   readonly following: Following;
-  /** The newest known states of devices that are not in `rows`. */
+  /** The newest known states of devices that are not in `rows`; of very many, those that were added last. */
   readonly away: ReadonlyMap<string, Device>;
   /** The service's catalogue; `null` before the first snapshot. */
   readonly measurements: readonly Measurement[] | null;
-  readonly traits: ReadonlyMap<string, Trait>;
+  readonly traits: Traits;
   /** While a snapshot is being loaded, the newest live state of each device; otherwise `null`. */
   readonly buffer: ReadonlyMap<string, Device> | null;
   readonly tally: Tally;
@@ -100,11 +99,13 @@ export function reduceFleet(fleet: Fleet, action: FleetAction): Fleet {
 
 /**
  * Whether one of these states should have come as a message: it is newer than everything that has arrived, including what
- * is held back, and its device is followed or shown.
+ * is held back, and its device is followed or shown. No message tells that a state cannot be read, or can be read again.
  */
 export function hasNews(fleet: Fleet, devices: readonly Device[]): boolean {
   return devices.some((device) => {
     const { id, version } = device;
+    const shown = rowOf(fleet, id)?.device;
+    if (isUnreadable(device) || (shown !== undefined && isUnreadable(shown))) return false;
     const known = Math.max(newestOf(fleet, id)?.version ?? -1, fleet.buffer?.get(id)?.version ?? -1);
     return version > known && (fleet.slots.has(id) || isFollowed(fleet.following, device));
   });
@@ -172,10 +173,20 @@ class Draft {
     const slot = this.slotOf(device.id);
     const row = slot === undefined ? null : (this.rows[slot] ?? null);
     const known = row?.device ?? this.lastOf(device.id);
+    if (isUnreadable(device)) return this.mark(damaged(device, known), row, slot);
     if (known !== undefined && device.version <= known.version) return this.drop(device, known);
     if (!isFollowed(this.fleet.following, device)) return this.leave(device);
     if (slot === undefined || row === null) return this.add(device);
     this.accept(slot, { device, interval: this.intervalOf(row, device) });
+  }
+
+  /** A state in an answer of the store. It also replaces one of the same version that could not be read before. */
+  answer(device: Device): void {
+    const slot = this.slotOf(device.id);
+    const row = slot === undefined ? null : (this.rows[slot] ?? null);
+    const isMended = row !== null && isUnreadable(row.device) && !isUnreadable(device) && device.version === row.device.version;
+    if (slot === undefined || !isMended || !isFollowed(this.fleet.following, device)) return this.apply(device);
+    this.accept(slot, { device, interval: row.interval });
   }
 
   /** The device is no longer among those that are followed, unless a newer state is known. */
@@ -184,7 +195,7 @@ class Draft {
     const known = slot === undefined ? this.lastOf(device.id) : this.rows[slot]?.device;
     if (known !== undefined && device.version <= known.version) return;
     this.away ??= new Map(this.fleet.away);
-    this.away.set(device.id, device);
+    remember(this.away, device);
     if (slot === undefined) return;
     this.slots ??= new Map(this.fleet.slots);
     this.slots.delete(device.id);
@@ -204,7 +215,7 @@ class Draft {
     const rows = this.rows.filter((row) => row !== null);
     const slots = this.left ? slotsOf(rows) : (this.slots ?? fleet.slots);
     const touched = [...this.touched].flatMap((slot) => slots.get(this.rows[slot]?.device.id ?? "") ?? []);
-    return { ...fleet, rows, slots, touched, traits: widen(fleet.traits, touched.map((slot) => rows[slot])) };
+    return { ...fleet, rows, slots, touched, traits: widen(fleet.traits, touched.flatMap((slot) => rows[slot]?.device ?? [])) };
   }
 
   private slotOf(id: string): number | undefined {
@@ -218,6 +229,12 @@ class Draft {
   private drop(device: Device, known: Device): void {
     this.dropped += 1;
     if (device.version < known.version && isLater(device, known)) this.contradictions += 1;
+  }
+
+  private mark(device: Device, row: Row | null, slot: number | undefined): void {
+    if (device === row?.device || !mayBeFollowed(this.fleet.following, device)) return;
+    if (slot === undefined || row === null) return this.add(device);
+    this.accept(slot, { device, interval: row.interval });
   }
 
   private add(device: Device): void {
@@ -252,7 +269,7 @@ function replaceAll(fleet: Fleet, { devices, measurements, malformed }: Loaded):
     slots,
     away: awayFrom(slots, fleet.away, [...fleet.rows.map(({ device }) => device), ...told.values()]),
     measurements: measurements.length > 0 ? measurements : fleet.measurements,
-    traits: widen(new Map(), rows),
+    traits: widen(new Map(), rows.map(({ device }) => device)),
     touched: rows.flatMap((row, slot) => (fleet.rows[slot] === row ? [] : [slot])),
   });
 }
@@ -263,15 +280,24 @@ function awayFrom(slots: Fleet["slots"], before: Fleet["away"], devices: readonl
   for (const device of devices) {
     const last = away.get(device.id);
     if (slots.has(device.id)) away.delete(device.id);
-    else if (last === undefined || device.version > last.version) away.set(device.id, device);
+    else if (last === undefined || device.version > last.version) remember(away, device);
   }
   return away;
+}
+
+/** More than a fleet has: only one whose devices get new names all the time comes here. */
+export const MOST_AWAY = 50_000;
+
+function remember(away: Map<string, Device>, device: Device): void {
+  away.set(device.id, device);
+  const [first] = away.size > MOST_AWAY ? away.keys() : [];
+  if (first !== undefined) away.delete(first);
 }
 
 function catchUp(fleet: Fleet, { devices, elsewhere, measurements, malformed }: Loaded & { readonly elsewhere: readonly Device[] }): Fleet {
   // Reports were missed in between, so the time between the two says nothing about the interval.
   const draft = new Draft(fleet, (row) => row.interval);
-  for (const device of devices) draft.apply(device);
+  for (const device of devices) draft.answer(device);
   for (const device of elsewhere) draft.leave(device);
   return withHeld({
     ...draft.finish(),
@@ -283,7 +309,7 @@ function catchUp(fleet: Fleet, { devices, elsewhere, measurements, malformed }: 
 
 /** Removes the rows that are no longer followed; those that are followed now come with the next snapshot. */
 function follow(fleet: Fleet, following: Following): Fleet {
-  const rows = fleet.rows.filter(({ device }) => isFollowed(following, device));
+  const rows = fleet.rows.filter(({ device }) => mayBeFollowed(following, device));
   if (rows.length === fleet.rows.length) return { ...fleet, following, touched: [] };
   const slots = slotsOf(rows);
   return { ...fleet, following, rows, slots, away: awayFrom(slots, fleet.away, fleet.rows.map(({ device }) => device)), touched: [] };
@@ -310,14 +336,21 @@ function newestById(devices: readonly Device[]): Map<string, Device> {
  * The row of a device after a snapshot; none if it is not followed, because a service without filters also sends those.
  * When the snapshot has a lower version with a later report, the store was set up anew, and the snapshot wins. When it has
  * a lower version with an earlier report, live messages were faster than the snapshot, and the known state wins. Of a device
- * that a catch-up only said to be elsewhere no report is known; the snapshot was asked for later and wins.
+ * that a catch-up only said to be elsewhere no report is known; the snapshot was asked for later and wins. It also wins over a
+ * state that could not be read before.
  */
 function keepOrReplace(fleet: Fleet, device: Device): Row | readonly [] {
   const row = rowOf(fleet, device.id);
-  if (row !== undefined && device.version <= row.device.version && !isLater(device, row.device)) return row;
+  if (isUnreadable(device)) return marked(fleet, row, damaged(device, newestOf(fleet, device.id)));
+  if (row !== undefined && !isUnreadable(row.device) && device.version <= row.device.version && !isLater(device, row.device)) return row;
   const last = row === undefined ? fleet.away.get(device.id) : undefined;
   if (last !== undefined && device.version < last.version && last.reportedAt !== null && !isLater(device, last)) return [];
   return isFollowed(fleet.following, device) ? { device, interval: row?.interval ?? null } : [];
+}
+
+function marked({ following }: Fleet, row: Row | undefined, device: Device): Row | readonly [] {
+  if (device === row?.device) return row;
+  return mayBeFollowed(following, device) ? { device, interval: row?.interval ?? null } : [];
 }
 
 function isLater(device: Device, than: Device): boolean {
@@ -335,21 +368,6 @@ function learnInterval(row: Row, device: Device): number | null {
   if (gap <= 0) return row.interval;
   if (row.interval === null) return gap;
   return row.interval + NEWEST_GAP * (Math.min(gap, LONGEST_GAP * row.interval) - row.interval);
-}
-
-function widen(traits: ReadonlyMap<string, Trait>, rows: readonly (Row | undefined)[]): ReadonlyMap<string, Trait> {
-  let next: Map<string, Trait> | null = null;
-  for (const row of rows) {
-    for (const [name, value] of Object.entries(row?.device.values ?? {})) {
-      const known = (next ?? traits).get(name);
-      const largest = Math.max(known?.largest ?? 0, Math.abs(value));
-      const fractional = known?.fractional === true || !Number.isInteger(value);
-      if (known?.largest === largest && known.fractional === fractional) continue;
-      next ??= new Map(traits);
-      next.set(name, { largest, fractional });
-    }
-  }
-  return next ?? traits;
 }
 
 function withTally(fleet: Fleet, more: Partial<Tally>): Fleet {

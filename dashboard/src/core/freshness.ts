@@ -1,11 +1,12 @@
 /** Whether a device still reports as usual. Always computed from its last report and the time, never stored. Pure. */
 import type { Row } from "./fleet";
+import { isUnreadable } from "./wire";
 
 /**
  * Measured by the device's own interval. `live`: reports as usual. `late`: missed about three reports. `stale`: about ten.
- * `lost`: about thirty. `unknown`: its states have no time.
+ * `lost`: about thirty. `damaged`: the service cannot read its stored state. `unknown`: its states have no time.
  */
-export const FRESHNESSES = ["live", "late", "stale", "lost", "unknown"] as const;
+export const FRESHNESSES = ["live", "late", "stale", "lost", "damaged", "unknown"] as const;
 export type Freshness = (typeof FRESHNESSES)[number];
 
 /** A device in one word. A live device whose values stay the same is `steady`; it reports, so it is not silent. */
@@ -20,6 +21,7 @@ export const ASSUMED_INTERVAL = 300_000;
 /** The freshness of one row. `now` is by the service's clock. */
 export function freshnessOf(row: Row, now: number): Freshness {
   const { reportedAt } = row.device;
+  if (isUnreadable(row.device)) return "damaged";
   if (reportedAt === null) return "unknown";
   const age = now - reportedAt;
   const interval = row.interval ?? ASSUMED_INTERVAL;
@@ -34,7 +36,7 @@ export function conditionOf(row: Row, now: number): Condition {
 }
 
 export function census(rows: readonly Row[], now: number): Census {
-  const counts = { live: 0, late: 0, stale: 0, lost: 0, unknown: 0, steady: 0 };
+  const counts = { live: 0, late: 0, stale: 0, lost: 0, damaged: 0, unknown: 0, steady: 0 };
   for (const row of rows) {
     const condition = conditionOf(row, now);
     counts[condition] += 1;

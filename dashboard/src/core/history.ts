@@ -1,5 +1,5 @@
 /** What each device has reported since the page was opened. Its size is bounded for any number of devices. */
-import type { Device } from "./wire";
+import { isUnreadable, type Device } from "./wire";
 
 /** Samples of all devices together. With five numbers of 8 bytes per sample these are 24 MB, which a phone can spare. */
 export const TOTAL_SAMPLES = 600_000;
@@ -18,9 +18,9 @@ export class History {
     this.favourites = new Set(ids);
   }
 
-  /** Adds a state. One without a time, or older than the last sample, is left out. */
+  /** Adds the numbers of a state. One without a time, or older than the last sample, is left out. */
   record(device: Device): void {
-    if (device.reportedAt === null) return;
+    if (device.reportedAt === null || isUnreadable(device)) return;
     let series = this.series.get(device.id);
     if (series === undefined) this.series.set(device.id, (series = new Series()));
     const capacity = this.favourites.has(device.id) ? MOST_PER_DEVICE : this.capacity();

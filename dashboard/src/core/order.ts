@@ -1,9 +1,11 @@
 /** Which devices the table lists, and in which order. Pure. */
 import type { Fleet, Row } from "./fleet";
 import { conditionOf, freshnessOf, type Condition } from "./freshness";
+import { sourceLabel } from "./source";
+import { isUnreadable, type Word } from "./wire";
 
 /** What the table can be sorted by. A measurement is named as in `value:temperature`. */
-export type SortKey = "device" | "area" | "count" | "age" | "steady" | `value:${string}`;
+export type SortKey = "device" | "state" | "area" | "count" | "age" | "steady" | `value:${string}`;
 
 export interface Sort {
   readonly key: SortKey;
@@ -14,7 +16,7 @@ export interface Sort {
 export type Show = Condition | "all";
 
 export interface Query {
-  /** Words that must all occur in the device's id or area. */
+  /** Words that must all occur in the names of the source or in its area. */
   readonly text: string;
   readonly show: Show;
   readonly sort: Sort;
@@ -36,16 +38,22 @@ export const NO_RANKS: Ranks = { device: new Map(), area: new Map() };
 /** Starts from the ranks before, so that one more device among ten thousand costs one pass instead of a sort. */
 export function rank(rows: readonly Row[], before: Ranks = NO_RANKS): Ranks {
   return {
-    device: places(new Set(rows.map((row) => row.device.id)), before.device),
+    device: places(new Set(rows.map((row) => row.device.id)), before.device, sourceKey),
     area: places(new Set(rows.map((row) => row.device.area)), before.area),
   };
 }
 
-/** Ids of the devices to list, in order. Devices without a rank are left out. */
+/** Ids of the devices to list, in order, those first whose state cannot be read. Devices without a rank are left out. */
 export function arrange(fleet: Fleet, { sort, ...query }: Query, ranks: Ranks, now: number): readonly string[] {
   const listed = byPlace(fleet, ranks).filter(matching(query, now));
-  const sorted = sort.key === "device" ? inDirection(listed, sort.direction) : byValue(listed, sort, ranks);
-  return sorted.map(({ device }) => device.id);
+  const sorted = sort.key === "device" ? inDirection(listed, sort.direction) : byValue(listed, sort, ranks, now);
+  return damagedFirst(sorted).map(({ device }) => device.id);
+}
+
+/** They have hardly a value to be sorted by, and somebody has to mend them. */
+function damagedFirst(rows: readonly Row[]): readonly Row[] {
+  const damaged = rows.filter(({ device }) => isUnreadable(device));
+  return damaged.length === 0 ? rows : [...damaged, ...rows.filter(({ device }) => !isUnreadable(device))];
 }
 
 function byPlace({ rows, slots }: Fleet, { device }: Ranks): readonly Row[] {
@@ -60,10 +68,11 @@ function inDirection(rows: readonly Row[], direction: Sort["direction"]): readon
  * Rows with equal values keep their order. Missing values come last in both directions, because nobody sorts to find them.
  * The values are put into an array first, because ten thousand rows must be sorted between two frames.
  */
-function byValue(rows: readonly Row[], { key, direction }: Sort, ranks: Ranks): readonly Row[] {
+function byValue(rows: readonly Row[], { key, direction }: Sort, ranks: Ranks, now: number): readonly Row[] {
   const sign = direction === "ascending" ? 1 : -1;
+  const scale = { ...ranks, words: wordPlaces(rows, key), now };
   const values = Float64Array.from(rows, (row) => {
-    const value = sortValue(row, key, ranks);
+    const value = sortValue(row, key, scale);
     return value === null ? Infinity : sign * value;
   });
   const at = (index: number): number => values[index] ?? Infinity;
@@ -90,7 +99,7 @@ function matching({ text, show }: Omit<Query, "sort">, now: number): (row: Row) 
   return (row) => {
     if (!shows(show, row, now)) return false;
     if (words.length === 0) return true;
-    const text = `${row.device.id} ${row.device.area}`.toLowerCase();
+    const text = `${sourceLabel(row.device)} ${row.device.area}`.toLowerCase();
     return words.every((word) => text.includes(word));
   };
 }
@@ -106,13 +115,21 @@ function shows(show: Show, row: Row, now: number): boolean {
   }
 }
 
-function sortValue(row: Row, key: SortKey, ranks: Ranks): number | null {
+interface Scale extends Ranks {
+  /** The texts of the measurement that the table is sorted by. */
+  readonly words: Places;
+  readonly now: number;
+}
+
+function sortValue(row: Row, key: SortKey, scale: Scale): number | null {
   const { device } = row;
   switch (key) {
     case "device":
-      return ranks.device.get(device.id) ?? null;
+      return scale.device.get(device.id) ?? null;
+    case "state":
+      return URGENCY.indexOf(conditionOf(row, scale.now));
     case "area":
-      return device.area === "" ? null : (ranks.area.get(device.area) ?? null);
+      return device.area === "" ? null : (scale.area.get(device.area) ?? null);
     case "count":
       return device.count;
     // A later time is a smaller age, and so comes first in ascending order.
@@ -121,8 +138,27 @@ function sortValue(row: Row, key: SortKey, ranks: Ranks): number | null {
     case "steady":
       return device.changedAt === null ? null : -device.changedAt;
     default:
-      return device.values[key.slice("value:".length)] ?? null;
+      return device.values[measurementOf(key)] ?? wordValue(device.words[measurementOf(key)], scale.words);
   }
+}
+
+/** What needs attention comes first. */
+const URGENCY: readonly Condition[] = ["damaged", "lost", "stale", "late", "unknown", "live", "steady"];
+
+function measurementOf(key: SortKey): string {
+  return key.slice("value:".length);
+}
+
+/** Texts as people sort names, no before yes. */
+function wordValue(word: Word | undefined, words: Places): number | null {
+  return typeof word === "boolean" ? Number(word) : (words.get(word ?? "") ?? null);
+}
+
+function wordPlaces(rows: readonly Row[], key: SortKey): Places {
+  if (!key.startsWith("value:")) return NO_PLACES;
+  const name = measurementOf(key);
+  const texts = rows.map(({ device }) => device.words[name]).filter((word) => typeof word === "string" && word !== "");
+  return places(new Set(texts as readonly string[]), NO_PLACES);
 }
 
 /** Compares as people sort names: `sensor-2` before `sensor-10`, `Zürich` next to `zurich`. */
@@ -130,12 +166,19 @@ export function compareNaturally(one: string, other: string): number {
   return compare(naturalKey(one), naturalKey(other)) || compare(one, other);
 }
 
-function places(texts: ReadonlySet<string>, before: Places): Places {
+const NO_PLACES: Places = new Map();
+
+/** So that the modules and components of a device come after it, and before the next device. */
+function sourceKey(id: string): string {
+  return naturalKey(id.replaceAll("|", "\u0000"));
+}
+
+function places(texts: ReadonlySet<string>, before: Places, keyOf: (text: string) => string = naturalKey): Places {
   const kept = [...before.keys()].filter((text) => texts.has(text));
   const added = [...texts].filter((text) => !before.has(text));
   if (added.length === 0 && kept.length === before.size) return before;
   // What is sorted already costs the sort only one pass.
-  const sorted = [...kept, ...added].map((text) => ({ text, key: naturalKey(text) }));
+  const sorted = [...kept, ...added].map((text) => ({ text, key: keyOf(text) }));
   sorted.sort((one, other) => compare(one.key, other.key) || compare(one.text, other.text));
   return new Map(sorted.map(({ text }, place) => [text, place]));
 }

@@ -22,9 +22,14 @@ export function toggle(selection: Selection, id: string): Selection {
   return selection.with(free >= 0 ? free : PLACES - 1, id);
 }
 
-/** The first devices of a list. */
-export function firstOf(ids: readonly string[]): Selection {
-  return NOTHING_SELECTED.map((_, place) => (place < AT_FIRST ? (ids[place] ?? null) : null));
+/** The first devices of a list that can be drawn. */
+export function firstOf(ids: readonly string[], canBeDrawn: (id: string) => boolean = () => true): Selection {
+  const first: string[] = [];
+  for (const id of ids) {
+    if (first.length === AT_FIRST) break;
+    if (canBeDrawn(id)) first.push(id);
+  }
+  return selectionOf(first);
 }
 
 /** These devices, as listed in the page's address. */

@@ -1,8 +1,8 @@
 /** Runs the state machine of the connection: performs its effects on the ports that it is given. */
 import type { Following } from "../core/following";
-import { LinkError, type Cause, type Step } from "./cause";
+import { LinkError, RefusedGroups, type Cause, type Step } from "./cause";
 import { IDLE, step, type Answer, type Effect, type LinkEvent, type LinkState, type Session } from "./machine";
-import type { Snapshot, Wanted } from "./snapshot";
+import type { Progress, Snapshot, Wanted } from "./snapshot";
 
 /** What is used of a SignalR connection. */
 export interface Connection {
@@ -19,11 +19,14 @@ export interface Connection {
 export interface LinkPorts {
   /** A new connection, not yet started. */
   connect(): Connection;
-  /** Gives the milliseconds until the groups have settled; `null` from a service that sends everything to everybody. */
+  /**
+   * Gives the milliseconds until the groups have settled; `null` from a service that sends everything to everybody. Rejects
+   * with `RefusedGroups` when it does not take some of the names.
+   */
   join(connectionId: string, groups: readonly string[], signal: AbortSignal): Promise<number | null>;
   leave(connectionId: string, groups: readonly string[]): Promise<void>;
   /** Loads everything, or what has changed since the cursor; `null` when the service does not accept the cursor. */
-  load(wanted: Wanted, signal: AbortSignal): Promise<Snapshot | null>;
+  load(wanted: Wanted, signal: AbortSignal, progress: Progress): Promise<Snapshot | null>;
   readonly time: Time;
 }
 
@@ -47,6 +50,8 @@ export interface Listener {
   onSnapshot(snapshot: Snapshot): Pick<Answer, "news" | "contradicted">;
   /** No answer will come: apply the messages that were held back. */
   release(): void;
+  /** The service refuses some of what was to be followed; this is left. */
+  onRefused(following: Following): void;
 }
 
 export class Link {
@@ -110,6 +115,8 @@ export class Link {
         return this.leave(effect.groups);
       case "load":
         return this.load(effect.session, effect);
+      case "followLess":
+        return this.listener.onRefused(effect.following);
       case "release":
         this.abort();
         return this.listener.release();
@@ -148,7 +155,7 @@ export class Link {
     this.ask(
       (signal) => this.leaving.then(() => this.ports.join(id, groups, signal)),
       (settlesAfter) => ({ kind: "joined", session, settlesAfter }),
-      (error) => ({ kind: "lost", session, cause: causeOf(error, "subscribe") }),
+      (error) => notJoined(session, error),
     );
   }
 
@@ -162,7 +169,9 @@ export class Link {
     // A catch-up is applied by version, so messages need not wait for it.
     if (wanted.since === null) this.listener.buffer();
     this.ask(
-      (signal) => this.ports.load(wanted, signal),
+      (signal) => this.ports.load(wanted, signal, (wait) => {
+        if (!signal.aborted) this.dispatch({ kind: "progressed", session, wait });
+      }),
       (snapshot) => (snapshot === null ? { kind: "cursorExpired", session } : { kind: "loaded", session, answer: this.answer(snapshot) }),
       (error) => ({ kind: "loadFailed", session, cause: causeOf(error, "snapshot") }),
     );
@@ -197,6 +206,11 @@ export class Link {
     // The connection is given up; it does not matter whether it ends cleanly.
     connection?.stop().catch(() => undefined);
   }
+}
+
+function notJoined(session: Session, error: unknown): LinkEvent {
+  if (error instanceof RefusedGroups) return { kind: "refused", session, groups: error.groups };
+  return { kind: "lost", session, cause: causeOf(error, "subscribe") };
 }
 
 function causeOf(error: unknown, step: Step): Cause {

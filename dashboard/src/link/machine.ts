@@ -4,7 +4,8 @@
  *
  * One attempt is a *session*: connect, join the groups of what is followed, load what the page does not have, then be live.
  * Any failure ends the session, and the next one starts after a pause. Events of an older session are ignored. When
- * something else is followed, the session goes back to joining, and leaves the old groups when it is live again.
+ * something else is followed, the session goes back to joining, and leaves the old groups when it is live again. What the
+ * service refuses to let it follow is given up.
  *
  * For some seconds after a group was joined, a process of the service may send nothing to it, because it has just found the
  * group empty. So the store is asked once more when that time is over.
@@ -12,132 +13,18 @@
  * While live, silence is not trusted for long: after a quiet time the store is asked what has changed. Its answer may hold
  * changes that should have come as messages. If then no message follows within a grace time, the link is *deaf*, and a new
  * one is made.
+ *
+ * When the service asks to be left alone for a while (`Retry-After`), nobody asks it before, not even a person. While it has
+ * no time for a question, the connection stays.
  */
 import { retryDelay } from "./backoff";
-import { EVERYTHING, groupsOf, isSameFollowing, type Following } from "../core/following";
+import { groupsOf, isSameFollowing, withoutGroups, type Following } from "../core/following";
 import type { Cause } from "./cause";
 import { QUIET, quietTime, RELOAD_EVERY } from "./quiet";
+import { spread } from "./retry-after";
+import type { Answer, Env, LinkEvent, LinkState, Live, Step } from "./states";
 
-/** The number of an attempt to be live, from 1. */
-export type Session = number;
-
-export type Phase =
-  | { readonly kind: "idle" }
-  /** The SignalR connection is being made. */
-  | { readonly kind: "opening" }
-  /** Connected; the service is asked to add the connection to the groups of what is followed. */
-  | { readonly kind: "joining" }
-  /** Live messages are held back until the store has answered. */
-  | { readonly kind: "loading" }
-  | Live
-  | { readonly kind: "waiting"; readonly retryAt: number };
-
-/** Times are by the page's clock. */
-export interface Live {
-  readonly kind: "live";
-  readonly since: number;
-  /** When a message or an answer of the store last showed that the page is up to date. */
-  readonly knownAt: number;
-  /** When the store last answered, or failed to. */
-  readonly loadedAt: number;
-  /** After this much silence the store is asked. */
-  readonly quiet: number;
-  /** How many answers in a row said that nothing had changed. */
-  readonly confirmations: number;
-  /** Whether a message came in this session. */
-  readonly heard: boolean;
-  /** `doubting`: the store told changes that no message brought, so a message must come soon. */
-  readonly doing: "listening" | "asking" | "doubting";
-}
-
-export interface LinkState {
-  readonly phase: Phase;
-  readonly session: Session;
-  /** How many sessions in a row failed. */
-  readonly failures: number;
-  readonly everLive: boolean;
-  /** When the page stopped being live, or was started. */
-  readonly downSince: number;
-  readonly following: Following;
-  /** Groups that this session asked to join and has not left. */
-  readonly entered: readonly string[];
-  /** Those of them that the service has confirmed. */
-  readonly joined: readonly string[];
-  /** From when on every process sends to the groups; `null` once the store has answered a question asked after that. */
-  readonly settlesAt: number | null;
-  /** When the store was last asked. */
-  readonly askedAt: number;
-  /** The store is asked for changes since this; `null` when only a full snapshot will do. */
-  readonly cursor: string | null;
-  /** When the last full snapshot came. */
-  readonly fullAt: number;
-  /** Why the last session or the last question to the store failed; `null` once that is over. */
-  readonly cause: Cause | null;
-}
-
-/** What the state machine has to know of the store's answer. */
-export interface Answer {
-  readonly full: boolean;
-  readonly cursor: string | null;
-  /** It held states that had not come as messages. */
-  readonly news: boolean;
-  /** It contradicts the rows on the page: this is another store, and its cursor says nothing about the old rows. */
-  readonly contradicted: boolean;
-}
-
-export type LinkEvent =
-  | { readonly kind: "start" }
-  | { readonly kind: "stop" }
-  /** Something else is followed from now on. */
-  | { readonly kind: "follow"; readonly following: Following }
-  | { readonly kind: "opened"; readonly session: Session }
-  /** All groups are confirmed. Every process sends to them after this many milliseconds; `null`: it sends in any case. */
-  | { readonly kind: "joined"; readonly session: Session; readonly settlesAfter: number | null }
-  /** A live message arrived. */
-  | { readonly kind: "heard"; readonly session: Session }
-  | { readonly kind: "loaded"; readonly session: Session; readonly answer: Answer }
-  /** The service no longer accepts the cursor, so only a full snapshot will do. */
-  | { readonly kind: "cursorExpired"; readonly session: Session }
-  | { readonly kind: "loadFailed"; readonly session: Session; readonly cause: Cause }
-  /** The connection could not be made, could not join its groups, or ended. */
-  | { readonly kind: "lost"; readonly session: Session; readonly cause: Cause }
-  /** The time of the last `wake` effect is over. */
-  | { readonly kind: "woke" }
-  /** Somebody looks at the page, or the network is back: do not wait any longer. */
-  | { readonly kind: "retryNow" }
-  /** The rows on the page contradict the service. */
-  | { readonly kind: "reload" };
-
-export type Effect =
-  /** Hold live messages back and connect. */
-  | { readonly kind: "open"; readonly session: Session }
-  /** Ask the service to send these groups' messages to the connection. A pending answer of the store no longer counts. */
-  | { readonly kind: "join"; readonly session: Session; readonly groups: readonly string[] }
-  /** Ask it to stop that. */
-  | { readonly kind: "leave"; readonly groups: readonly string[] }
-  /** Fetch what has changed since the cursor. Without one, hold live messages back and fetch everything. */
-  | { readonly kind: "load"; readonly session: Session; readonly since: string | null; readonly following: Following }
-  /** No answer will come: apply the messages that were held back. */
-  | { readonly kind: "release" }
-  | { readonly kind: "close"; readonly session: Session }
-  /** Send `woke` after this many milliseconds. Replaces an earlier `wake`. */
-  | { readonly kind: "wake"; readonly after: number }
-  /** Cancel the last `wake`. */
-  | { readonly kind: "sleep" };
-
-/** All that a step knows of the outside world. */
-export interface Env {
-  readonly now: number;
-  /** A random number, 0..1. */
-  readonly chance: number;
-}
-
-export type Step = readonly [LinkState, readonly Effect[]];
-
-export const IDLE: LinkState = {
-  phase: { kind: "idle" }, session: 0, failures: 0, everLive: false, downSince: 0,
-  following: EVERYTHING, entered: [], joined: [], settlesAt: null, askedAt: -Infinity, cursor: null, fullAt: -Infinity, cause: null,
-};
+export { IDLE, type Answer, type Effect, type LinkEvent, type LinkState, type Live, type Session } from "./states";
 
 /** How long one request may take. A cold start of the service takes some seconds; after this time it is stuck. */
 export const ATTEMPT_LIMIT = 20_000;
@@ -169,6 +56,10 @@ export function step(state: LinkState, event: LinkEvent, env: Env): Step {
       return state.phase.kind === "opening" ? join(state) : [state, []];
     case "joined":
       return state.phase.kind === "joining" ? joined(state, event.settlesAfter, env) : [state, []];
+    case "refused":
+      return state.phase.kind === "joining" ? refused(state, event.groups, env) : [state, []];
+    case "progressed":
+      return [state, isAwaiting(state) ? [{ kind: "wake", after: ATTEMPT_LIMIT + event.wait }] : []];
     case "heard":
       return state.phase.kind === "live" ? hear(state, state.phase, env) : [state, []];
     case "loaded":
@@ -176,9 +67,9 @@ export function step(state: LinkState, event: LinkEvent, env: Env): Step {
     case "cursorExpired":
       return isAwaiting(state) ? load({ ...state, cursor: null }, env) : [state, []];
     case "loadFailed":
-      return state.phase.kind === "live" ? unanswered(state, state.phase, event.cause, env) : retry(state, event.cause, env);
+      return loadFailed(heeding(state, event.cause, env), event.cause, env);
     case "lost":
-      return retry(state, event.cause, env);
+      return retry(heeding(state, event.cause, env), event.cause, env);
     case "reload":
       return reload(state, env);
     case "woke":
@@ -204,7 +95,7 @@ function stop(state: LinkState): Step {
 /** The cursor is of no use for the new devices: nothing is known of them yet. */
 function follow(state: LinkState, following: Following, { now }: Env): Step {
   if (isSameFollowing(following, state.following)) return [state, []];
-  const next = { ...state, following, cursor: null };
+  const next = { ...state, following, refused: [], cursor: null };
   switch (state.phase.kind) {
     case "idle":
     case "opening":
@@ -232,7 +123,16 @@ function joined(state: LinkState, settlesAfter: number | null, env: Env): Step {
   // Groups that were joined earlier may still be settling.
   const settlesAt = settlesAfter === null ? null : Math.max(env.now + settlesAfter, state.settlesAt ?? -Infinity);
   const groups = [...new Set([...state.joined, ...groupsOf(state.following)])];
-  return load({ ...state, joined: groups, settlesAt, phase: { kind: "loading" } }, env);
+  const next: LinkState = { ...state, joined: groups, settlesAt, phase: { kind: "loading" } };
+  return env.now < state.notBefore ? postponed(next, env) : load(next, env);
+}
+
+/** Follows only the rest from now on, which is everything when nothing is left. */
+function refused(state: LinkState, groups: readonly string[], env: Env): Step {
+  const following = withoutGroups(state.following, groups);
+  if (isSameFollowing(following, state.following)) return retry(state, { kind: "status", step: "subscribe", status: 400 }, env);
+  const [next, effects] = join({ ...state, following, refused: [...new Set([...state.refused, ...groups])], cursor: null });
+  return [next, [{ kind: "followLess", following }, ...effects]];
 }
 
 function load(state: LinkState, { now }: Env): Step {
@@ -242,7 +142,7 @@ function load(state: LinkState, { now }: Env): Step {
 }
 
 function isAwaiting({ phase }: LinkState): boolean {
-  return phase.kind === "loading" || (phase.kind === "live" && phase.doing === "asking");
+  return (phase.kind === "loading" && phase.retryAt === undefined) || (phase.kind === "live" && phase.doing === "asking");
 }
 
 function answered(state: LinkState, answer: Answer, env: Env): Step {
@@ -285,6 +185,29 @@ function judge(state: LinkState, phase: Live, { news }: Answer, env: Env): Step 
   return listen({ ...settled(state), cause: null }, { ...known, confirmations, quiet: quietTime(confirmations, chance) }, env);
 }
 
+function loadFailed(state: LinkState, cause: Cause, env: Env): Step {
+  const { phase } = state;
+  if (phase.kind === "live") return unanswered(state, phase, cause, env);
+  if (phase.kind !== "loading" || retryAfterOf(cause) === 0) return retry(state, cause, env);
+  return postponed({ ...state, cause, failures: state.failures + 1 }, env);
+}
+
+/** Asks the store later on the same connection. Until then messages are applied as they come. */
+function postponed(state: LinkState, { now, chance }: Env): Step {
+  const after = Math.max(state.notBefore - now, retryDelay(state.failures, chance));
+  return [{ ...state, phase: { kind: "loading", retryAt: now + after } }, [{ kind: "release" }, { kind: "wake", after }]];
+}
+
+/** Notes how long the service wants to be left alone. */
+function heeding(state: LinkState, cause: Cause, { now, chance }: Env): LinkState {
+  const retryAfter = retryAfterOf(cause);
+  return retryAfter === 0 ? state : { ...state, notBefore: Math.max(state.notBefore, now + spread(retryAfter, chance)) };
+}
+
+function retryAfterOf(cause: Cause): number {
+  return cause.kind === "status" ? (cause.retryAfter ?? 0) : 0;
+}
+
 /** The store did not answer, but the connection is up: stay live and ask again a little later. */
 function unanswered(state: LinkState, phase: Live, cause: Cause, env: Env): Step {
   if (phase.doing !== "asking") return [state, []];
@@ -307,8 +230,8 @@ function listen(state: LinkState, phase: Live, { now }: Env): Step {
 }
 
 /** When to ask the store next. Not sooner than `QUIET` after its last answer, so that a failing service is spared. */
-function dueAt({ settlesAt }: LinkState, { knownAt, loadedAt, quiet }: Live): number {
-  return Math.min(Math.max(knownAt + quiet, loadedAt + QUIET), loadedAt + RELOAD_EVERY, settlesAt ?? Infinity);
+function dueAt({ settlesAt, notBefore }: LinkState, { knownAt, loadedAt, quiet }: Live): number {
+  return Math.max(notBefore, Math.min(Math.max(knownAt + quiet, loadedAt + QUIET), loadedAt + RELOAD_EVERY, settlesAt ?? Infinity));
 }
 
 function ask(state: LinkState, phase: Live, env: Env): Step {
@@ -317,12 +240,13 @@ function ask(state: LinkState, phase: Live, env: Env): Step {
 
 function reload(state: LinkState, env: Env): Step {
   const { phase } = state;
-  if (phase.kind !== "live" || phase.doing === "asking" || env.now - phase.loadedAt < RELOAD_AT_MOST_EVERY) return [state, []];
+  if (phase.kind !== "live" || phase.doing === "asking" || env.now < Math.max(phase.loadedAt + RELOAD_AT_MOST_EVERY, state.notBefore)) return [state, []];
   return ask({ ...state, cursor: null }, phase, env);
 }
 
 function retryNow(state: LinkState, env: Env): Step {
   const { phase } = state;
+  if (env.now < state.notBefore) return [state, []];
   if (phase.kind === "waiting") return open(state);
   const isQuiet = phase.kind === "live" && phase.doing === "listening" && env.now - phase.knownAt >= QUIET;
   return isQuiet ? ask(state, phase, env) : [state, []];
@@ -333,7 +257,8 @@ function retry(state: LinkState, cause: Cause, { now, chance }: Env): Step {
   if (phase.kind === "idle" || phase.kind === "waiting") return [state, []];
   const steady = phase.kind === "live" && now - phase.since >= STEADY_AFTER && (phase.heard || cause.kind !== "deaf");
   const failures = steady ? 1 : state.failures + 1;
-  const after = retryDelay(failures, chance);
+  const rest = retryAfterOf(cause) === 0 ? 0 : state.notBefore - now;
+  const after = Math.max(rest, retryDelay(failures, chance));
   const downSince = phase.kind === "live" ? now : state.downSince;
   return [
     { ...state, failures, cause, downSince, phase: { kind: "waiting", retryAt: now + after } },
@@ -351,6 +276,7 @@ function wake(state: LinkState, env: Env): Step {
     case "joining":
       return retry(state, { kind: "overdue", step: "subscribe" }, env);
     case "loading":
+      if (phase.retryAt !== undefined) return load({ ...state, phase: { kind: "loading" } }, env);
       return retry(state, { kind: "overdue", step: "snapshot" }, env);
     case "live":
       return wakeLive(state, phase, env);

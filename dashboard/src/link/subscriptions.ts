@@ -1,20 +1,31 @@
 /** Tells the service which groups' messages a connection wants. */
-import { readErrorCode, readSettlingTime } from "../core/wire";
-import { LinkError } from "./cause";
+import { readErrorCode, readJoined } from "../core/wire";
+import { LinkError, RefusedGroups } from "./cause";
+import { statusCause } from "./retry-after";
 
 export interface SubscriptionSource {
   readonly fetch: typeof fetch;
   /** Address under which `subscriptions` is, without a slash at the end. */
   readonly base: string;
+  now(): number;
 }
 
 /**
  * Joins the groups; resolves when the service has confirmed every one. Gives the milliseconds after which every process of
- * the service sends to them; `null` from a service without subscriptions, which sends everything to everybody.
+ * the service sends to them; `null` from a service without subscriptions, which sends everything to everybody. When it
+ * refuses some of the names, `RefusedGroups` says which.
  */
 export async function joinGroups(source: SubscriptionSource, connectionId: string, groups: readonly string[], signal: AbortSignal): Promise<number | null> {
-  const times = await Promise.all(groups.map((group) => joinGroup(source, connectionId, group, signal)));
-  return times.reduce<number | null>((longest, time) => (longest === null || time === null ? null : Math.max(longest, time)), 0);
+  const refused: string[] = [];
+  let settlesAfter: number | null = 0;
+  for (const [place, outcome] of (await Promise.allSettled(groups.map((group) => joinGroup(source, connectionId, group, signal)))).entries()) {
+    if (outcome.status === "rejected") throw outcome.reason;
+    const time: number | "refused" | null = outcome.value;
+    if (time === "refused") refused.push(groups[place] ?? "");
+    else settlesAfter = settlesAfter === null || time === null ? null : Math.max(settlesAfter, time);
+  }
+  if (refused.length > 0) throw new RefusedGroups(refused);
+  return settlesAfter;
 }
 
 /** Spares the service some messages. If this fails, they keep coming and are ignored. */
@@ -22,16 +33,20 @@ export async function leaveGroups(source: SubscriptionSource, connectionId: stri
   await Promise.allSettled(groups.map((group) => source.fetch(address(source, connectionId, group), { method: "DELETE" })));
 }
 
-async function joinGroup(source: SubscriptionSource, connectionId: string, group: string, signal: AbortSignal): Promise<number | null> {
+async function joinGroup(source: SubscriptionSource, connectionId: string, group: string, signal: AbortSignal): Promise<number | "refused" | null> {
   const response = await source.fetch(address(source, connectionId, group), { method: "PUT", signal, headers: { accept: "application/json" } });
   const body: unknown = await response.json().catch(() => undefined);
-  if (response.status === 404 && readErrorCode(body) !== "unknown_connection") return null;
-  if (!response.ok) throw new LinkError({ kind: "status", step: "subscribe", status: response.status });
-  const seconds = readSettlingTime(body);
-  if (seconds === null) throw new LinkError({ kind: "unreadable", step: "subscribe" });
-  return seconds * 1000;
+  const code = readErrorCode(body);
+  if (response.status === 404 && code !== "unknown_connection") return null;
+  if (response.status === 400 && code === "bad_group") return "refused";
+  if (!response.ok) throw new LinkError(statusCause("subscribe", response, source.now()));
+  const joined = readJoined(body);
+  // A name that was cut or decoded on its way is another group's: nothing would come from the one that was meant.
+  if (joined?.group !== group) throw new LinkError({ kind: "unreadable", step: "subscribe" });
+  return joined.settlesAfter * 1000;
 }
 
+/** In the query, because hosts decode, cut and rewrite the path. */
 function address({ base }: SubscriptionSource, connectionId: string, group: string): string {
-  return `${base}/subscriptions/${encodeURIComponent(group)}?connectionId=${encodeURIComponent(connectionId)}`;
+  return `${base}/subscriptions?group=${encodeURIComponent(group)}&connectionId=${encodeURIComponent(connectionId)}`;
 }

@@ -1,4 +1,5 @@
 /** The view's settings in the page's address (`#q=…&sort=-age`), so that a view can be shared as a link. Pure. */
+import { canBeFollowed } from "../core/following";
 import { FRESHNESSES } from "../core/freshness";
 import { DEFAULT_SORT, type Query, type Show, type SortKey } from "../core/order";
 
@@ -6,13 +7,16 @@ import { DEFAULT_SORT, type Query, type Show, type SortKey } from "../core/order
 export interface View {
   readonly query: Query;
   readonly measurement: string | null;
-  /** The devices in the chart; `null` while nobody has chosen any. */
+  /** The ids of the sources in the chart; `null` while nobody has chosen any. */
   readonly selected: readonly string[] | null;
   /** The areas that are followed; all when empty. */
   readonly areas: readonly string[];
-  /** The device in the drawer; `null` while it is closed. */
+  /** The source in the drawer; `null` while it is closed. */
   readonly device: string | null;
 }
+
+/** Each is a group to join, and a part of every question to the store. */
+const MOST_FOLLOWED = 200;
 
 export function readView(hash: string): View {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
@@ -25,7 +29,7 @@ export function readView(hash: string): View {
     },
     measurement: fields.get("of"),
     selected: selected.length > 0 ? selected : null,
-    areas: [...new Set(fields.getAll("area").filter((area) => area !== ""))],
+    areas: [...new Set(fields.getAll("area").filter(canBeFollowed))].slice(0, MOST_FOLLOWED),
     device: fields.get("device") || null,
   };
 }
@@ -46,7 +50,7 @@ export function writeView({ query, measurement, selected, areas, device }: View)
 
 const SHOWS: readonly Show[] = [...FRESHNESSES, "steady"];
 
-const SORT_KEYS: readonly SortKey[] = ["device", "area", "count", "age", "steady"];
+const SORT_KEYS: readonly SortKey[] = ["device", "state", "area", "count", "age", "steady"];
 
 function readSort(text: string): Query["sort"] {
   const direction = text.startsWith("-") ? "descending" : "ascending";

@@ -28,6 +28,6 @@ export class Announcer {
 export function summaryOf({ link, fleet, census }: Pick<Frame, "link" | "fleet" | "census">): string {
   if (link.name !== "live") return `Link ${link.name}. ${link.problem?.what ?? ""}`.trim();
   const parts = [plural(fleet.rows.length, "device")];
-  for (const trouble of ["late", "stale", "lost"] as const) if (census[trouble] > 0) parts.push(`${census[trouble]} ${trouble}`);
+  for (const trouble of ["late", "stale", "lost", "damaged"] as const) if (census[trouble] > 0) parts.push(`${census[trouble]} ${trouble}`);
   return `Link live, ${parts.join(", ")}.`;
 }

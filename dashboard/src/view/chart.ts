@@ -1,5 +1,6 @@
 /** The chart of the chosen measurement: a canvas with the lines, and a list of devices and values beside it. */
 import { formatClock, formatValue } from "../core/format";
+import { sourceLabel, sourceOf } from "../core/source";
 import { byId, make, prepareCanvas, setAttribute, setText } from "./dom";
 import type { Frame } from "./frame";
 import { linesOf, pointsOf, valueAt, type Line } from "./lines";
@@ -118,8 +119,9 @@ class Entry {
   private readonly value = make("span", { class: "legend-value" });
 
   constructor(id: string) {
-    const remove = make("button", { type: "button", class: "remove", "data-remove": id, "aria-label": `Take ${id} out of the chart` }, "×");
-    const name = make("span", { class: "legend-name", title: id }, id);
+    const label = sourceLabel(sourceOf(id));
+    const remove = make("button", { type: "button", class: "remove", "data-remove": id, "aria-label": `Take ${label} out of the chart` }, "×");
+    const name = make("span", { class: "legend-name", title: label }, label);
     this.element = make("li", {}, make("span", { class: "mark", "aria-hidden": "true" }), name, this.value, remove);
   }
 
@@ -134,6 +136,6 @@ function lastValue({ series }: Line, name: string | undefined, until: number): n
 }
 
 function summary(lines: readonly Line[], { chosen }: Frame): string {
-  const names = lines.map(({ id }) => id).join(", ");
+  const names = lines.map(({ id }) => sourceLabel(sourceOf(id))).join(", ");
   return `${chosen?.label ?? "Nothing"} of ${names || "no device"} since this page was opened. The list beside it has the latest values.`;
 }

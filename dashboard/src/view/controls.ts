@@ -21,6 +21,7 @@ const MEANING: Readonly<Record<Show, string>> = {
   late: "Missed about three of their usual reports",
   stale: "Missed about ten of their usual reports",
   lost: "Missed about thirty of their usual reports",
+  damaged: "The service cannot read their stored state",
   unknown: "Their reports have no time",
 };
 
@@ -58,7 +59,9 @@ export class Controls {
     this.paintEmpty(frame);
   }
 
-  private paintMeasurements({ columns, chosen }: Frame): void {
+  /** Words cannot be drawn as a line. */
+  private paintMeasurements({ columns: all, chosen }: Frame): void {
+    const columns = all.filter(({ kind }) => kind === "number");
     const options = columns.map(({ name, label }) => `${name}=${label}`).join();
     if (options !== this.options) {
       this.options = options;

@@ -1,10 +1,11 @@
 /**
- * One device in detail: how it reports, each measurement with its line, and its rejected readings. On a wide screen it is
+ * One device, or one of its modules or components, in detail: how it reports, each measurement with its line, and its rejected readings. On a wide screen it is
  * beside the table, which can still be used. On a narrow screen it is a modal dialog.
  */
 import type { Row } from "../core/fleet";
 import { formatAge, formatInterval, formatMoment, formatWhole, MISSING } from "../core/format";
 import { conditionOf } from "../core/freshness";
+import { isPart, sourceLabel, sourceOf } from "../core/source";
 import type { RejectedSource } from "../link/rejected";
 import { describeReports } from "./device-words";
 import { byId, make, setText } from "./dom";
@@ -81,8 +82,9 @@ export class Drawer {
     this.device = device;
     this.row = null;
     this.urgent = true;
-    setText(this.title, device ?? "");
-    this.rejected.open(device);
+    setText(this.title, device === null ? "" : sourceLabel(sourceOf(device)));
+    // They are listed by device, with those of its modules and components.
+    this.rejected.open(device === null ? null : sourceOf(device).deviceId);
     if (device === null) this.dialog.close();
     else if (!wasOpen) this.open();
     else this.title.focus();
@@ -130,14 +132,19 @@ class Facts {
 
   paint({ device, interval }: Row, now: number): void {
     const ago = (time: number | null): string => (time === null ? MISSING : `${formatAge(now - time)} ago, ${formatMoment(time)}`);
+    this.set("device", "Device", isPart(device) ? device.deviceId : "");
+    this.set("module", "Module", device.module);
+    this.set("component", "Component", device.component);
     this.set("area", "Area", device.area || MISSING);
     this.set("count", "Readings counted", device.count === null ? MISSING : formatWhole(device.count));
     this.set("version", "Version", formatWhole(device.version));
     this.set("reported", "Last report", ago(device.reportedAt));
+    this.set("measured", "Values measured", device.measuredAt === null ? "" : ago(device.measuredAt));
     this.set("changed", "Values changed", ago(device.changedAt));
     this.set("interval", "Usual interval", interval === null ? "not known yet" : formatInterval(interval));
   }
 
+  /** A fact without a value is not shown. */
   private set(name: string, label: string, value: string): void {
     let element = this.values.get(name);
     if (element === undefined) {
@@ -146,5 +153,7 @@ class Facts {
       this.list.append(make("div", {}, make("dt", {}, label), element));
     }
     setText(element, value);
+    const isHidden = value === "";
+    if (element.parentElement !== null && element.parentElement.hidden !== isHidden) element.parentElement.hidden = isHidden;
   }
 }

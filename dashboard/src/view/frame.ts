@@ -1,4 +1,5 @@
 /** Everything that is needed to paint the page once. Views read it, draw, and remember only what they drew last. */
+import type { Areas } from "../core/areas";
 import type { Column } from "../core/columns";
 import type { Fleet } from "../core/fleet";
 import type { Following } from "../core/following";
@@ -12,23 +13,25 @@ export interface Frame {
   readonly fleet: Fleet;
   readonly columns: readonly Column[];
   readonly census: Census;
-  /** Ids of the listed devices. */
+  /** Ids of the listed sources. */
   readonly order: readonly string[];
   /** The order is kept as it is, because somebody reads the table. */
   readonly held: boolean;
   readonly query: Query;
-  /** The measurement of the chart and the sparklines. */
+  /** The measurement of the chart and the sparklines; always one with numbers. */
   readonly chosen: Column | null;
   /** Milliseconds of history in the chart. */
   readonly span: number;
   readonly selection: Selection;
-  /** The device in the drawer; `null` while it is closed. */
+  /** The source in the drawer; `null` while it is closed. */
   readonly opened: string | null;
   readonly following: Following;
-  /** Areas that a device was seen in, or that are followed; sorted. */
-  readonly areas: readonly string[];
+  /** Areas that can be followed. */
+  readonly areas: Pick<Areas, "offered" | "areMore">;
   readonly history: History;
   readonly link: LinkWords;
+  /** What somebody asked for and did not get, in sentences. */
+  readonly remarks: readonly string[];
   readonly perSecond: number;
   /** When the last live message arrived, by the service's clock, as all times here. */
   readonly lastMessage: number | null;

@@ -1,4 +1,4 @@
-/** The top of the page (state of the link, figures, and the notice when something is wrong), and the foot. */
+/** The top of the page (state of the link, figures, the notice when something is wrong, and remarks), and the foot. */
 import { formatClock, formatRate, formatWhole, MISSING } from "../core/format";
 import { byId, setAttribute, setText } from "./dom";
 import type { Frame } from "./frame";
@@ -13,6 +13,7 @@ export class Header {
   private readonly notice = byId("notice", HTMLElement);
   private readonly what = byId("notice-what", HTMLElement);
   private readonly advice = byId("notice-advice", HTMLElement);
+  private readonly remark = byId("remark", HTMLParagraphElement);
   private readonly pause = byId("pause", HTMLButtonElement);
   private readonly tally = byId("tally", HTMLSpanElement);
 
@@ -20,6 +21,7 @@ export class Header {
     this.paintLink(frame);
     this.paintFigures(frame);
     this.paintNotice(frame);
+    this.paintRemarks(frame);
     this.paintPause(frame);
     this.paintTally(frame);
   }
@@ -47,6 +49,11 @@ export class Header {
     const asOf = link.name !== "live" && fleet.rows.length > 0 && heardAt !== null ? ` The values below are as of ${formatClock(heardAt)}.` : "";
     setText(this.what, problem.what);
     setText(this.advice, problem.advice + asOf);
+  }
+
+  private paintRemarks({ remarks }: Frame): void {
+    if (this.remark.hidden !== (remarks.length === 0)) this.remark.hidden = remarks.length === 0;
+    setText(this.remark, remarks.join(" "));
   }
 
   private paintPause({ waiting }: Frame): void {

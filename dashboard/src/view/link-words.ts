@@ -1,4 +1,5 @@
 /** What the page says about its link, and its advice when something is wrong. Pure. */
+import { followsEverything } from "../core/following";
 import type { Cause, Step } from "../link/cause";
 import type { LinkState } from "../link/machine";
 import { statusOf, type Status } from "../link/status";
@@ -19,6 +20,24 @@ export interface ApiAccess {
   readonly foreign: boolean;
   /** Whether the browser has a network. The machine itself can be reached without one. */
   readonly network: boolean;
+  /** An address of the API that the page's address asked for and did not get. */
+  readonly ignored: string | null;
+}
+
+/** What somebody asked for and did not get, in sentences. */
+export function remarksOf({ refused, following }: Pick<LinkState, "refused" | "following">, { ignored }: Pick<ApiAccess, "ignored">): readonly string[] {
+  const remarks: string[] = [];
+  if (ignored !== null) remarks.push(`This page takes no data from ${shortened(ignored)}: ?api=… may only name this machine. The usual address is used.`);
+  if (refused.length > 0) {
+    const names = refused.slice(0, 3).map((group) => `“${shortened(group.replace(/^(geo|device):/, ""))}”`).join(", ");
+    const more = refused.length > 3 ? ` and ${refused.length - 3} more` : "";
+    remarks.push(`The service does not accept the name ${names}${more}, so it is not followed.${followsEverything(following) ? " All areas are followed." : ""}`);
+  }
+  return remarks;
+}
+
+function shortened(name: string): string {
+  return name.length > 80 ? `${name.slice(0, 80)}…` : name;
 }
 
 export function describeLink(link: LinkState, access: ApiAccess, now: number): LinkWords {
@@ -44,14 +63,18 @@ function detail(link: LinkState, name: Status, now: number): string {
   return link.cause?.kind === "closed" ? `connection ended · ${doing}` : doing;
 }
 
-function activity({ phase }: LinkState, name: Status, now: number): string {
+function activity({ phase, notBefore }: LinkState, name: Status, now: number): string {
+  const nextTry = (at: number): string => {
+    const wait = `next try in ${Math.max(1, Math.ceil((at - now) / 1000))} s`;
+    return now < notBefore ? `the service is busy · ${wait}` : wait;
+  };
   switch (phase.kind) {
     case "joining":
       return "subscribing";
     case "loading":
-      return "loading the devices";
+      return phase.retryAt === undefined ? "loading the devices" : nextTry(phase.retryAt);
     case "waiting":
-      return `next try in ${Math.max(1, Math.ceil((phase.retryAt - now) / 1000))} s`;
+      return nextTry(phase.retryAt);
     case "opening":
       return "trying now";
     case "live":
@@ -112,6 +135,6 @@ function statusAdvice(step: Step, status: number): string {
   if (step === "subscribe" && status === 404) return "The service no longer knows this page's connection; the page makes a new one.";
   if (status === 401 || status === 403) return "It requires a sign-in or a key that this page does not have.";
   if (status === 404) return "The functions are not there. Check the address of the API: ?api=… in this page's address.";
-  if (status === 429) return "It gets too many requests; the page waits longer between tries.";
+  if (status === 429) return "It gets too many requests. The page waits as long as it asks for, and longer between tries.";
   return "The error is in the service; its log says more.";
 }

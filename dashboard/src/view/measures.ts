@@ -1,5 +1,5 @@
-/** In the drawer: each measurement of the device with its last value, valid range and line. */
-import type { Column } from "../core/columns";
+/** In the drawer: each measurement of the device with its last value and what is valid, and of numbers their line. */
+import { formatCell, hasCell, type Column } from "../core/columns";
 import type { Row } from "../core/fleet";
 import { formatValue } from "../core/format";
 import { byId, make, prepareCanvas, setAttribute, setText } from "./dom";
@@ -25,7 +25,7 @@ export class Measures {
 
   /** `rejected`: when rejected readings of this device reached the hub. */
   paint(row: Row, frame: Frame, rejected: readonly number[]): void {
-    const shown = frame.columns.filter(({ name }) => row.device.values[name] !== undefined);
+    const shown = frame.columns.filter((column) => hasCell(row.device, column));
     const names = new Set(shown.map(({ name }) => name));
     for (const [name, block] of this.blocks) {
       if (names.has(name)) continue;
@@ -68,8 +68,15 @@ class Block {
 
   paint({ row, column, frame, rejected, width }: Drawing): void {
     setText(this.label, column.label);
-    setText(this.value, withUnit(formatValue(row.device.values[column.name], column.decimals), column));
-    setText(this.range, validRange(column));
+    setText(this.value, withUnit(formatCell(row.device, column), column));
+    setText(this.range, column.kind === "number" ? validRange(column) : validWords(column));
+    // Words have no line.
+    const isDrawn = column.kind === "number";
+    if (this.canvas.hidden === isDrawn) this.canvas.hidden = !isDrawn;
+    if (isDrawn) this.draw({ row, column, frame, rejected, width });
+  }
+
+  private draw({ row, column, frame, rejected, width }: Drawing): void {
     const times = timeRange(frame);
     const points = pointsOf(lineOf(row, 0, frame.history), column.name, { low: times.low, high: frame.until });
     setAttribute(this.canvas, "aria-label", describe(points, column));
@@ -90,6 +97,11 @@ export function validRange(column: Pick<Column, "min" | "max" | "unit">): string
   if (min === null) return `valid up to ${withUnit(bound(max), column)}`;
   if (max === null) return `valid from ${withUnit(bound(min), column)}`;
   return `valid ${bound(min)} to ${withUnit(bound(max), column)}`;
+}
+
+/** The valid texts in words; empty when every text is valid. Pure. */
+export function validWords({ values }: Pick<Column, "values">): string {
+  return values.length === 0 ? "" : `valid: ${values.join(", ")}`;
 }
 
 function bound(value: number | null): string {

@@ -1,12 +1,9 @@
-/** In the drawer: the rejected readings of the device, loaded when the drawer opens and on request. */
+/** In the drawer: what was rejected of the device, loaded when the drawer opens and on request. */
 import { formatMoment } from "../core/format";
-import { joinPages, type RejectedReading, type RejectedPage } from "../core/rejected";
+import { joinPages, type RejectedReading, type RejectedPage, type Sample } from "../core/rejected";
 import { loadRejected, type Failure, type RejectedSource } from "../link/rejected";
-import { describeFailure, describeReason } from "./device-words";
+import { describeElements, describeFailure, describeReason } from "./device-words";
 import { byId, make, setText } from "./dom";
-
-/** How long the service may take to answer. */
-const PATIENCE = 20_000;
 
 export class RejectedReadings {
   private readonly status = byId("rejected-status", HTMLParagraphElement);
@@ -48,7 +45,7 @@ export class RejectedReadings {
     this.asking = asking;
     setText(this.status, "Asking the service …");
     const wanted = { deviceId: this.device, continuation: after?.continuation ?? null };
-    const answer = await loadRejected(this.source, wanted, AbortSignal.any([asking.signal, AbortSignal.timeout(PATIENCE)]));
+    const answer = await loadRejected(this.source, wanted, asking.signal);
     if (asking.signal.aborted) return;
     if ("kind" in answer) this.fail(answer);
     else this.show(after === null ? answer : joinPages(after, answer));
@@ -71,17 +68,30 @@ export class RejectedReadings {
 }
 
 function summary(count: number, more: boolean): string {
-  if (count === 0) return "No reading of this device was rejected.";
+  if (count === 0) return more ? "Nothing among the newest. Older ones have not been looked through." : "No reading of this device was rejected.";
   return `${more ? `The newest ${count}` : `All ${count}, newest first`}. Hollow dots in the charts show when they came.`;
 }
 
-function entry({ reason, detail, body, position, enqueuedAt, rejectedAt }: RejectedReading): HTMLElement {
+function entry(rejected: RejectedReading): HTMLElement {
+  const { reason, detail, body, position, enqueuedAt, rejectedAt, samples } = rejected;
+  const elements = describeElements(rejected);
   const time = enqueuedAt ?? rejectedAt;
   const head = make("p", { class: "rejected-head" }, make("strong", {}, describeReason(reason)), make("span", {}, time === null ? "" : formatMoment(time)));
   const element = make("li", {}, head, make("p", {}, detail));
+  if (elements !== "") element.append(make("p", { class: "rejected-elements" }, elements));
+  if (elements !== "" && samples.length > 0) element.append(make("ul", { class: "rejected-samples", "aria-label": "The first of them" }, ...samples.map(sampleEntry)));
   // What a device sent is inserted as text, never as markup.
   if (body.kind === "text") element.append(make("pre", { tabindex: "0", "aria-label": "What the device sent" }, body.text));
   if (body.kind === "bytes") element.append(make("p", {}, "Not text; in base64:"), make("pre", { tabindex: "0", "aria-label": "What the device sent, in base64" }, body.base64));
   element.append(make("p", { class: "rejected-place" }, position));
+  return element;
+}
+
+/** A sample as text, never as markup. */
+function sampleEntry({ index, reason, detail, deviceId, text }: Sample): HTMLElement {
+  const what = [describeReason(reason), deviceId === "" ? "" : `(${deviceId})`].filter(Boolean).join(" ");
+  const element = make("li", {}, make("span", { class: "rejected-index" }, `${index}`), ` ${what}`);
+  if (detail !== "") element.append(`: ${detail}`);
+  if (text !== "") element.append(" ", make("code", {}, text));
   return element;
 }

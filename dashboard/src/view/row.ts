@@ -2,6 +2,8 @@
 import type { Row } from "../core/fleet";
 import { conditionOf, freshnessOf } from "../core/freshness";
 import { placeOf } from "../core/selection";
+import { sourceLabel, sourceOf } from "../core/source";
+import { isUnreadable, type Device } from "../core/wire";
 import { make, setAttribute, setText } from "./dom";
 import { DEVICE, STATE, TREND, type Field } from "./fields";
 import type { Frame } from "./frame";
@@ -15,6 +17,8 @@ export class RowView {
   readonly name = make("button", { type: "button", class: "device-name", tabindex: "-1", "aria-haspopup": "dialog" });
   private readonly state = new Shape();
   private readonly spark = make("canvas", { class: "spark", width: "0", height: "0", "aria-hidden": "true" });
+  /** In place of the values of a state that the service cannot read. */
+  private readonly problem = make("td", { role: "cell", class: "problem", "data-field": "problem", hidden: "" });
   private readonly cells: { readonly field: Field; readonly cell: HTMLElement }[] = [];
   private device = "";
   /** Names what the sparkline shows. */
@@ -24,6 +28,8 @@ export class RowView {
     this.spark.style.width = `${SPARK_WIDTH}px`;
     this.spark.style.height = `${SPARK_HEIGHT}px`;
     for (const field of fields) this.element.append(this.cell(field));
+    // Before the last cell, which the style sheet treats differently.
+    this.element.lastElementChild?.before(this.problem);
   }
 
   get id(): string {
@@ -37,6 +43,7 @@ export class RowView {
     setAttribute(this.element, "data-freshness", freshnessOf(row, frame.judgedAt));
     setAttribute(this.name, "aria-expanded", `${frame.opened === id}`);
     this.state.paint(conditionOf(row, frame.judgedAt));
+    this.paintProblem(row.device);
     this.paintPlace(placeOf(frame.selection, id));
     for (const { field, cell } of this.cells) if (field.text !== null) setText(cell, field.text(row, frame));
     this.paintSpark(frame);
@@ -46,9 +53,18 @@ export class RowView {
     this.device = id;
     this.drawn = "";
     this.element.dataset["device"] = id;
-    this.checkbox.setAttribute("aria-label", `${id} in the chart`);
-    this.name.title = id;
-    setText(this.name, id);
+    const label = sourceLabel(sourceOf(id));
+    this.checkbox.setAttribute("aria-label", `${label} in the chart`);
+    this.name.title = label;
+    setText(this.name, label);
+  }
+
+  private paintProblem(device: Device): void {
+    const isShown = isUnreadable(device);
+    if (this.problem.hidden === isShown) this.problem.hidden = !isShown;
+    setText(this.problem, isShown ? (device.problem ?? "") : "");
+    // Of a state that can be read, only a part is wrong.
+    setAttribute(this.state.element, "title", device.problem ?? "");
   }
 
   private paintPlace(place: number): void {

@@ -5,18 +5,21 @@
  * - `[data-testid="link-state"]` with `data-state` = `live`, `catching up`, `stale` or `offline`;
  * - `[data-testid="device-count"]`, `[data-testid="update-rate"]`, `[data-testid="last-message"]`: the figures on top;
  * - `[data-testid="notice"]`: the problem in words, `hidden` while there is none; `[data-testid="empty"]`: no device is listed;
- * - `tr[data-device="sensor-1"]`: a row, with `data-freshness` = `live`, `late`, `stale`, `lost` or `unknown`; its `button`
+ * - `tr[data-device="sensor-1"]`: a row, with `data-freshness` = `live`, `late`, `stale`, `lost`, `damaged` or `unknown`; its `button`
  *   opens the drawer, `#drawer`;
  * - `th[data-field="device"]` in a row, and `td[data-field="…"]` with `state` (the condition in a word), `area`, `count`, `trend`,
  *   `age`, `steady`, or the name of a measurement, e.g. `temperature`;
- * - `button[data-sort="device"]` (`area`, `count`, `age`, `steady`, `value:temperature`) in the headings.
+ * - a source finer than a device has `data-device="device|module|component"` (`core/source.ts`); `td[data-field="problem"]` says
+ *   why a state cannot be read; `[data-testid="remark"]`: what somebody asked for and did not get;
+ * - `button[data-sort="device"]` (`state`, `area`, `count`, `age`, `steady`, `value:temperature`) in the headings.
  *
  * With many devices, filter before looking for a row: those far from the visible part are not in the document.
  */
 import { sameColumns, type Column } from "../core/columns";
 import type { Sort, SortKey } from "../core/order";
+import { isPart, sourceOf } from "../core/source";
 import { byId, make, setAttribute } from "./dom";
-import { fieldsOf, type Field, type Screen } from "./fields";
+import { fieldsOf, type Field, type Names, type Screen } from "./fields";
 import type { Frame } from "./frame";
 import { RowView } from "./row";
 import { visibleSlice, type Slice } from "./window";
@@ -40,6 +43,8 @@ export class DeviceTable {
   private columns: readonly Column[] | null = null;
   private fields: readonly Field[] = [];
   private screen: Screen = "wide";
+  private names: Names = "short";
+  private named: Frame["fleet"]["slots"] | null = null;
   /** As in the style sheet. */
   private readonly narrow = matchMedia("(max-width: 720px)");
   private views = new Map<string, RowView>();
@@ -76,18 +81,28 @@ export class DeviceTable {
     this.table.hidden = frame.fleet.rows.length === 0;
   }
 
-  private paintColumns({ columns }: Frame): void {
+  private paintColumns({ columns, fleet }: Frame): void {
     const screen = this.narrow.matches ? "narrow" : "wide";
-    if (this.columns !== null && screen === this.screen && sameColumns(this.columns, columns)) return;
+    const names = this.namesIn(fleet.slots);
+    if (this.columns !== null && screen === this.screen && names === this.names && sameColumns(this.columns, columns)) return;
     this.columns = columns;
     this.screen = screen;
-    this.fields = fieldsOf(columns, screen);
+    this.names = names;
+    this.fields = fieldsOf(columns, screen, names);
     this.views.clear();
     this.body.replaceChildren();
     this.headings.replaceChildren(...this.fields.map(heading));
     // Each column has at least its width; the rest is shared in proportion.
     this.table.style.setProperty("--columns", this.fields.map(({ width }) => `minmax(${width}ch, ${width}fr)`).join(" "));
     this.table.style.minWidth = `${this.fields.reduce((sum, field) => sum + field.width, 0)}ch`;
+  }
+
+  /** Stays long, so that the columns do not move back and forth. */
+  private namesIn(slots: Frame["fleet"]["slots"]): Names {
+    if (slots === this.named || this.names === "long") return this.names;
+    this.named = slots;
+    for (const id of slots.keys()) if (isPart(sourceOf(id))) return "long";
+    return "short";
   }
 
   private paintSpace({ from, to }: Slice): void {

@@ -55,7 +55,9 @@
  *               last; null before the first. `connection` is the one that is up, or null.
  *   violations  {"screen":0,"promise":"…","detail":"…"} for each promise that this command broke (record.mjs).
  *   shown       status, phase, following, contradictions, and devices, sorted by id: deviceId, geo (or null), values by
- *               measurement, count, version, and reportedAt and changedAt as in the service's view (or null).
+ *               measurement, count, version, and reportedAt and changedAt as in the service's view (or null). Where there are
+ *               such: module, component, words (texts, yes or no) by measurement, measuredAt, and the problem of a state that
+ *               the service cannot read; its version is then the last that the screen knew.
  *
  * A screen has what the store has when it is `live` and its `loaded` is later than the last commit. A screen asks the store
  * at the latest 300 seconds after its last answer. With failed tries in between, allow seven minutes after the last commit

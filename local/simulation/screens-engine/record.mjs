@@ -37,9 +37,11 @@ export class ScreenRecord {
     this.#rows = rows;
     const everything = areas.length + devices.length === 0;
     for (const { device } of rows) {
-      const { id, area } = device;
+      const { id, deviceId, area } = device;
       this.#show(id, version(device.version));
-      if (everything || areas.includes(area) || devices.includes(id)) continue;
+      // The area of a state that the service cannot read is not known.
+      const isAnywhere = device.problem !== null && area === "";
+      if (everything || isAnywhere || areas.includes(area) || devices.includes(deviceId)) continue;
       this.report({ promise: "a screen shows only what it follows", detail: `${id} in "${area}"` });
     }
   }
@@ -56,7 +58,7 @@ export class ScreenRecord {
 
   /** @param {State} state */
   #tell(state) {
-    const name = `${state["version"]} ${state["deviceId"]}`;
+    const name = JSON.stringify(["version", "deviceId", "module", "component"].map((member) => state[member] ?? null));
     const before = this.#told.get(name);
     if (before === undefined) this.#told.set(name, state);
     else if (sorted(before) !== sorted(state)) this.report({ promise: "one version is one state", detail: `${JSON.stringify(before)} and ${JSON.stringify(state)}` });

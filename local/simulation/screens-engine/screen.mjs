@@ -3,7 +3,7 @@
 import { dice } from "./dice.mjs";
 import { parsed, response } from "./http.mjs";
 import { ScreenRecord } from "./record.mjs";
-import { isoText, without } from "./without.mjs";
+import { isoText, namesOf, without } from "./without.mjs";
 
 /** @import { Fleet, Following, LinkError, Replica } from "../../../dashboard/src/convergence" */
 /** @import { Clock } from "./clock.mjs" */
@@ -76,16 +76,19 @@ export class Screen {
   /** What the screen shows. */
   show() {
     const { fleet, following, link, status } = this.replica;
-    const devices = fleet.rows.map(({ device: { id, area, values, count, version, reportedAt, changedAt } }) => ({
-      deviceId: id,
-      geo: area === "" ? null : area,
-      values,
-      count,
-      version: this.without.version(version),
-      reportedAt: isoText(reportedAt),
-      changedAt: isoText(changedAt),
+    const rows = fleet.rows.toSorted((one, other) => (one.device.id < other.device.id ? -1 : 1));
+    const devices = rows.map(({ device }) => ({
+      ...namesOf(device),
+      geo: device.area === "" ? null : device.area,
+      values: device.values,
+      ...(Object.keys(device.words).length === 0 ? {} : { words: device.words }),
+      count: device.count,
+      version: this.without.version(device.version),
+      reportedAt: isoText(device.reportedAt),
+      ...(device.measuredAt === null ? {} : { measuredAt: isoText(device.measuredAt) }),
+      changedAt: isoText(device.changedAt),
+      ...(device.problem === null ? {} : { problem: device.problem }),
     }));
-    devices.sort((one, other) => (one.deviceId < other.deviceId ? -1 : 1));
     return { status, phase: link.phase.kind, following, contradictions: fleet.contradictions, devices };
   }
 

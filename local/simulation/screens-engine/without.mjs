@@ -72,7 +72,7 @@ class ScreenVersion extends Untouched {
 
   /** @param {State} state */
   #rewritten(state) {
-    const id = String(state["deviceId"]);
+    const id = JSON.stringify([state["deviceId"], state["module"], state["component"]]);
     const told = Number(state["version"]);
     let last = this.#last.get(id);
     if (last?.told !== told) {
@@ -109,8 +109,10 @@ class CatchUp extends Untouched {
 
   /** What the page shows, as the store would tell it. */
   #shown() {
-    return this.look().fleet.rows.map(({ device: { id, area, values, count, version, reportedAt, changedAt } }) => ({
-      deviceId: id, ...values, geo: area, count, version, reportedAt: isoText(reportedAt), changedAt: isoText(changedAt),
+    return this.look().fleet.rows.map(({ device }) => ({
+      ...namesOf(device), ...device.values, ...device.words, geo: device.area, count: device.count, version: device.version,
+      reportedAt: isoText(device.reportedAt), measuredAt: isoText(device.measuredAt), changedAt: isoText(device.changedAt),
+      ...(device.problem === null ? {} : { problem: device.problem }),
     }));
   }
 }
@@ -162,6 +164,14 @@ export function without(protection, look) {
 /** @param {URLSearchParams} query */
 function followed(query) {
   return JSON.stringify([query.getAll("geo"), query.getAll("deviceId")]);
+}
+
+/**
+ * The names of a source, as on the wire.
+ * @param {{ readonly deviceId: string, readonly module: string, readonly component: string }} source
+ */
+export function namesOf({ deviceId, module, component }) {
+  return { deviceId, ...(module === "" ? {} : { module }), ...(component === "" ? {} : { component }) };
 }
 
 /** @param {number | null} time milliseconds since 1970 */
