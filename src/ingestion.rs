@@ -24,8 +24,8 @@ use tokio::time::Instant;
 
 use self::commit::{Committer, IN_FLIGHT};
 use self::draft::{Decided, Pending, Rest, Terms};
-use self::readings::{DeviceReadings, Readings};
 pub use self::readings::Sources;
+use self::readings::{DeviceReadings, Readings};
 pub use self::row_cache::RowCache;
 use crate::devices::rows::{DeviceRows, Loaded, StoredState};
 use crate::host::call::PATIENCE;

@@ -24,6 +24,7 @@ use crate::store::shard::Shards;
 use crate::telemetry::calibration::{CalibrationCache, CalibrationSource};
 use crate::telemetry::catalogue::Catalogue;
 
+mod field;
 mod table;
 
 const SIGNALR: &str =

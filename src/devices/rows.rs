@@ -202,8 +202,7 @@ impl DeviceRows {
             None => query,
         };
         let page = table.query(&query, from, Deadline::at(deadline)).await?;
-        let state =
-            |row: &Stored| row::state(DeviceId::of_key(&row.entity.row)?, row, &self.catalogue).ok();
+        let state = |row: &Stored| row::state(DeviceId::of_key(&row.entity.row)?, row, &self.catalogue).ok();
         Ok(StatePage {
             states: page.rows.iter().filter_map(state).collect(),
             next: page.next,

@@ -37,15 +37,19 @@ pub(crate) fn check_all(world: &World, screens: &Arc<Screens>) {
     check_failures(world);
 }
 
+/// Where a rejected reading stands: partition, enqueued time, sequence number, index, and its bytes.
+type RejectedPlace = (String, Option<i64>, Option<i64>, usize, Vec<u8>);
+
 /// Each rejected reading stands once.
 fn check_rejected(world: &World) {
-    let mut seen: BTreeMap<(String, Option<i64>, usize, Vec<u8>), usize> = BTreeMap::new();
+    let mut seen: BTreeMap<RejectedPlace, usize> = BTreeMap::new();
     for rejected in world.tables.rejected_readings() {
-        let RejectedReading { position, index, body, .. } = rejected;
-        let place = (position.partition.as_str().to_owned(), position.sequence, index, body);
+        let RejectedReading { position, enqueued_at, index, body, .. } = rejected;
+        let enqueued_at = enqueued_at.map(|at| at.0);
+        let place = (position.partition.as_str().to_owned(), enqueued_at, position.sequence, index, body);
         *seen.entry(place).or_default() += 1;
     }
-    for ((partition, sequence, index, _), times) in seen {
+    for ((partition, _, sequence, index, _), times) in seen {
         if times > 1 {
             let detail = format!("partition {partition}, event {sequence:?}, reading {index}: {times} rows");
             world.violated("each rejected reading stands once", detail);
@@ -99,9 +103,14 @@ fn check_values(world: &World, device: &str, told: &Device, state: &DeviceState)
     if last.humidity != value(2) {
         wrong("humidity", format!("{:?}", value(2)), format!("{:?}", last.humidity));
     }
-    let reported = state.reported.as_ref().map(|stamp| stamp.at.0);
-    if reported != Some(last.at) {
-        wrong("reported time", format!("{reported:?}"), last.at.to_string());
+    for (what, found, expected) in [
+        ("reported time", &state.reported, last.reported_at),
+        ("measured time", &state.measured, last.measured_at),
+    ] {
+        let found = found.as_ref().map(|stamp| stamp.at.0);
+        if found != Some(expected) {
+            wrong(what, format!("{found:?}"), expected.to_string());
+        }
     }
 }
 

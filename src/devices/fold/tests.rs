@@ -235,7 +235,8 @@ fn a_backlog_does_not_overwrite_what_was_measured_later() {
     let live = apply(None, vec![said(1, 1_000, 990, 30.0)]).next.unwrap();
     let late = apply(Some(&live), vec![said(2, 2_000, 10, 4.0)]).next.unwrap();
     assert_eq!((late.count, temperature(&late)), (2, 30.0));
-    let times = |state: &DeviceState| (state.reported.as_ref().unwrap().at, state.measured.as_ref().unwrap().at);
+    let times =
+        |state: &DeviceState| (state.reported.as_ref().unwrap().at, state.measured.as_ref().unwrap().at);
     assert_eq!(times(&late), (Millis(2_000), Millis(990)));
     // A reading without a clock of its own was measured when the hub took it.
     let plain = apply(Some(&late), event(0, "0", Some(3), 3_000, &[5.0])).next.unwrap();
@@ -255,7 +256,11 @@ struct Said {
 type Log = Vec<(i64, i64, Said)>;
 
 fn logs() -> impl Strategy<Value = Vec<Log>> {
-    let said = (-60_000_i64..200_000, proptest::option::of(-500_000_i64..300_000), proptest::collection::vec(-60.0..100.0, 1..4));
+    let said = (
+        -60_000_i64..200_000,
+        proptest::option::of(-500_000_i64..300_000),
+        proptest::collection::vec(-60.0..100.0, 1..4),
+    );
     let said = said.prop_map(|(step, measured, temperatures)| Said { step, measured, temperatures });
     let hub = || proptest::collection::vec(said.clone(), 0..8);
     let log = (hub(), hub()).prop_map(|(first, second)| {

@@ -77,8 +77,7 @@ impl Places {
             *partition = open(request, partition.clone())
                 .map_err(|problem| EnvelopeError::Metadata { name: "PartitionContext", problem })?;
         }
-        let lists =
-            [&mut self.sequences, &mut self.enqueued, &mut self.application, &mut self.properties];
+        let lists = [&mut self.sequences, &mut self.enqueued, &mut self.application, &mut self.properties];
         for list in lists {
             list.open(request).map_err(|problem| EnvelopeError::Metadata { name: list.name, problem })?;
         }
