@@ -26,6 +26,7 @@ use crate::telemetry::calibration::{CalibrationCache, CalibrationSource};
 use crate::telemetry::catalogue::Catalogue;
 
 mod addresses;
+mod field;
 mod strangers;
 mod table;
 

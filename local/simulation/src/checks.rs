@@ -37,16 +37,20 @@ pub(crate) fn check_all(world: &World, screens: &Arc<Screens>) {
     check_failures(world);
 }
 
+/// Where a rejected reading stands: partition, enqueued time, sequence number, index, and its bytes.
+type RejectedPlace = (String, Option<i64>, Option<i64>, usize, Vec<u8>);
+
 /// Each rejected reading stands once.
 fn check_rejected(world: &World) {
-    let mut seen: BTreeMap<(String, Option<i64>, usize, Vec<u8>), usize> = BTreeMap::new();
-    for RejectedBody { position, body, rejected, .. } in world.tables.rejected_bodies() {
+    let mut seen: BTreeMap<RejectedPlace, usize> = BTreeMap::new();
+    for RejectedBody { position, enqueued_at, body, rejected, .. } in world.tables.rejected_bodies() {
+        let (partition, enqueued_at) = (position.partition.as_str(), enqueued_at.map(|at| at.0));
         for index in rejected.all().iter() {
-            let place = (position.partition.as_str().to_owned(), position.sequence, index, body.to_vec());
+            let place = (partition.to_owned(), enqueued_at, position.sequence, index, body.to_vec());
             *seen.entry(place).or_default() += 1;
         }
     }
-    for ((partition, sequence, index, _), times) in seen {
+    for ((partition, _, sequence, index, _), times) in seen {
         if times > 1 {
             let detail = format!("partition {partition}, event {sequence:?}, reading {index}: {times} rows");
             world.violated("each rejected reading stands once", detail);
@@ -100,9 +104,14 @@ fn check_values(world: &World, device: &str, told: &Device, state: &DeviceState)
     if last.humidity != value(2) {
         wrong("humidity", format!("{:?}", value(2)), format!("{:?}", last.humidity));
     }
-    let reported = state.reported.as_ref().map(|stamp| stamp.at.0);
-    if reported != Some(last.at) {
-        wrong("reported time", format!("{reported:?}"), last.at.to_string());
+    for (what, found, expected) in [
+        ("reported time", &state.reported, last.reported_at),
+        ("measured time", &state.measured, last.measured_at),
+    ] {
+        let found = found.as_ref().map(|stamp| stamp.at.0);
+        if found != Some(expected) {
+            wrong(what, format!("{found:?}"), expected.to_string());
+        }
     }
 }
 

@@ -6,6 +6,10 @@
 pub enum Protection {
     /// Redelivered events are skipped because the row knows how far each partition was folded in.
     Watermark,
+    /// The row knows when the event of its mark was enqueued, which tells a hub that was made again from a second delivery.
+    EnqueuedTime,
+    /// The row remembers how far the hub before was folded in: deliveries from there may still be under way.
+    EarlierStream,
     /// A write whose answer was lost is found again by the id of its invocation.
     WriteId,
     /// A row is written only if it is still what was read.
@@ -30,8 +34,10 @@ pub enum Protection {
 
 impl Protection {
     /// All of them.
-    pub const ALL: [Protection; 11] = [
+    pub const ALL: [Protection; 13] = [
         Protection::Watermark,
+        Protection::EnqueuedTime,
+        Protection::EarlierStream,
         Protection::WriteId,
         Protection::Etag,
         Protection::RejectionKey,
@@ -46,7 +52,12 @@ impl Protection {
 
     /// Whether it is seen at the seam to the store.
     pub(crate) fn is_of_the_store(self) -> bool {
-        use Protection::{CursorMoment, Etag, RejectionKey, Verdict, Watermark, WriteId};
-        matches!(self, Watermark | WriteId | Etag | RejectionKey | Verdict | CursorMoment)
+        use Protection::{
+            CursorMoment, EarlierStream, EnqueuedTime, Etag, RejectionKey, Verdict, Watermark, WriteId,
+        };
+        matches!(
+            self,
+            Watermark | EnqueuedTime | EarlierStream | WriteId | Etag | RejectionKey | Verdict | CursorMoment
+        )
     }
 }

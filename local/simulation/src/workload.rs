@@ -38,6 +38,8 @@ pub struct Workload {
 pub struct Partition {
     /// The Event Hub-compatible name.
     pub hub: &'static str,
+    /// Of which hub of that name: one may be deleted and made again.
+    pub life: usize,
     /// The number in it.
     pub id: usize,
     /// In the order of the stream; sequence numbers grow by one.
@@ -89,33 +91,44 @@ impl Partition {
     }
 }
 
-/// A device speaks to one partition. In some runs the hub is replaced half way: another name, sequence numbers from 0.
+/// A hub, and when devices speak to it.
+#[derive(Clone)]
+struct Hub {
+    name: &'static str,
+    life: usize,
+    speaks: std::ops::Range<Moment>,
+    /// How much later than in the world before it was made.
+    later: i64,
+}
+
+/// A device speaks to one partition. In some runs the hub is replaced half way, by one of another name or by one of the same;
+/// sequence numbers begin at 0 again. A hub of the same name takes minutes to be made.
 fn partitions(dice: &mut Dice, devices: usize) -> Vec<Partition> {
-    let replaced = dice.percent(25);
+    let first = Hub { name: "hub-a", life: 0, speaks: 0..WORK_LASTS, later: 0 };
+    let (before, after) = (0..WORK_LASTS / 2, WORK_LASTS / 2..WORK_LASTS);
+    let hubs = match dice.below(4) {
+        0 => vec![Hub { speaks: before, ..first.clone() }, Hub { name: "hub-b", speaks: after, ..first }],
+        1 => vec![
+            Hub { speaks: before, ..first.clone() },
+            Hub { life: 1, speaks: after, later: 10 * 60_000, ..first },
+        ],
+        _ => vec![first],
+    };
     let ids = usize::try_from(dice.between(1, 3)).expect("three at most");
     let mut partitions = Vec::new();
-    for (hub, from, until) in [("hub-a", 0, WORK_LASTS / 2), ("hub-b", WORK_LASTS / 2, WORK_LASTS)] {
-        if hub == "hub-b" && !replaced {
-            break;
-        }
-        let until = if replaced { until } else { WORK_LASTS };
+    for hub in hubs {
         for id in 0..ids {
             let speaking: Vec<usize> = (0..devices).filter(|device| device % ids == id).collect();
             if !speaking.is_empty() {
-                partitions.push(log(dice, hub, id, &speaking, from..until));
+                partitions.push(log(dice, &hub, id, &speaking));
             }
         }
     }
     partitions
 }
 
-fn log(
-    dice: &mut Dice,
-    hub: &'static str,
-    id: usize,
-    speaking: &[usize],
-    period: std::ops::Range<Moment>,
-) -> Partition {
+fn log(dice: &mut Dice, hub: &Hub, id: usize, speaking: &[usize]) -> Partition {
+    let Hub { name: hub, life, speaks: period, later } = hub.clone();
     let mut arrivals = Vec::new();
     // Devices speak in bursts, and an owner that comes late finds a queue.
     for _ in 0..dice.between(2, 6) {
@@ -123,16 +136,19 @@ fn log(
         arrivals.extend((0..dice.between(1, 7)).map(|_| at + dice.below(3) * 40));
     }
     arrivals.sort_unstable();
-    let first = if hub == "hub-a" { i64::try_from(dice.below(1_000)).expect("small") } else { 0 };
+    let is_first = hub == "hub-a" && life == 0;
+    let most = dice.pick(&[5, 1_000]);
+    let first = if is_first { i64::try_from(dice.below(most)).expect("small") } else { 0 };
     let messages = (first..).zip(arrivals).map(|(sequence, arrives)| {
-        let step_back = if dice.percent(10) { dice.between(1, 5_000) } else { 0 };
-        let enqueued_at =
-            HUB_EPOCH + i64::try_from(arrives).expect("small") - i64::try_from(step_back).expect("small");
+        // A broker's clock may step by up to a minute.
+        let step_back = if dice.percent(10) { dice.between(1, 59_000) } else { 0 };
+        let small = |number: u64| i64::try_from(number).expect("small");
+        let enqueued_at = HUB_EPOCH + later + small(arrives) - small(step_back);
         let device = dice.pick(speaking);
-        let name = format!("{hub}-{id}-{sequence}");
+        let name = format!("{hub}-{life}-{id}-{sequence}");
         bodies::message(dice, device, &name, Some(sequence), arrives, enqueued_at)
     });
-    Partition { hub, id, messages: messages.collect() }
+    Partition { hub, life, id, messages: messages.collect() }
 }
 
 /// Each manual run has devices of its own. A write without sequence numbers whose answer is lost is recognised by the

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fieldcast::rejected::body::RejectedBody;
 
 use crate::plan::Fault;
-use crate::workload::Reading;
+use crate::workload::{Message, Reading};
 use crate::world::World;
 
 /// The valid range of temperatures.
@@ -40,8 +40,10 @@ pub(super) struct Last {
     pub(super) temperatures: Vec<f64>,
     /// The last one that any counted reading had.
     pub(super) humidity: Option<f64>,
-    /// When it counts as said: time does not run back within a partition.
-    pub(super) at: i64,
+    /// When the last reading counts as enqueued: time does not run back within a partition.
+    pub(super) reported_at: i64,
+    /// When the last values were measured.
+    pub(super) measured_at: i64,
 }
 
 /// Everything that a device said.
@@ -57,24 +59,27 @@ impl Device {
         let rejected = rejected_places(world);
         let intercepts = intercepts(world, number);
         let mut device = Device { readings: Vec::new(), last: None, has_manual: false };
-        let mut counted = Vec::new();
+        let (mut counted, mut reported_at) = (Vec::new(), 0);
         for partition in &world.workload.partitions {
+            // A hub that was made again is another hub with the same name: times tell their events apart.
             let name = format!("{}/{}", partition.hub, partition.id);
             let mut until = 0;
             for message in partition.messages.iter().filter(|message| message.device == number) {
                 let at = until.max(message.enqueued_at);
                 for (index, reading) in message.readings.iter().enumerate() {
-                    let place = Place::Stream(name.clone(), message.sequence.unwrap_or_default(), index);
+                    let sequence = message.sequence.unwrap_or_default();
+                    let place = Place::Stream(name.clone(), message.enqueued_at, sequence, index);
                     let told = told(reading, place, true, &rejected, &intercepts);
                     if !told.rejected {
                         until = at;
-                        counted.push(((at, name.clone()), reading));
+                        reported_at = at.max(reported_at);
+                        counted.push(((measured_at(message).unwrap_or(at), name.clone()), reading));
                     }
                     device.readings.push(told);
                 }
             }
         }
-        device.last = last(counted, &intercepts);
+        device.last = last(counted, reported_at, &intercepts);
         device.add_manual_runs(world, number, &rejected, &intercepts);
         device
     }
@@ -113,22 +118,37 @@ impl Device {
     }
 }
 
+/// When the values of a message were measured, if its device said something that can be believed: not long before there
+/// were such devices, and not more than five minutes ahead of the hub.
+fn measured_at(message: &Message) -> Option<i64> {
+    const YEAR_2000: i64 = 946_684_800_000;
+    message.created_at.filter(|&at| at >= YEAR_2000 && at <= message.enqueued_at + 300_000)
+}
+
 /// The values after all counted readings, each with its time and partition: the order of the values.
-fn last(mut counted: Vec<((i64, String), &Reading)>, intercepts: &[f64]) -> Option<Last> {
+fn last(mut counted: Vec<((i64, String), &Reading)>, reported_at: i64, intercepts: &[f64]) -> Option<Last> {
     counted.sort_by(|(one, _), (other, _)| one.cmp(other));
     let humidity = counted.iter().rev().find_map(|(_, reading)| match reading {
         Reading::Said { humidity, .. } => *humidity,
         Reading::Poison => None,
     });
-    let ((at, _), Reading::Said { message_id, temperature, .. }) = counted.pop()? else { return None };
+    let ((measured_at, _), Reading::Said { message_id, temperature, .. }) = counted.pop()? else {
+        return None;
+    };
     let valid = calibrated(*temperature, intercepts).filter(|value| VALID.contains(value));
-    Some(Last { message_id: message_id.clone(), temperatures: valid.collect(), humidity, at })
+    Some(Last {
+        message_id: message_id.clone(),
+        temperatures: valid.collect(),
+        humidity,
+        reported_at,
+        measured_at,
+    })
 }
 
 /// Where a reading stands.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    Stream(String, i64, usize),
+    Stream(String, i64, i64, usize),
     ByHand(Vec<u8>, usize),
 }
 
@@ -148,8 +168,8 @@ fn told(
         }
     };
     let name = match &place {
-        Place::Stream(partition, sequence, index) => {
-            format!("partition {partition}, event {sequence}, reading {index}")
+        Place::Stream(partition, enqueued_at, sequence, index) => {
+            format!("partition {partition}, event {sequence} of {enqueued_at}, reading {index}")
         }
         Place::ByHand(body, _) => format!("by hand, {}", String::from_utf8_lossy(body)),
     };
@@ -172,7 +192,10 @@ fn intercepts(world: &World, number: usize) -> Vec<f64> {
 
 fn rejected_places(world: &World) -> BTreeSet<Place> {
     let place = |body: &RejectedBody, index| match body.position.sequence {
-        Some(sequence) => Place::Stream(body.position.partition.as_str().to_owned(), sequence, index),
+        Some(sequence) => {
+            let partition = body.position.partition.as_str().to_owned();
+            Place::Stream(partition, body.enqueued_at.map_or(0, |at| at.0), sequence, index)
+        }
         None => Place::ByHand(body.body.to_vec(), index),
     };
     let bodies = world.tables.rejected_bodies();

@@ -13,6 +13,7 @@ pub(super) fn of_partition(partition: &Partition, messages: &[&Message]) -> Stri
     let sequences: Vec<i64> = messages.iter().filter_map(|message| message.sequence).collect();
     let enqueued: Vec<String> = messages.iter().map(|message| date(message.enqueued_at)).collect();
     let properties: Vec<Value> = messages.iter().map(|message| system_properties(message)).collect();
+    let application: Vec<Value> = messages.iter().map(|message| application_properties(message)).collect();
     json!({
         "Data": { "events": bodies(messages) },
         "Metadata": {
@@ -24,6 +25,7 @@ pub(super) fn of_partition(partition: &Partition, messages: &[&Message]) -> Stri
             },
             "SequenceNumberArray": json!(sequences).to_string(),
             "EnqueuedTimeUtcArray": json!(enqueued).to_string(),
+            "PropertiesArray": json!(application).to_string(),
             "SystemPropertiesArray": json!(properties).to_string(),
         },
     })
@@ -46,6 +48,13 @@ fn system_properties(message: &Message) -> Value {
         properties["iothub-connection-device-id"] = format!("device-{}", message.device).into();
     }
     properties
+}
+
+fn application_properties(message: &Message) -> Value {
+    match message.created_at {
+        Some(created_at) => json!({ "iothub-creation-time-utc": format!("{}Z", date(created_at)) }),
+        None => json!({}),
+    }
 }
 
 /// As the host writes it: no zone.

@@ -8,6 +8,8 @@ use fieldcast_tables::{
     TableStore,
 };
 
+use fieldcast::devices::state::Watermark;
+
 use crate::protection::Protection;
 use crate::world::World;
 
@@ -35,6 +37,13 @@ impl WeakenedStore {
         let Some(mut state) = tables.state_of(&row) else { return row };
         match self.without {
             Protection::Watermark => state.watermarks.clear(),
+            Protection::EnqueuedTime => {
+                let untimed = |(_, mark): (&_, &mut Watermark)| mark.enqueued_at = None;
+                state.watermarks.iter_mut().for_each(untimed);
+            }
+            Protection::EarlierStream => {
+                state.watermarks.retain(|partition, _| !partition.as_str().ends_with("|earlier"));
+            }
             Protection::WriteId => state.write_id = Default::default(),
             Protection::Verdict => state.verdicts = Default::default(),
             _ => return row,

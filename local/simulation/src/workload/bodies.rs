@@ -30,7 +30,20 @@ pub(super) fn message(
         true => (unreadable_body(dice), vec![Reading::Poison]),
         false => readable_body(dice, device, name, stamped),
     };
-    Message { device, sequence, arrives, enqueued_at, stamped, body, readings }
+    let created_at = sequence.and_then(|_| creation_time(dice, enqueued_at));
+    Message { device, sequence, arrives, enqueued_at, created_at, stamped, body, readings }
+}
+
+/// Most devices do not say when; some were without a connection for hours, some clocks go wrong.
+fn creation_time(dice: &mut Dice, enqueued_at: i64) -> Option<i64> {
+    let before = |dice: &mut Dice, most: u64| i64::try_from(dice.below(most)).expect("hours");
+    match dice.below(10) {
+        0 => Some(enqueued_at - before(dice, 6 * 3_600_000)),
+        1 => Some(enqueued_at - before(dice, 20_000)),
+        2 => Some(enqueued_at + dice.pick(&[200_000, 300_000, 300_001, 86_400_000])),
+        3 => Some(dice.pick(&[7, 315_964_800_000])),
+        _ => None,
+    }
 }
 
 fn unreadable_body(dice: &mut Dice) -> Vec<u8> {

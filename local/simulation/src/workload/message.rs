@@ -13,6 +13,8 @@ pub struct Message {
     pub arrives: Moment,
     /// When the hub says that it did; its clock may step back.
     pub enqueued_at: i64,
+    /// When the device says that it made the message; nothing: it does not say.
+    pub created_at: Option<i64>,
     /// Whether the hub stamps the device's identity. Without it the body names the device.
     pub stamped: bool,
     /// What the device sent.
