@@ -207,8 +207,11 @@ fn advance(state: &mut DeviceState, arrival: &Arrival, folded: &mut Folded) -> A
     if before.is_some_and(|mark| sequence <= mark.sequence) {
         return Advance::Known(stream);
     }
-    let counted_until = before.map_or(Millis::default(), |mark| mark.at);
-    let watermark = Watermark { sequence, enqueued_at: arrival.enqueued_at, at: counted_until };
+    let (counted_until, began) = match before {
+        Some(mark) => (mark.at, mark.began),
+        None => (Millis::default(), arrival.enqueued_at),
+    };
+    let watermark = Watermark { sequence, enqueued_at: arrival.enqueued_at, began, at: counted_until };
     state.watermarks.insert(stream.clone(), watermark);
     let enqueued = Stamp { at: counted_until.max(arrival.at), partition };
     Advance::New(Place { stream, enqueued })

@@ -66,6 +66,8 @@ struct Packed<'a> {
 #[derive(Default, Serialize, Deserialize)]
 struct Additions {
     measured: Option<(Millis, u16)>,
+    /// When the streams of the watermarks began, in their order.
+    began: Vec<Option<Millis>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,7 +136,8 @@ pub(super) fn pack(state: &DeviceState, older: &[(&str, &Stamp)]) -> Vec<u8> {
         older,
         verdicts,
     };
-    encode(&packed, &Additions { measured })
+    let began = state.watermarks.values().map(|mark| mark.began).collect();
+    encode(&packed, &Additions { measured, began })
 }
 
 fn encode(packed: &Packed<'_>, additions: &Additions) -> Vec<u8> {
@@ -179,8 +182,10 @@ fn ledger(packed: Packed<'_>, additions: &Additions) -> Result<Ledger, LedgerErr
         packed.partitions.iter().map(|name| HubPartition::from_stored(name)).collect();
     let partition = |number: u16| partitions.get(usize::from(number)).cloned().ok_or(LedgerError::Damaged);
     let mut watermarks = LiteMap::with_capacity(packed.watermarks.len());
-    for PackedWatermark { partition: number, sequence, enqueued_at, at } in packed.watermarks {
-        watermarks.insert(partition(number)?, Watermark { sequence, enqueued_at, at });
+    for (place, mark) in packed.watermarks.into_iter().enumerate() {
+        let PackedWatermark { partition: number, sequence, enqueued_at, at } = mark;
+        let began = additions.began.get(place).copied().flatten();
+        watermarks.insert(partition(number)?, Watermark { sequence, enqueued_at, began, at });
     }
     let mut older = Vec::with_capacity(packed.older.len());
     for (column, at, number) in packed.older {

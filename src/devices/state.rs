@@ -38,6 +38,9 @@ pub struct Watermark {
     pub sequence: i64,
     /// When the hub enqueued the event with that number. Unknown in rows of version 0.1.0.
     pub enqueued_at: Option<Millis>,
+    /// When the hub enqueued the first event that was folded in. What it enqueued long before is of an earlier stream. Unknown
+    /// where version 0.1.0 folded it in.
+    pub began: Option<Millis>,
     /// The latest enqueued time of a counted reading up to there. A hub's clock may step back; order within a partition
     /// is by sequence number, so a later event never gets an earlier time than this. Rejected readings do not move it:
     /// they may be seen again in another batch.

@@ -26,11 +26,10 @@ pub(super) enum Stream {
 /// [`HubPartition::earlier`].
 type Watermarks = LiteMap<HubPartition, Watermark>;
 
-/// The stream that an event belongs to. Without both enqueued times, numbers alone decide.
+/// The stream that an event belongs to. Without the enqueued times, numbers alone decide.
 pub(super) fn of(watermarks: &Watermarks, position: &Position, enqueued_at: Option<Millis>) -> Stream {
-    let partition = &position.partition;
     let (Some(sequence), Some(told), Some(mark)) =
-        (position.sequence, enqueued_at, watermarks.get(partition))
+        (position.sequence, enqueued_at, watermarks.get(&position.partition))
     else {
         return Stream::Current;
     };
@@ -38,14 +37,11 @@ pub(super) fn of(watermarks: &Watermarks, position: &Position, enqueued_at: Opti
     if sequence > mark.sequence && told >= marked {
         return Stream::Current;
     }
-    if sequence <= mark.sequence && is_later(told, marked) {
-        return Stream::New;
+    if mark.began.is_some_and(|began| is_later(began, told)) {
+        return Stream::Earlier;
     }
-    let earlier = || watermarks.get(&partition.earlier())?.enqueued_at;
-    // The next stream began more than a step later, so half a step tells both apart whichever clock stepped.
-    let is_of_earlier = earlier().is_some_and(|last| told.0 <= last.0.saturating_add(STEP / 2));
-    match is_of_earlier || (sequence > mark.sequence && is_later(marked, told)) {
-        true => Stream::Earlier,
+    match sequence <= mark.sequence && is_later(told, marked) {
+        true => Stream::New,
         false => Stream::Current,
     }
 }

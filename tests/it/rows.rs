@@ -40,7 +40,7 @@ fn state(name: &str, count: i64) -> DeviceState {
     state.geo = Some(Latest { value: "Zürich's \"hill\" 100%".to_owned(), stamp: stamp.clone() });
     state.watermarks = [(
         HubPartition::new("hub", "0"),
-        Watermark { sequence: i64::MAX, enqueued_at: Some(stamp.at), at: stamp.at },
+        Watermark { sequence: i64::MAX, enqueued_at: Some(stamp.at), began: None, at: stamp.at },
     )]
     .into_iter()
     .collect();

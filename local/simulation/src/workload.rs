@@ -38,8 +38,8 @@ pub struct Workload {
 pub struct Partition {
     /// The Event Hub-compatible name.
     pub hub: &'static str,
-    /// Of which hub of that name: one may be deleted and made again.
-    pub life: usize,
+    /// The partition of the hub of the same name before, by index: it has been taken to its end when this hub is made.
+    pub follows: Option<usize>,
     /// The number in it.
     pub id: usize,
     /// In the order of the stream; sequence numbers grow by one.
@@ -102,7 +102,8 @@ struct Hub {
 }
 
 /// A device speaks to one partition. In some runs the hub is replaced half way, by one of another name or by one of the same;
-/// sequence numbers begin at 0 again. A hub of the same name takes minutes to be made.
+/// sequence numbers begin at 0 again. A hub of the same name takes minutes to be made, and what was not taken of the one before
+/// is gone with it; what was taken may be delivered again at any time.
 fn partitions(dice: &mut Dice, devices: usize) -> Vec<Partition> {
     let first = Hub { name: "hub-a", life: 0, speaks: 0..WORK_LASTS, later: 0 };
     let (before, after) = (0..WORK_LASTS / 2, WORK_LASTS / 2..WORK_LASTS);
@@ -115,12 +116,14 @@ fn partitions(dice: &mut Dice, devices: usize) -> Vec<Partition> {
         _ => vec![first],
     };
     let ids = usize::try_from(dice.between(1, 3)).expect("three at most");
-    let mut partitions = Vec::new();
+    let mut partitions: Vec<Partition> = Vec::new();
     for hub in hubs {
         for id in 0..ids {
             let speaking: Vec<usize> = (0..devices).filter(|device| device % ids == id).collect();
             if !speaking.is_empty() {
-                partitions.push(log(dice, &hub, id, &speaking));
+                let is_before = |before: &Partition| (before.hub, before.id) == (hub.name, id);
+                let follows = partitions.iter().position(is_before);
+                partitions.push(Partition { follows, ..log(dice, &hub, id, &speaking) });
             }
         }
     }
@@ -148,7 +151,7 @@ fn log(dice: &mut Dice, hub: &Hub, id: usize, speaking: &[usize]) -> Partition {
         let name = format!("{hub}-{life}-{id}-{sequence}");
         bodies::message(dice, device, &name, Some(sequence), arrives, enqueued_at)
     });
-    Partition { hub, life, id, messages: messages.collect() }
+    Partition { hub, follows: None, id, messages: messages.collect() }
 }
 
 /// Each manual run has devices of its own. A write without sequence numbers whose answer is lost is recognised by the

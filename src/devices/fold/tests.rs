@@ -58,7 +58,7 @@ fn readings_of_one_device_become_one_next_state() {
     assert_eq!(temperature(&next), 22.0);
     assert_eq!(
         next.watermarks[&HubPartition::new("hub", "0")],
-        Watermark { sequence: 8, enqueued_at: Some(Millis(200)), at: Millis(200) }
+        Watermark { sequence: 8, enqueued_at: Some(Millis(200)), began: Some(Millis(100)), at: Millis(200) }
     );
     assert_eq!(next.reported.unwrap().at, Millis(200));
 }

@@ -11,7 +11,8 @@ fn partition(name: &str) -> HubPartition {
 }
 
 fn mark(sequence: i64, enqueued_at: Option<i64>, at: i64) -> Watermark {
-    Watermark { sequence, enqueued_at: enqueued_at.map(Millis), at: Millis(at) }
+    let enqueued_at = enqueued_at.map(Millis);
+    Watermark { sequence, enqueued_at, began: enqueued_at, at: Millis(at) }
 }
 
 /// A state with these rejected readings: partition, sequence number, index.

@@ -50,7 +50,10 @@ pub(super) fn ledger(row: &Entity) -> Result<Ledger, RowError> {
         partition: HubPartition::from_stored(&partition),
     };
     let mark = |(partition, (sequence, at)): (String, OldWatermark)| {
-        (HubPartition::from_stored(&partition), Watermark { sequence, enqueued_at: None, at: Millis(at) })
+        (
+            HubPartition::from_stored(&partition),
+            Watermark { sequence, enqueued_at: None, began: None, at: Millis(at) },
+        )
     };
     let verdicts = verdicts(&json(row, "RefusedReadings")?)?;
     Ok(Ledger {

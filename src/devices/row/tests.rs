@@ -38,7 +38,12 @@ fn full_state() -> DeviceState {
     state.values[2] = Some(Latest { value: 40.5.into(), stamp: stamp(100, "1") });
     state.geo = Some(Latest { value: "Sydney".to_owned(), stamp: stamp(100, "1") });
     state.message_id = Some(Latest { value: "7".to_owned(), stamp: stamp(200, "0") });
-    let watermark = Watermark { sequence: i64::MAX, enqueued_at: Some(Millis(190)), at: Millis(200) };
+    let watermark = Watermark {
+        sequence: i64::MAX,
+        enqueued_at: Some(Millis(190)),
+        began: Some(Millis(9)),
+        at: Millis(200),
+    };
     state.watermarks = [(HubPartition::new("hub", "0"), watermark)].into_iter().collect();
     state.verdicts.reject(&HubPartition::new("hub", "0"), i64::MAX, 3);
     state.reported = Some(stamp(200, "0"));
@@ -111,7 +116,7 @@ fn row_of_0_1_0() -> Vec<(String, Value)> {
 fn a_row_of_version_0_1_0_is_understood_and_what_others_added_is_kept() {
     let mut expected = full_state();
     expected.write_id = WriteId::default();
-    let watermark = Watermark { sequence: i64::MAX, enqueued_at: None, at: Millis(200) };
+    let watermark = Watermark { sequence: i64::MAX, enqueued_at: None, began: None, at: Millis(200) };
     expected.watermarks = [(HubPartition::new("hub", "0"), watermark)].into_iter().collect();
     assert_eq!(read(row_of_0_1_0()), Ok(expected));
     let entity = stored(row_of_0_1_0()).entity;

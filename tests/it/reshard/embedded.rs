@@ -64,7 +64,7 @@ fn state(number: usize) -> DeviceState {
     state.values[0] = Some(Latest { value: 24.100_000_000_000_026.into(), stamp: stamp.clone() });
     state.watermarks = [(
         HubPartition::new("hub", "0"),
-        Watermark { sequence: i64::MAX, enqueued_at: Some(stamp.at), at: stamp.at },
+        Watermark { sequence: i64::MAX, enqueued_at: Some(stamp.at), began: None, at: stamp.at },
     )]
     .into_iter()
     .collect();

@@ -30,7 +30,7 @@ async fn store_one_device(data: &Path) {
     let partition = HubPartition::new("hub", "3");
     let stamp = Stamp { at: Millis(1_732_150_631_123), partition: partition.clone() };
     state.values[0] = Some(Latest { value: 21.5.into(), stamp: stamp.clone() });
-    let watermark = Watermark { sequence: 4_711, enqueued_at: Some(stamp.at), at: stamp.at };
+    let watermark = Watermark { sequence: 4_711, enqueued_at: Some(stamp.at), began: None, at: stamp.at };
     state.watermarks = [(partition.clone(), watermark)].into_iter().collect();
     state.verdicts.reject(&partition, 4_711, 2);
     state.reported = Some(stamp);

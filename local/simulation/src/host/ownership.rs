@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 use super::owner::Owner;
 use crate::scenario::Moment;
@@ -13,6 +14,8 @@ use crate::world::World;
 pub(super) struct Ownership {
     world: Arc<World>,
     state: Mutex<State>,
+    /// Per partition, whether everything in it was taken once.
+    taken: Vec<watch::Sender<bool>>,
     begins: UnboundedSender<Arc<Owner>>,
 }
 
@@ -27,8 +30,9 @@ impl Ownership {
     /// Nobody owns anything. New owners are sent to `begins`.
     pub(super) fn new(world: &Arc<World>, begins: UnboundedSender<Arc<Owner>>) -> Ownership {
         let checkpoints = vec![0; world.workload.partitions.len()];
+        let taken = checkpoints.iter().map(|_| watch::Sender::new(false)).collect();
         let state = Mutex::new(State { checkpoints, owners: Vec::new() });
-        Ownership { world: Arc::clone(world), state, begins }
+        Ownership { world: Arc::clone(world), state, taken, begins }
     }
 
     /// An instance begins to deliver a partition from its checkpoint.
@@ -91,7 +95,16 @@ impl Ownership {
         if next < before {
             self.world.count("checkpoints that went back");
         }
+        if next == self.world.workload.partitions[partition].messages.len() {
+            self.taken[partition].send_replace(true);
+        }
         self.world.tell(|| format!("host: checkpoint of partition {partition} is {next}"));
+    }
+
+    /// Returns when everything in a partition was taken once.
+    pub(super) async fn taken(&self, partition: usize) {
+        // The sender lives as long as this does.
+        let _ = self.taken[partition].subscribe().wait_for(|taken| *taken).await;
     }
 
     /// Whether everything has been delivered by an owner that stays.

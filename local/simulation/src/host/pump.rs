@@ -13,7 +13,7 @@ use super::envelope;
 use super::handlers::Handlers;
 use super::owner::Owner;
 use super::ownership::Ownership;
-use crate::workload::Message;
+use crate::workload::{Message, Partition};
 use crate::world::World;
 
 /// The `retry` of function.json: without end, from one second to one minute.
@@ -64,7 +64,7 @@ impl Pump {
 
     /// Waits for messages; nothing when the owner stops first.
     async fn next_batch(&self, owner: &Owner, from: usize) -> Option<Range<usize>> {
-        let messages = &self.world.workload.partitions[owner.partition].messages;
+        let Partition { messages, follows, .. } = &self.world.workload.partitions[owner.partition];
         let Some(first) = messages.get(from) else {
             owner.note_delivered_all();
             owner.stopped().await;
@@ -73,7 +73,12 @@ impl Pump {
         tokio::select! {
             biased;
             () = owner.stopped() => return None,
-            () = sleep_until(self.world.instant(first.arrives)) => {}
+            () = async {
+                sleep_until(self.world.instant(first.arrives)).await;
+                if let Some(before) = follows {
+                    self.ownership.taken(*before).await;
+                }
+            } => {}
         }
         let now = self.world.now();
         let there = messages[from..].iter().take_while(|message| message.arrives <= now).count();

@@ -29,6 +29,16 @@ fn without_watermarks_redelivered_readings_are_counted_again() {
 }
 
 #[test]
+fn without_enqueued_times_a_hub_that_was_made_again_is_taken_for_a_second_delivery() {
+    is_missed(Protection::EnqueuedTime, 400, &[COUNTED_ONCE]);
+}
+
+#[test]
+fn without_the_marks_of_the_hub_before_its_second_deliveries_count_again() {
+    is_missed(Protection::EarlierStream, 1_000, &[COUNTED_ONCE]);
+}
+
+#[test]
 fn without_write_ids_a_lost_answer_counts_twice() {
     is_missed(Protection::WriteId, 400, &[COUNTED_ONCE]);
 }

@@ -57,7 +57,7 @@ fn states() -> impl Strategy<Value = DeviceState> {
             state.values = values.into_iter().map(|value| value.map(latest)).collect();
             (state.geo, state.message_id) = (geo.map(text), id.map(text));
             for (partition, sequence, at) in marks {
-                let mark = Watermark { sequence, enqueued_at: None, at: Millis(at) };
+                let mark = Watermark { sequence, enqueued_at: None, began: None, at: Millis(at) };
                 state.watermarks.insert(HubPartition::new("hub", &partition.to_string()), mark);
             }
             (state.count, state.version) = (count, version);
