@@ -58,7 +58,6 @@ const REASONS: Readonly<Record<string, string>> = {
   too_many: "Too many readings",
   device_id: "Device id that is not allowed",
   nothing_known: "Nothing known in it",
-  calibration: "Calibration that cannot be read",
   out_of_range: "Out of range",
   calibration: "Calibration cannot be read",
   damaged_state: "Stored state is damaged",
