@@ -157,7 +157,7 @@ describe("the drawer's words", () => {
 
   it("name reasons, new ones too, and valid ranges", () => {
     expect(["out_of_range", "nothing_known", "calibration", "too_heavy", "constructor"].map(describeReason))
-      .toEqual(["Out of range", "Nothing known in it", "Calibration that cannot be read", "too_heavy", "constructor"]);
+      .toEqual(["Out of range", "Nothing known in it", "Calibration cannot be read", "too_heavy", "constructor"]);
     expect([validWords({ values: ["open", "closed"] }), validWords({ values: [] })]).toEqual(["valid: open, closed", ""]);
     const range = (min: number | null, max: number | null): string => validRange({ min, max, unit: "°C" });
     expect([range(-40, 80), range(null, 0.25), range(0, null), range(null, null)]).toEqual(["valid −40 to 80 °C", "valid up to 0.25 °C", "valid from 0 °C", ""]);
