@@ -19,6 +19,7 @@ use crate::host::door::Door;
 use crate::host::functions::Access::{Anonymous, Named};
 use crate::host::functions::Function;
 use crate::host::functions::Size::{Large, Small};
+use crate::host::gate::Gate;
 use crate::host::host_json::HostJson;
 use crate::ingestion::trigger::{NewStreams, Trigger};
 use crate::ingestion::{Ingest, NewInvocation};
@@ -86,7 +87,10 @@ impl App {
         let parts = Parts {
             negotiation: Negotiation { hub: hub.clone() },
             snapshots: Snapshots::new(Arc::clone(&ingest.devices), Arc::clone(&ingest.publisher), broadcast),
-            rejected: RejectedReadings { rows: Arc::clone(&ingest.rejected) },
+            rejected: RejectedReadings {
+                rows: Arc::clone(&ingest.rejected),
+                gate: Gate::new("too_many_readers"),
+            },
             retention: RejectedRetention {
                 rows: Arc::clone(&ingest.rejected),
                 retention,

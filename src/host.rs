@@ -13,5 +13,6 @@ pub(crate) mod collect;
 pub(crate) mod compression;
 pub(crate) mod connections;
 pub mod envelope;
+pub(crate) mod gate;
 pub mod host_json;
 pub(crate) mod routes;

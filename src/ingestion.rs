@@ -101,6 +101,9 @@ const MOST_CHANGES: usize = 16 * 1024;
 /// Rejected bodies that wait until they are kept. The host sends at most 1,000 in a batch.
 const MOST_REJECTED_BODIES: usize = 1_024;
 
+/// Slices without readings after which rejected bodies are kept: what is kept is done when the batch comes again.
+const SLICES_A_KEEP: u64 = 8;
+
 /// What is known of a batch while it is worked off.
 struct BatchProgress {
     accepted: usize,
@@ -169,7 +172,8 @@ impl Ingest {
             if progress.failure.is_some() || next == events.len() {
                 return;
             }
-            if has_readings || progress.rejections.bodies() > MOST_REJECTED_BODIES {
+            let is_time = number % SLICES_A_KEEP == SLICES_A_KEEP - 1;
+            if has_readings || is_time || progress.rejections.bodies() > MOST_REJECTED_BODIES {
                 let bodies = progress.rejections.take(events, invocation.now);
                 let kept = self.rejected.keep(bodies, invocation.seed, deadline).await;
                 if let Err(error) = kept {

@@ -78,9 +78,10 @@ impl StoredState {
                 .map(|(name, value)| size_of::<(String, Value)>() + name.len() + length(value))
                 .sum(),
         };
+        let values = state.values.iter().flatten().map(|latest| latest.value.text_length()).sum::<usize>();
         let verdicts = if state.verdicts.is_empty() { 0 } else { state.verdicts.packed_length() * UNPACKED };
         let watermarks = state.watermarks.len().saturating_sub(1) * size_of::<(HubPartition, Watermark)>();
-        ORDINARY + text(&state.geo) + text(&state.message_id) + columns + verdicts + watermarks
+        ORDINARY + values + text(&state.geo) + text(&state.message_id) + columns + verdicts + watermarks
     }
 }
 
@@ -162,6 +163,9 @@ impl From<Error> for CommitError {
         }
     }
 }
+
+/// Modules and components of one device that are looked up, at most a page more.
+const MOST_PARTS: usize = 1_000;
 
 impl DeviceRows {
     /// The device rows of a store, with the measurements of a catalogue.
@@ -248,7 +252,8 @@ impl DeviceRows {
     }
 
     /// The states of one device: its own, and those of its modules and components; at least those written since `since`.
-    /// That is one range of keys and one key, however large the shard is.
+    /// That is one range of keys and one key, however large the shard is. Of modules and components beyond a thousand some
+    /// are left out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -271,11 +276,14 @@ impl DeviceRows {
         let (first, end) = (format!("{device}|"), format!("{device}}}"));
         let parts = query((Bound::Included(&first), Bound::Excluded(&end)));
         let mut page = table.query(&parts, None, deadline).await?;
-        while let Some(from) = page.next.take() {
+        while let Some(from) = page.next.take()
+            && page.rows.len() < MOST_PARTS
+        {
             let more = table.query(&parts, Some(&from), deadline).await?;
             page.rows.extend(more.rows);
             page.next = more.next;
         }
+        page.next = None;
         let key = device.as_str();
         page.rows.extend(match since {
             None => table.get(&partition, key, deadline).await?,

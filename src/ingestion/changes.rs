@@ -10,7 +10,7 @@ use crate::screens::publish::Change;
 pub(super) struct Changes {
     /// Of earlier slices.
     earlier: BTreeMap<DeviceId, Change>,
-    /// Of this slice, in which each device is once.
+    /// Of this slice, in which each device and each part of one is once.
     slice: Vec<Change>,
 }
 
@@ -23,11 +23,11 @@ impl Changes {
     /// Ends a slice, and says how many devices wait.
     pub(super) fn end_slice(&mut self) -> usize {
         for mut change in self.slice.drain(..) {
-            if let Some(earlier) = self.earlier.remove(&change.device) {
+            if let Some(earlier) = self.earlier.remove(&change.source) {
                 // Who follows the first area has it on the screen. What lay between was not announced to anybody.
                 change.left = earlier.left.or(change.left).filter(|left| change.area.as_ref() != Some(left));
             }
-            self.earlier.insert(change.device.clone(), change);
+            self.earlier.insert(change.source.clone(), change);
         }
         self.earlier.len()
     }
@@ -47,8 +47,10 @@ mod tests {
     use super::*;
 
     fn change(device: &str, area: &str, left: Option<&str>, state: &str) -> Change {
+        let source = DeviceId::of_key(device).unwrap();
         Change {
-            device: DeviceId::parse(device).unwrap(),
+            device: source.whole(),
+            source,
             area: Some(area.to_owned()),
             left: left.map(str::to_owned),
             state: state.as_bytes().to_vec(),
@@ -60,6 +62,7 @@ mod tests {
         let mut changes = Changes::default();
         for slice in [
             vec![change("a", "Perth", Some("Sydney"), "1"), change("b", "Perth", Some("Sydney"), "1")],
+            vec![change("a|m|", "Perth", None, "1"), change("a|n|", "Perth", None, "1")],
             vec![change("a", "Hobart", Some("Perth"), "2"), change("c", "Perth", None, "1")],
             vec![change("b", "Sydney", Some("Perth"), "2"), change("c", "Hobart", Some("Perth"), "2")],
         ] {
@@ -68,6 +71,8 @@ mod tests {
         }
         let wanted = [
             change("a", "Hobart", Some("Sydney"), "2"),
+            change("a|m|", "Perth", None, "1"),
+            change("a|n|", "Perth", None, "1"),
             change("b", "Sydney", None, "2"),
             change("c", "Hobart", Some("Perth"), "2"),
         ];

@@ -14,12 +14,16 @@ use crate::store::shard::{Shard, Shards};
 use crate::telemetry::body::{self, Enrichments, Reading};
 use crate::telemetry::catalogue::Catalogue;
 
-/// Readings that are worked off together, at most a body more: some 20 MB of memory with all that comes of them. A body has
-/// up to 20,000.
+/// Readings that are worked off together, at most a body more: some 20 MB of memory with all that comes of them, beside
+/// their texts. A body has up to 20,000.
 const MOST_READINGS: usize = 32 * 1024;
 
-/// Elements that are looked at without a pause for others: some tens of milliseconds.
+/// Bytes of their texts, at most a body more.
+const MOST_TEXT: usize = 8 * 1024 * 1024;
+
+/// Elements and bytes of bodies, unpacked, that are looked at without a pause for others: a tenth of a second.
 const MOST_ELEMENTS: usize = 4 * MOST_READINGS;
+const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// Whether the modules and components of a device are told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +68,24 @@ pub(super) struct DeviceReadings {
     pub(super) arrivals: Vec<Arrival>,
 }
 
+/// How much there is in a slice.
+#[derive(Default)]
+struct Size {
+    readings: usize,
+    text: usize,
+    elements: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn is_enough(&self) -> bool {
+        self.readings >= MOST_READINGS
+            || self.text >= MOST_TEXT
+            || self.elements >= MOST_ELEMENTS
+            || self.bytes >= MOST_BYTES
+    }
+}
+
 /// Reads bodies.
 pub(super) struct Reader<'a> {
     pub(super) shards: &'a Shards,
@@ -78,9 +100,9 @@ impl Reader<'_> {
     /// rejections.
     pub(super) fn read(&self, events: &[Event], from: usize, rejections: &mut Rejections) -> Slice {
         let mut devices: BTreeMap<DeviceId, Vec<Arrival>> = BTreeMap::new();
-        let (mut readings, mut elements, mut next) = (0, 0, from);
+        let (mut size, mut next) = (Size::default(), from);
         let mut noted = Noted::default();
-        while next < events.len() && readings < MOST_READINGS && elements < MOST_ELEMENTS {
+        while next < events.len() && !size.is_enough() {
             let (number, event) = (next, &events[next]);
             next += 1;
             if !event.is_telemetry {
@@ -89,12 +111,14 @@ impl Reader<'_> {
             }
             let encoding = event.content_encoding.as_deref();
             let found = body::read(&event.body, encoding, event.stamped_device.as_deref(), self.catalogue);
-            elements += found.len();
+            size.elements += found.len();
+            size.bytes += found.last().map_or(0, |last| last.span.end);
             let arrival = self.arrivals(number, event);
             for (index, found) in found.into_iter().enumerate() {
                 match found.outcome.and_then(|reading| self.of_source(reading, event)) {
                     Ok(reading) => {
-                        readings += 1;
+                        size.readings += 1;
+                        size.text += reading.text_length();
                         let arrival = arrival(index, found.span, reading, &mut noted);
                         // Most devices say one thing per batch; a list that grows by itself begins with room for four.
                         let of_device = devices.entry(arrival.reading.device.clone());

@@ -11,10 +11,22 @@ use crate::rejected::body::{RejectedBody, RejectedElements};
 use crate::rejected::reading::Rejection;
 use crate::telemetry::body;
 
+/// Texts that are looked up for the samples of one body. A later sample may take an earlier one's place, and each look-up may
+/// unpack the body again.
+const MOST_TEXTS: usize = 32;
+
+/// What is rejected of one event.
+#[derive(Default)]
+struct Rejected {
+    elements: RejectedElements,
+    /// Texts that were looked up for samples.
+    texts: usize,
+}
+
 /// Rejected readings of a batch.
 #[derive(Default)]
 pub(super) struct Rejections {
-    events: BTreeMap<usize, RejectedElements>,
+    events: BTreeMap<usize, Rejected>,
     readings: usize,
     /// The event whose body was unpacked last, with its text: a body is not unpacked once for each of its readings.
     unpacked: Option<(usize, Vec<u8>)>,
@@ -32,8 +44,15 @@ impl Rejections {
     ) {
         self.readings += 1;
         let (unpacked, found) = (&mut self.unpacked, &events[event]);
-        let text = || part_of(unpacked, event, found, span);
-        self.events.entry(event).or_default().reject(index, rejection, text);
+        let Rejected { elements, texts } = self.events.entry(event).or_default();
+        let text = || {
+            *texts += 1;
+            match *texts <= MOST_TEXTS {
+                true => part_of(unpacked, event, found, span),
+                false => Vec::new(),
+            }
+        };
+        elements.reject(index, rejection, text);
     }
 
     /// How many readings were rejected, kept or not.
@@ -48,7 +67,7 @@ impl Rejections {
 
     /// The bodies, to be kept.
     pub(super) fn take(&mut self, events: &[Event], now: Millis) -> Vec<RejectedBody> {
-        let body = |(event, rejected): (usize, RejectedElements)| {
+        let body = |(event, Rejected { elements, .. }): (usize, Rejected)| {
             let Event { position, enqueued_at, body, .. } = &events[event];
             RejectedBody {
                 position: position.clone(),
@@ -56,7 +75,7 @@ impl Rejections {
                 rejected_at: now,
                 body: body.clone(),
                 body_length: body.len(),
-                rejected,
+                rejected: elements,
             }
         };
         std::mem::take(&mut self.events).into_iter().map(body).collect()

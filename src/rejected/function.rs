@@ -13,6 +13,7 @@ use super::row::LONGEST_ELEMENTS;
 use super::rows::{ListQuery, Listed, Place, RejectedRows};
 use crate::host::answer::Answer;
 use crate::host::call::{Call, PATIENCE};
+use crate::host::gate::Gate;
 use crate::primitives::ids::forbidden_in_key;
 use crate::primitives::instant::Millis;
 use crate::primitives::json::to_json;
@@ -37,6 +38,7 @@ const LONGEST_KEY: usize = 512;
 /// Where rejected bodies are read.
 pub(crate) struct RejectedReadings {
     pub(crate) rows: Arc<RejectedRows>,
+    pub(crate) gate: Gate,
 }
 
 impl RejectedReadings {
@@ -44,6 +46,10 @@ impl RejectedReadings {
         let query = match parse(&call.query) {
             Ok(query) => query,
             Err((code, sentence)) => return Answer::error(StatusCode::BAD_REQUEST, code, sentence),
+        };
+        let _turn = match self.gate.enter().await {
+            Ok(turn) => turn,
+            Err(busy) => return busy.answer(),
         };
         match self.rows.list(&query, Instant::now() + PATIENCE).await {
             Ok(listed) => Answer::json(StatusCode::OK, render(&listed, query.device)),
@@ -87,7 +93,7 @@ struct Shown<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ShownSample<'a> {
-    reading: usize,
+    index: usize,
     reason: &'a str,
     detail: &'a str,
     device_id: Option<&'a str>,
@@ -120,7 +126,7 @@ impl<'a> From<&'a RejectedBody> for Shown<'a> {
 impl<'a> From<&'a Sample> for ShownSample<'a> {
     fn from(sample: &'a Sample) -> ShownSample<'a> {
         let Sample { index, reason, detail, device, text } = sample;
-        ShownSample { reading: *index, reason, detail, device_id: device.as_deref(), text }
+        ShownSample { index: *index, reason, detail, device_id: device.as_deref(), text }
     }
 }
 

@@ -37,7 +37,9 @@ pub enum Audience<'a> {
 /// A device state to be announced, and whom it concerns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The device, also of one of its parts.
+    /// What has changed: a device, or a part of one.
+    pub source: DeviceId,
+    /// The device that it is or belongs to.
     pub device: DeviceId,
     /// The area it is in.
     pub area: Option<String>,
@@ -51,7 +53,13 @@ impl Change {
     /// A state as it is now.
     pub fn to(state: &DeviceState, left: Option<String>, catalogue: &Catalogue) -> Change {
         let area = state.geo.as_ref().map(|geo| geo.value.clone());
-        Change { device: state.device.whole(), area, left, state: state.view(catalogue).to_json() }
+        Change {
+            source: state.device.clone(),
+            device: state.device.whole(),
+            area,
+            left,
+            state: state.view(catalogue).to_json(),
+        }
     }
 }
 

@@ -5,7 +5,6 @@
 //! misses a change: the cursor is a moment before the first row was read.
 
 mod damaged;
-mod gate;
 mod part;
 mod reading;
 mod send;
@@ -16,7 +15,6 @@ use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
 
-use self::gate::Gate;
 use self::part::{Filled, PIECE, Part};
 use self::reading::{Bounds, Reading, unreadable};
 pub use self::send::Broadcast;
@@ -25,6 +23,7 @@ use self::wanted::Wanted;
 use crate::devices::rows::DeviceRows;
 use crate::host::answer::Answer;
 use crate::host::call::Call;
+use crate::host::gate::Gate;
 use crate::host::host_json::Calls;
 use crate::screens::publish::Publisher;
 
@@ -45,7 +44,7 @@ impl Snapshots {
         broadcast: Broadcast,
     ) -> Snapshots {
         let sender = Sender::new(Arc::clone(&devices), publisher, broadcast);
-        Snapshots { devices, sender, gate: Gate::new() }
+        Snapshots { devices, sender, gate: Gate::new("too_many_snapshots") }
     }
 
     pub(crate) async fn answer(&self, call: &Call) -> Answer {

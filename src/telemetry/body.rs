@@ -49,9 +49,9 @@ pub fn read(body: &[u8], encoding: Option<&str>, stamped: Option<&str>, catalogu
         Ok(text) => text,
         Err(rejection) => return whole(body.len(), Err(rejection)),
     };
-    let bytes = match &text {
-        Cow::Borrowed(_) => body,
-        Cow::Owned(text) => text.as_bytes(),
+    let (bytes, most) = match &text {
+        Cow::Borrowed(_) => (body, split::most_of_plain()),
+        Cow::Owned(text) => (text.as_bytes(), split::most_of_packed(without_padding(body))),
     };
     let text = match text.as_bytes() {
         // Nothing around it, which is cheaper to see than to look for.
@@ -73,7 +73,7 @@ pub fn read(body: &[u8], encoding: Option<&str>, stamped: Option<&str>, catalogu
         };
         Found { span: span_of(part.text, bytes), outcome }
     };
-    match parts(text, as_one) {
+    match parts(text, most, as_one) {
         Ok(parts) => parts.into_iter().map(found).collect(),
         Err(rejection) => whole(bytes.len(), Err(rejection)),
     }
@@ -89,8 +89,8 @@ pub fn text_of<'b>(body: &'b [u8], encoding: Option<&str>) -> Cow<'b, [u8]> {
 
 /// The parts of a text, or why it is rejected as a whole. `as_one` is why it is not one reading, where that was tried: it
 /// says more than what splitting found.
-fn parts(text: &str, as_one: Option<Rejection>) -> Result<Vec<Part<'_>>, Rejection> {
-    match split::split(text) {
+fn parts(text: &str, most: usize, as_one: Option<Rejection>) -> Result<Vec<Part<'_>>, Rejection> {
+    match split::split(text, most) {
         Ok(mut parts) if parts.len() == 1 => {
             let alone = &mut parts[0];
             let tried = as_one.filter(|_| alone.text == text || alone.rejection.is_some());
@@ -103,6 +103,11 @@ fn parts(text: &str, as_one: Option<Rejection>) -> Result<Vec<Part<'_>>, Rejecti
         Err(too_many) if too_many.reason == Reason::TooMany => Err(too_many),
         Err(rejection) => Err(as_one.unwrap_or(rejection)),
     }
+}
+
+/// How long a body is without the NULs that firmware leaves behind it.
+fn without_padding(body: &[u8]) -> usize {
+    body.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
 }
 
 /// An unreadable body may be one in an encoding that is not read here.

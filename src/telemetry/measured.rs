@@ -23,6 +23,14 @@ impl Measured {
             Measured::Text(_) | Measured::Flag(_) => None,
         }
     }
+
+    /// Bytes of a text.
+    pub fn text_length(&self) -> usize {
+        match self {
+            Measured::Text(text) => text.len(),
+            Measured::Number(_) | Measured::Flag(_) => 0,
+        }
+    }
 }
 
 impl From<f64> for Measured {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stack::{Account, Options, Stack, http};
+use crate::stack::{Account, Options, Stack, as_the_host, http};
 
 /// Bytes of a body, as one device can send them day and night.
 const BODY: usize = 40 * 1024;
@@ -47,7 +47,7 @@ fn envelope(bodies: &[String], first: usize, device: &str) -> String {
 async fn deliver(stack: &Stack, envelope: String) -> (String, Duration) {
     let began = tokio::time::Instant::now();
     let url = stack.handler_url("/EnvironmentEventTrigger");
-    let reply = http().request(Method::POST, url).body(envelope).send().await.unwrap();
+    let reply = as_the_host(http().request(Method::POST, url)).body(envelope).send().await.unwrap();
     let (status, text) = (reply.status(), reply.text().await.unwrap());
     assert_eq!(status, 200, "{text}");
     let reply: Value = serde_json::from_str(&text).unwrap();

@@ -116,7 +116,10 @@ async fn d05_an_invalid_reading_is_kept_with_its_reason_and_the_rest_goes_on() {
         sample(0),
         (
             &json!("out_of_range"),
-            &json!("temperature is 81, valid is -40 to 80 °C"),
+            &json!(
+                "temperature is 81, valid is -40 to 80 °C; if it is in F, a unit member or a scale in the catalogue \
+                 (telemetry.json) converts it"
+            ),
             &json!(r#"{"temperature":81}"#)
         )
     );

@@ -44,7 +44,7 @@ fn state(name: &str, count: i64) -> DeviceState {
     )]
     .into_iter()
     .collect();
-    state.reported = Some(stamp);
+    (state.reported, state.measured) = (Some(stamp.clone()), Some(stamp));
     (state.count, state.version) = (count, count);
     state
 }

@@ -292,8 +292,10 @@ async fn a_service_that_does_not_say_who_watches_is_sent_to_where_one_message_re
     let occupancy = Arc::new(GroupOccupancy::new(hub.clone()));
     let publisher = SignalRPublisher::new(hub, PublishMode::Groups, occupancy);
     let changes: Vec<Change> = (0..40)
-        .map(|number| Change {
-            device: DeviceId::parse(&format!("d{number}")).unwrap(),
+        .map(|number| DeviceId::parse(&format!("d{number}")).unwrap())
+        .map(|device| Change {
+            source: device.clone(),
+            device,
             area: Some("Sydney".to_owned()),
             left: None,
             state: b"{}".to_vec(),

@@ -185,7 +185,8 @@ impl<'a> Metadata<'a> {
             partition: partition(request, places)?,
             sequences: places.sequences.read(request, events)?,
             enqueued: places.enqueued.read(request, events)?,
-            application: places.application.read(request, events)?,
+            // Without them readings lack an area at most.
+            application: places.application.read(request, events).unwrap_or_default(),
             properties: places.properties.read(request, events)?,
         };
         let listed = metadata.sequences.iter();
@@ -220,11 +221,19 @@ impl<'a> Metadata<'a> {
             component: owned(&properties.component),
             creation_time: created.or_else(|| owned(&properties.creation_time)),
             properties: application.map(Box::from),
-            message_id: owned(&properties.message_id),
+            message_id: owned(&properties.message_id).filter(|id| is_kept(id)),
             content_encoding: properties.content_encoding.as_deref().filter(is_unusual).map(str::to_owned),
             body,
         }
     }
+}
+
+/// IoT Hub allows 128 ASCII characters; other senders to an Event Hub may put anything there.
+fn is_kept(id: &str) -> bool {
+    /// Characters, as of a message id in a body.
+    const LONGEST: usize = 256;
+    let is_odd = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    id.chars().count() <= LONGEST && !id.contains(is_odd)
 }
 
 /// Hubs before 2018 and other senders to an Event Hub say nothing.

@@ -44,7 +44,7 @@ fn a_body_is_shown_with_its_first_rejected_element_and_is_text_where_it_was() {
     );
     assert_eq!(
         samples[3],
-        json!({"reading": 7, "reason": "out_of_range", "detail": "too hot", "deviceId": "a", "text": r#"{"t":99}"#})
+        json!({"index": 7, "reason": "out_of_range", "detail": "too hot", "deviceId": "a", "text": r#"{"t":99}"#})
     );
     rejected.body = vec![0xff, 0].into();
     assert_eq!((&shown(&rejected)["body"], &shown(&rejected)["bodyBase64"]), (&json!(null), &json!("/wA=")));

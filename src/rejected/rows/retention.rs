@@ -12,9 +12,6 @@ use crate::rejected::key::{Group, day};
 use crate::rejected::row;
 use crate::store::StoreError;
 
-/// Rows that one call deletes, at most a page more: some seconds at the pace of the service.
-const MOST_ROWS: usize = 20_000;
-
 /// Transactions in flight at once.
 const IN_FLIGHT: usize = 8;
 
@@ -51,7 +48,7 @@ pub(super) async fn delete_before(
         if from.is_none() {
             return Ok(deleted);
         }
-        if deleted.rows >= MOST_ROWS || deadline.remaining().is_zero() {
+        if deadline.remaining().is_zero() {
             return Ok(Deleted { is_complete: false, ..deleted });
         }
     }

@@ -136,8 +136,10 @@ impl Stage {
 
 /// So many devices, in so many areas.
 fn batch(devices: usize, areas: usize) -> Vec<Change> {
+    let device = |number: usize| DeviceId::parse(&format!("d{number}")).unwrap();
     let change = |number: usize| Change {
-        device: DeviceId::parse(&format!("d{number}")).unwrap(),
+        source: device(number),
+        device: device(number),
         area: Some(format!("area {}", number % areas)),
         left: None,
         state: b"{}".to_vec(),

@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::gate::Turn;
 use super::reading::{Found, Reading};
 use super::text::Text;
 use crate::devices::rows::DeviceRows;
 use crate::devices::state::DeviceState;
 use crate::host::call::PATIENCE;
+use crate::host::gate::Turn;
 use crate::primitives::chain::chain;
 use crate::store::StoreError;
 

@@ -10,13 +10,13 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::damaged::DamagedView;
-use super::gate::Gate;
 use super::reading::{Bounds, Reading, unreadable};
 use super::wanted::Wanted;
 use crate::devices::rows::DeviceRows;
 use crate::devices::state::DeviceState;
 use crate::host::answer::Answer;
 use crate::host::call::Call;
+use crate::host::gate::Gate;
 use crate::primitives::chain::chain;
 use crate::primitives::ids::DeviceId;
 use crate::primitives::json::to_json;
@@ -176,7 +176,13 @@ impl Sender {
 
     fn damaged(&self, device: &DeviceId, problem: &str) -> Change {
         let view = DamagedView { device, problem, catalogue: self.devices.catalogue() };
-        Change { device: device.whole(), area: None, left: None, state: to_json(&view).into_bytes() }
+        Change {
+            source: device.clone(),
+            device: device.whole(),
+            area: None,
+            left: None,
+            state: to_json(&view).into_bytes(),
+        }
     }
 
     async fn publish(&self, audience: Audience<'_>, changes: &[Change]) -> Result<(), Failure> {

@@ -22,6 +22,15 @@ pub struct Reading {
     pub clock_ignored: bool,
 }
 
+impl Reading {
+    /// Bytes of its texts.
+    pub fn text_length(&self) -> usize {
+        let measured = self.raw.iter().map(|(_, value)| value.text_length()).sum::<usize>();
+        let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        measured + of(&self.geo) + of(&self.message_id)
+    }
+}
+
 /// A rejection of this device.
 pub(super) fn named(mut rejection: Rejection, device: Option<&str>) -> Rejection {
     rejection.device = device.map(str::to_owned);

@@ -12,8 +12,14 @@ use crate::rejected::reading::{Reason, Rejection};
 /// Nesting that is read; Json.NET, which the Functions host uses, stops at 64 as well.
 const DEEPEST: usize = 64;
 /// Readings in one body. The shortest useful one, `{"light":5}`, fits 21,000 times into IoT Hub's 256 KB; what has more is
-/// an array of something else, and each rejected element would cost a row.
+/// an array of something else.
 const MOST_READINGS: usize = 20_000;
+/// Readings that any packed body may have, and how many more for each of its bytes: a small body that unpacks to the same
+/// element again and again must not cost as much as a large one.
+const FEW_READINGS: usize = 2_000;
+const READINGS_A_BYTE: usize = 4;
+/// Elements of a body of which it is worked out what is wrong with them. The others are told in the same words.
+const EXPLAINED: usize = 8;
 
 /// Begins each record of a JSON text sequence; JSON has no place for it.
 const RECORD_SEPARATOR: char = '\u{1e}';
@@ -37,12 +43,22 @@ impl<'t> Part<'t> {
     }
 }
 
-/// Splits a text without padding around it.
+/// The most readings of a body that was packed into so many bytes.
+pub(super) fn most_of_packed(bytes: usize) -> usize {
+    MOST_READINGS.min(FEW_READINGS + READINGS_A_BYTE.saturating_mul(bytes))
+}
+
+/// The most readings of a body that was not packed.
+pub(super) const fn most_of_plain() -> usize {
+    MOST_READINGS
+}
+
+/// Splits a text without padding around it into at most so many readings.
 ///
 /// # Errors
 /// Why the text is rejected as a whole.
-pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, Rejection> {
-    let mut parts = Parts::default();
+pub(super) fn split(text: &str, most: usize) -> Result<Vec<Part<'_>>, Rejection> {
+    let mut parts = Parts { most, ..Parts::default() };
     if text.is_empty() {
         return Err(empty());
     }
@@ -61,27 +77,37 @@ pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, Rejection> {
     }
     match parts.count {
         0 => Err(empty()),
-        1..=MOST_READINGS => Ok(parts.kept),
-        found => Err(Rejection::new(
-            Reason::TooMany,
-            format!("{found} readings in one body, at most {MOST_READINGS}"),
-        )),
+        found if found <= most => Ok(parts.kept),
+        found => {
+            Err(Rejection::new(Reason::TooMany, format!("{found} readings in one body, at most {most}")))
+        }
     }
 }
 
 /// The parts so far. Beyond the limit they are only counted.
 #[derive(Default)]
 struct Parts<'t> {
+    most: usize,
     kept: Vec<Part<'t>>,
     count: usize,
+    /// Parts that cannot be read, so far.
+    unreadable: usize,
 }
 
 impl<'t> Parts<'t> {
     fn push(&mut self, part: Part<'t>) {
-        if self.kept.len() < MOST_READINGS {
+        if self.kept.len() < self.most {
             self.kept.push(part);
         }
         self.count += 1;
+    }
+
+    fn push_unreadable(&mut self, text: &'t str) {
+        self.unreadable += 1;
+        self.push(match self.unreadable <= EXPLAINED {
+            true => Part::unreadable(text),
+            false => Part::rejected(text, Rejection::new(Reason::Unreadable, "the line is not JSON")),
+        });
     }
 
     /// How many there are, kept and counted.
@@ -131,7 +157,7 @@ impl<'t> Parts<'t> {
         let lines = lines.split('\n').map(|line| line.trim_matches(JSON_SPACE));
         for line in lines.filter(|line| !line.is_empty()) {
             if !self.take_whole(line) {
-                self.push(Part::unreadable(line));
+                self.push_unreadable(line);
             }
         }
     }

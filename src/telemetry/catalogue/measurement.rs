@@ -138,6 +138,7 @@ impl Measurement {
                 "; if it is in {unit}, a unit member or a scale in the catalogue (telemetry.json) converts it"
             )
         });
+        let value = shortened(value.to_string());
         Some(format!("{} is {value}, valid is {}{}", self.name, self.range(), guess.unwrap_or_default()))
     }
 
@@ -146,6 +147,17 @@ impl Measurement {
         let fits = |conversion: &Conversion| self.accepts(&Measured::Number(conversion.apply(value)));
         self.units.iter().find(|(_, conversion)| fits(conversion)).map(|(unit, _)| unit.as_str())
     }
+}
+
+/// The beginning of a text that may be long: what is wrong with a value shows there.
+fn shortened(mut text: String) -> String {
+    /// Characters.
+    const LONGEST: usize = 64;
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 fn lower(text: &str) -> impl Iterator<Item = char> {

@@ -69,7 +69,7 @@ fn state(number: usize) -> DeviceState {
     .into_iter()
     .collect();
     state.count = i64::try_from(number).unwrap();
-    state.reported = Some(stamp);
+    (state.reported, state.measured) = (Some(stamp.clone()), Some(stamp));
     state
 }
 

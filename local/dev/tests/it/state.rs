@@ -33,7 +33,7 @@ async fn store_one_device(data: &Path) {
     let watermark = Watermark { sequence: 4_711, enqueued_at: Some(stamp.at), began: None, at: stamp.at };
     state.watermarks = [(partition.clone(), watermark)].into_iter().collect();
     state.verdicts.reject(&partition, 4_711, 2);
-    state.reported = Some(stamp);
+    (state.reported, state.measured) = (Some(stamp.clone()), Some(stamp));
     (state.count, state.version) = (7, 5);
     let write = Write { state, expect: Expect::Absent };
     rows.commit(Shard(0), &[write], Instant::now() + Duration::from_secs(30)).await.expect("a new row");

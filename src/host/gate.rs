@@ -1,4 +1,4 @@
-//! How many snapshots are made at once. Each takes memory and time of the thread that counts events, so the others wait
+//! How many large answers are made at once. Each takes memory and time of the thread that counts events, so the others wait
 //! for their turn, and those beyond them come again later.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::host::answer::Answer;
 
-/// Snapshots that are made at once: enough that the store is asked while another one is rendered.
+/// Answers that are made at once: enough that the store is asked while another one is rendered.
 const MADE_AT_ONCE: usize = 4;
 
 /// Callers who wait for their turn. A waiting call costs some kilobytes.
@@ -23,43 +23,45 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const COME_AGAIN: Duration = Duration::from_secs(2);
 
 /// Lets a few in, and a few more wait.
-pub(super) struct Gate {
+pub(crate) struct Gate {
+    /// The code of the answer to those who find no place.
+    code: &'static str,
     turns: Arc<Semaphore>,
     waiting: Semaphore,
 }
 
-/// Leave to make one snapshot. It ends when it is dropped.
-pub(super) struct Turn {
+/// Leave to make one answer. It ends when it is dropped.
+pub(crate) struct Turn {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Too many others make snapshots.
+/// Too many others are being answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Busy;
+pub(crate) struct Busy(&'static str);
 
 impl Gate {
-    pub(super) fn new() -> Gate {
-        Gate { turns: Arc::new(Semaphore::new(MADE_AT_ONCE)), waiting: Semaphore::new(MOST_WAITING) }
+    pub(crate) fn new(code: &'static str) -> Gate {
+        let (turns, waiting) = (Arc::new(Semaphore::new(MADE_AT_ONCE)), Semaphore::new(MOST_WAITING));
+        Gate { code, turns, waiting }
     }
 
     /// Waits for a turn, if few others do.
-    pub(super) async fn enter(&self) -> Result<Turn, Busy> {
+    pub(crate) async fn enter(&self) -> Result<Turn, Busy> {
         if let Ok(permit) = Arc::clone(&self.turns).try_acquire_owned() {
             return Ok(Turn { _permit: permit });
         }
-        let _waiting = self.waiting.try_acquire().map_err(|_| Busy)?;
+        let _waiting = self.waiting.try_acquire().map_err(|_| Busy(self.code))?;
         match timeout(LONGEST_WAIT, Arc::clone(&self.turns).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(Turn { _permit: permit }),
-            _ => Err(Busy),
+            _ => Err(Busy(self.code)),
         }
     }
 }
 
 impl Busy {
-    pub(super) fn answer(self) -> Answer {
-        let sentence =
-            format!("too many snapshots are asked for at once; try again after the seconds in {RETRY_AFTER}");
-        Answer::busy("too_many_snapshots", &sentence, COME_AGAIN)
+    pub(crate) fn answer(self) -> Answer {
+        let sentence = format!("too many callers ask at once; try again after the seconds in {RETRY_AFTER}");
+        Answer::busy(self.0, &sentence, COME_AGAIN)
     }
 }
 
@@ -71,7 +73,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_few_go_in_a_few_wait_and_the_others_are_sent_away() {
-        let gate = Gate::new();
+        let gate = Gate::new("too_many");
         let mut turns = Vec::new();
         for _ in 0..MADE_AT_ONCE {
             turns.push(gate.enter().await.ok().unwrap());
@@ -91,7 +93,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_is_let_in_as_soon_as_somebody_leaves() {
-        let gate = Gate::new();
+        let gate = Gate::new("too_many");
         let mut turns = Vec::new();
         for _ in 0..MADE_AT_ONCE {
             turns.push(gate.enter().await.ok().unwrap());
