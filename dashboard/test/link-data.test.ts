@@ -192,10 +192,15 @@ describe("the groups", () => {
     readonly result: Promise<number | null>;
   }
 
+  const written = (input: string | URL | Request, { method, headers, body }: RequestInit = {}): string => {
+    const type = new Headers(headers).get("content-type");
+    return [method, String(input), ...(type === null ? [] : [type]), ...(typeof body === "string" ? [body] : [])].join(" ");
+  };
+
   function join(groups: readonly string[], ...replies: Response[]): Asking {
     const asked: string[] = [];
     const fetch = (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
-      asked.push(`${init?.method} ${String(input)}`);
+      asked.push(written(input, init));
       return Promise.resolve(replies.shift() ?? Response.error());
     };
     return { asked, result: joinGroups({ fetch, base: "http://x/api", now: () => 0 }, "id/1=", groups, new AbortController().signal) };
@@ -214,10 +219,16 @@ describe("the groups", () => {
   });
 
   it("are in the query, where no host cuts them, and settle when the last one has", async () => {
-    const { asked, result } = join(["geo:Hay/../WA, ä", "all"], confirmed(5, "geo:Hay/../WA, ä"), confirmed(2.5));
+    const { asked, result } = join(["geo:Hay/../WA & ä", "all"], confirmed(5, "geo:Hay/../WA & ä"), confirmed(2.5));
     expect(await result).toBe(5_000);
     const id = "&connectionId=id%2F1%3D";
-    expect(asked).toEqual([`PUT http://x/api/subscriptions?group=geo%3AHay%2F..%2FWA%2C%20%C3%A4${id}`, `PUT http://x/api/subscriptions?group=all${id}`]);
+    expect(asked).toEqual([`PUT http://x/api/subscriptions?group=geo%3AHay%2F..%2FWA%20%26%20%C3%A4${id}`, `PUT http://x/api/subscriptions?group=all${id}`]);
+  });
+
+  it.each(["geo:Sydney, CBD", "geo:Sydney,", "geo:N,all", 'geo:Hay, "WA"/ä', "device:a,geo:b"])("are in the body when a query could not tell them from several: %s", async (group) => {
+    const { asked, result } = join([group], confirmed(5, group));
+    expect(await result).toBe(5_000);
+    expect(asked).toEqual([`PUT http://x/api/subscriptions application/json ${JSON.stringify({ group, connectionId: "id/1=" })}`]);
   });
 
   it.each([["geo:a%2Fb", "geo:a/b"], ["geo:a/b", "geo:a"], ["geo: a", "geo:a"], ["geo:A", "geo:a"]])(
@@ -253,10 +264,13 @@ describe("the groups", () => {
   it("are left with best effort", async () => {
     const asked: string[] = [];
     const fetch = (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
-      asked.push(`${init?.method} ${String(input)}`);
+      asked.push(written(input, init));
       return asked.length === 1 ? Promise.reject(new TypeError("network")) : Promise.resolve(NOT_THERE);
     };
-    await leaveGroups({ fetch, base: "http://x/api", now: () => 0 }, "c1", ["geo:a", "geo:b"]);
-    expect(asked).toEqual(["DELETE http://x/api/subscriptions?group=geo%3Aa&connectionId=c1", "DELETE http://x/api/subscriptions?group=geo%3Ab&connectionId=c1"]);
+    await leaveGroups({ fetch, base: "http://x/api", now: () => 0 }, "c1", ["geo:a", "geo:b", "geo:c, d"]);
+    const body = '{"group":"geo:c, d","connectionId":"c1"}';
+    expect(asked).toEqual([
+      "DELETE http://x/api/subscriptions?group=geo%3Aa&connectionId=c1", "DELETE http://x/api/subscriptions?group=geo%3Ab&connectionId=c1", `DELETE http://x/api/subscriptions application/json ${body}`,
+    ]);
   });
 });

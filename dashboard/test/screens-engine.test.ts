@@ -64,6 +64,17 @@ describe("the simulation's screens", () => {
     });
   });
 
+  it("tell the body of what is asked, if there is one", async () => {
+    const { answer } = new Conversation();
+    await answer({ do: "begin", now: 0, screens: [{ following: { areas: ["N,all"], devices: [] }, seed: 7 }] });
+    await answer({ do: "start", now: 0, screen: 0 });
+    const headers = { accept: "application/json", "content-type": "application/json" };
+    const body = '{"group":"geo:N,all","connectionId":"c"}';
+    expect(await answer({ do: "started", now: 1, connection: 0, connectionId: "c" })).toMatchObject({
+      requests: [{ do: "fetch", screen: 0, request: 0, method: "PUT", path: "/api/subscriptions", headers, body }],
+    });
+  });
+
   it("abort what they wait for no longer, and ignore its answer", async () => {
     const { answer } = new Conversation();
     await answer({ do: "begin", now: 0, screens: [{ following: { areas: [], devices: [] }, seed: 7 }] });

@@ -68,7 +68,18 @@ impl Client {
 
 async fn subscription(stack: &Stack, method: reqwest::Method, group: &str, connection: &str) -> (u16, Value) {
     let url = stack.url(&format!("/api/subscriptions/{group}?connectionId={connection}"));
-    let reply = http().request(method, url).send().await.unwrap();
+    answer(http().request(method, url)).await
+}
+
+/// As the page does where the group has a comma.
+async fn by_body(stack: &Stack, method: reqwest::Method, group: &str, connection: &str) -> (u16, Value) {
+    let body = json!({ "group": group, "connectionId": connection }).to_string();
+    let call = http().request(method, stack.url("/api/subscriptions"));
+    answer(call.header("content-type", "application/json").body(body)).await
+}
+
+async fn answer(call: reqwest::RequestBuilder) -> (u16, Value) {
+    let reply = call.send().await.unwrap();
     (reply.status().as_u16(), serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap())
 }
 
@@ -148,6 +159,30 @@ async fn areas_that_no_path_carries_are_followed_all_the_same() {
     send(&stack, "d1", "Rig #4?\\").await;
     assert_eq!(by_query.hears().await, ["d1@Rig #4?\\"]);
     assert_eq!(by_body.hears().await, ["d1@Rig #4?\\"]);
+    stack.stop().await;
+}
+
+/// A query does not tell "N,all" from two groups, which the host joins with a comma.
+#[tokio::test(flavor = "multi_thread")]
+async fn areas_with_commas_are_followed_and_left() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = start(data.path()).await;
+    let mut client = Client::connect(&stack).await;
+    let areas = [("d1", "Sydney, CBD"), ("d2", "N,all"), ("d3", "Sydney,")];
+    for (device, area) in areas {
+        let group = format!("geo:{area}");
+        let (status, reply) = by_body(&stack, reqwest::Method::PUT, &group, &client.id).await;
+        assert_eq!((status, &reply["group"]), (200, &json!(group)), "{reply}");
+        send(&stack, device, area).await;
+        assert_eq!(client.hears().await, [format!("{device}@{area}")]);
+        let left = by_body(&stack, reqwest::Method::DELETE, &group, &client.id).await;
+        assert_eq!(left, (200, json!({ "group": group })));
+    }
+    for (device, area) in areas {
+        send(&stack, device, area).await;
+    }
+    let snapshot = ["d1@Sydney, CBD", "d2@N,all", "d3@Sydney,"];
+    client.hears_nothing_but_what_it_asks_for(&stack, &snapshot).await;
     stack.stop().await;
 }
 

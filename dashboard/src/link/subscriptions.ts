@@ -30,11 +30,11 @@ export async function joinGroups(source: SubscriptionSource, connectionId: strin
 
 /** Spares the service some messages. If this fails, they keep coming and are ignored. */
 export async function leaveGroups(source: SubscriptionSource, connectionId: string, groups: readonly string[]): Promise<void> {
-  await Promise.allSettled(groups.map((group) => source.fetch(address(source, connectionId, group), { method: "DELETE" })));
+  await Promise.allSettled(groups.map((group) => source.fetch(...call(source, connectionId, group, { method: "DELETE" }))));
 }
 
 async function joinGroup(source: SubscriptionSource, connectionId: string, group: string, signal: AbortSignal): Promise<number | "refused" | null> {
-  const response = await source.fetch(address(source, connectionId, group), { method: "PUT", signal, headers: { accept: "application/json" } });
+  const response = await source.fetch(...call(source, connectionId, group, { method: "PUT", signal, headers: { accept: "application/json" } }));
   const body: unknown = await response.json().catch(() => undefined);
   const code = readErrorCode(body);
   if (response.status === 404 && code !== "unknown_connection") return null;
@@ -46,7 +46,19 @@ async function joinGroup(source: SubscriptionSource, connectionId: string, group
   return joined.settlesAfter * 1000;
 }
 
-/** In the query, because hosts decode, cut and rewrite the path. */
-function address({ base }: SubscriptionSource, connectionId: string, group: string): string {
-  return `${base}/subscriptions?group=${encodeURIComponent(group)}&connectionId=${encodeURIComponent(connectionId)}`;
+interface Init {
+  readonly method: "PUT" | "DELETE";
+  readonly signal?: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Names the group in the query, because hosts decode, cut and rewrite the path. A name with a comma is in the body: hosts
+ * join with commas what a query has twice, so the service refuses a name there that looks like several.
+ */
+function call({ base }: SubscriptionSource, connectionId: string, group: string, init: Init): [address: string, init: RequestInit] {
+  const address = `${base}/subscriptions`;
+  if (!group.includes(",")) return [`${address}?group=${encodeURIComponent(group)}&connectionId=${encodeURIComponent(connectionId)}`, init];
+  const headers = { ...init.headers, "content-type": "application/json" };
+  return [address, { ...init, headers, body: JSON.stringify({ group, connectionId }) }];
 }

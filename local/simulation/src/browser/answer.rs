@@ -31,7 +31,7 @@ pub(crate) enum Wish {
     /// The end of one.
     End { screen: usize, connection: u64 },
     /// An HTTP call.
-    Fetch { screen: usize, request: u64, method: String, path: String },
+    Fetch { screen: usize, request: u64, method: String, path: String, body: Option<String> },
     /// Nobody waits for an HTTP call any more.
     Abort {},
 }

@@ -144,8 +144,8 @@ impl Screens {
                 self.world.count("connections that the page gave up");
                 self.outside.end(screen, connection);
             }
-            Wish::Fetch { screen, request, method, path } => {
-                drop(tokio::spawn(async move { screens.fetch(screen, request, &method, &path).await }));
+            Wish::Fetch { screen, request, method, path, body } => {
+                drop(tokio::spawn(async move { screens.fetch(screen, request, &method, &path, body).await }));
             }
             // Whoever was called does not hear of it.
             Wish::Abort {} => {}
@@ -175,10 +175,17 @@ impl Screens {
         }
     }
 
-    async fn fetch(self: Arc<Screens>, screen: usize, request: u64, method: &str, path: &str) {
+    async fn fetch(
+        self: Arc<Screens>,
+        screen: usize,
+        request: u64,
+        method: &str,
+        path: &str,
+        sent: Option<String>,
+    ) {
         let is_question = path.starts_with("/api/getdevicestate");
         let is_in_vain = is_question && self.relies_on_pushes(screen) && path.contains("since=");
-        let Some(answer) = self.outside.fetch(screen, method, path).await else {
+        let Some(answer) = self.outside.fetch(screen, method, path, sent).await else {
             self.tell(&Command::FetchFailed { request });
             return;
         };

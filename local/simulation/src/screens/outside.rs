@@ -54,14 +54,21 @@ impl Outside {
     }
 
     /// An HTTP call to the functions; nothing when there is no answer.
-    pub(super) async fn fetch(&self, screen: usize, method: &str, path: &str) -> Option<Response<Bytes>> {
+    pub(super) async fn fetch(
+        &self,
+        screen: usize,
+        method: &str,
+        path: &str,
+        body: Option<String>,
+    ) -> Option<Response<Bytes>> {
         let breaks = self.networks()[screen].breaks;
         let (there, back, polite) = self.journey();
         sleep(there).await;
         if self.networks()[screen].is_offline(self.world.now()) {
             return None;
         }
-        let request = Request::builder().method(method).uri(path).body(Body::empty());
+        let body = body.map_or_else(Body::empty, Body::from);
+        let request = Request::builder().method(method).uri(path).body(body);
         let answer = (self.forward)(request.expect("the page's calls are well formed")).await;
         sleep(back).await;
         if self.networks()[screen].breaks > breaks {
@@ -74,7 +81,7 @@ impl Outside {
     /// A connection to SignalR Service, as the functions say where it is.
     pub(super) async fn connect(&self, screen: usize, connection: u64) -> Result<Connection, NoConnection> {
         let breaks = self.networks()[screen].breaks;
-        let negotiated = self.fetch(screen, "POST", "/api/negotiate?negotiateVersion=1").await;
+        let negotiated = self.fetch(screen, "POST", "/api/negotiate?negotiateVersion=1", None).await;
         match negotiated.map(|answer| answer.status()) {
             Some(StatusCode::OK) => {}
             status => {
