@@ -41,9 +41,9 @@ export interface Wanted {
 
 /** A service that sends more pages than this, or repeats a continuation, would never come to an end. */
 const MOST_PAGES = 10_000;
-/** What was loaded of a snapshot is kept for so many requests of the service to come back later, */
+/** How often a page is asked for again because the service wanted a rest; then what was loaded is given up. */
 const MOST_WAITS = 20;
-/** and only for as long: messages are held back meanwhile. */
+/** A longer rest is not waited for: live messages are held back meanwhile. */
 const LONGEST_WAIT = 30_000;
 
 /**
