@@ -1,4 +1,4 @@
-//! When values were measured, as far as the clock of whoever says so can be believed. Pure.
+//! When values were measured, as far as the clock that says so can be believed. Pure.
 
 use crate::primitives::instant::Millis;
 

@@ -227,8 +227,8 @@ impl fmt::Debug for DeviceId {
     }
 }
 
-/// One partition of one hub, as `<event hub>/<partition>`. The hub's name is part of it because a deleted and
-/// re-created hub starts again at sequence number 0 under a new Event Hub-compatible name.
+/// One partition of one hub, as `<event hub>/<partition>`. The hub's name is part of it because each hub numbers its events
+/// from 0. One that is made again under its name has this name as well: `devices/streams` tells the two apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HubPartition(Arc<str>);
 

@@ -3,7 +3,7 @@
 /// Why a reading was rejected; stable codes that dashboards and scripts may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Not UTF-8, not JSON, empty, or nested too deep.
+    /// No text in an encoding that is read, no JSON, empty, nested too deep, or too large when unpacked.
     Unreadable,
     /// JSON of another shape: no object, a string for a number. A unit that is not known.
     WrongType,
@@ -13,9 +13,9 @@ pub enum Reason {
     BadText,
     /// More readings in one body than any device sends.
     TooMany,
-    /// No device id, or one that cannot be a key.
+    /// No device id, or one that is too long or has control characters.
     DeviceId,
-    /// Nothing in it is known by the catalogue's spellings: no measurement, no area, no position. The detail names its members.
+    /// No measurement, no area and no ignored member of the catalogue is in it. The detail names its members.
     NothingKnown,
     /// A value outside its valid range after calibration.
     OutOfRange,

@@ -22,7 +22,7 @@ const TIME: Duration = Duration::from_secs(25);
 pub enum Retention {
     /// They are never deleted.
     Forever,
-    /// So many days after they were rejected.
+    /// Until so many days after the hub enqueued them; where that is not known, after they were rejected.
     Days(NonZeroU32),
 }
 

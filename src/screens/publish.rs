@@ -26,7 +26,7 @@ pub const PUSH_PATIENCE: Duration = Duration::from_secs(2);
 /// Who receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience<'a> {
-    /// Whoever watches the devices: every connection of the hub, or the groups that follow them.
+    /// Everybody who watches the devices: every connection of the hub, or the groups that follow them.
     Watchers,
     /// The connections of one user.
     User(&'a str),

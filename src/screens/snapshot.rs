@@ -1,5 +1,6 @@
 //! `getdevicestate`: every device's state. `GET` answers with it, in pieces while it is read; `POST` sends it through
-//! SignalR, as the predecessor's page expects, to one connection, to a user or to whoever watches.
+//! SignalR, as the predecessor's page expects, to one connection, to a user or to
+//! everybody who watches.
 //!
 //! A client that has read a snapshot to its end asks from then on with its `cursor` for what has changed `since`, and never
 //! misses a change: the cursor is a moment before the first row was read.

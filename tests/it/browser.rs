@@ -226,7 +226,7 @@ async fn everything_can_be_reached_with_the_keyboard_and_the_focus_comes_back() 
     assert_eq!(text(&mut page, "#drawer-title").await, "bravo");
     assert_eq!(text(&mut page, "#drawer [data-fact='area']").await, "Bondi");
     assert_eq!(text(&mut page, "[data-measure='temperature'] .measure-range").await, "valid −40 to 80 °C");
-    await_page(&mut page, "document.querySelectorAll('#rejected-list li').length === 1").await;
+    await_page(&mut page, "document.querySelectorAll('#rejected-list > li').length === 1").await;
     assert_eq!(text(&mut page, "#rejected-list strong").await, "Out of range");
     let sent = r#"{"temperature":900,"note":"<b>bold</b>"}"#;
     assert_eq!(text(&mut page, "#rejected-list pre").await, sent, "text, not markup");

@@ -10,7 +10,15 @@ pub(crate) const FILE: &str = "local.settings.json";
 
 /// Settings that change how data is handled. Connections are not among them: the local stack must never use the cloud
 /// services that the same file may name for `func start`.
-const TAKEN_OVER: [&str; 3] = ["PartitionKey", "PartitionShards", "SignalRHub"];
+const TAKEN_OVER: [&str; 7] = [
+    "CalibrationSeconds",
+    "DeviceParts",
+    "PartitionKey",
+    "PartitionShards",
+    "PublishMode",
+    "RejectedDays",
+    "SignalRHub",
+];
 
 /// The values of `app`'s file that apply to the local stack; none when there is no such file.
 pub(crate) fn overrides(app: &Path) -> Result<BTreeMap<String, String>> {
@@ -57,11 +65,11 @@ mod tests {
     #[test]
     fn only_values_that_shape_the_data_are_taken_over() -> Result<()> {
         let taken = parse(
-            r#"{"IsEncrypted":false,"Values":{"PartitionKey":"Perth","SignalRHub":"rigs","StorageConnectionString":"cloud"}}"#,
+            r#"{"IsEncrypted":false,"Values":{"PartitionKey":"Perth","PublishMode":"groups","StorageConnectionString":"cloud"}}"#,
             &TAKEN_OVER,
         )?;
         let names: Vec<&str> = taken.keys().map(String::as_str).collect();
-        assert_eq!(names, ["PartitionKey", "SignalRHub"]);
+        assert_eq!(names, ["PartitionKey", "PublishMode"]);
         assert_eq!(taken["PartitionKey"], "Perth");
         Ok(())
     }

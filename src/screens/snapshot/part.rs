@@ -140,7 +140,7 @@ impl Part {
         }
         drop(turn);
         let (text, _) = self.end();
-        // Whoever does not take this either gets an answer that is cut off.
+        // A reader who does not take this either gets an answer that is cut off.
         let _ = timeout_at(deadline, sender.send(Sent::Last(text))).await;
     }
 

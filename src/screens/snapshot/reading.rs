@@ -81,7 +81,7 @@ impl Reading {
         Reading { devices, wanted, bounds, began, pages: 0, found: 0, progress }
     }
 
-    /// Reads a page; `None` at the end, or when there is enough for one answer. A page may bring nothing.
+    /// Reads a page; `None` at the end, or when there is enough for one answer. A page may be empty.
     pub(super) async fn next(&mut self) -> Result<Option<Found>, StoreError> {
         if self.progress == Progress::GoesOn && self.is_enough() {
             self.progress = Progress::Enough;

@@ -10,7 +10,7 @@ use crate::telemetry::measured::Measured;
 pub struct Reading {
     /// Who said it.
     pub device: DeviceId,
-    /// `messageId` or `Id` of the body.
+    /// The message id: the body's, or else an enrichment's or the message's own.
     pub message_id: Option<String>,
     /// The area, e.g. a city.
     pub geo: Option<String>,

@@ -12,7 +12,7 @@ use crate::rejected::reading::{Reason, Rejection};
 /// Nesting that is read; Json.NET, which the Functions host uses, stops at 64 as well.
 const DEEPEST: usize = 64;
 /// Readings in one body. The shortest useful one, `{"light":5}`, fits 21,000 times into IoT Hub's 256 KB; what has more is
-/// an array of something else.
+/// an array of something else, and each element costs time, though a body is one row however many are rejected.
 const MOST_READINGS: usize = 20_000;
 /// Readings that any packed body may have, and how many more for each of its bytes: a small body that unpacks to the same
 /// element again and again must not cost as much as a large one.

@@ -20,7 +20,7 @@ pub struct CalibrationCache {
     source: CalibrationSource,
     time_to_live: Duration,
     last: Mutex<Option<Read>>,
-    /// Whoever reads holds it, so that only one invocation reads at a time.
+    /// Held while it is read, so that only one invocation reads at a time.
     turn: Turn<()>,
 }
 

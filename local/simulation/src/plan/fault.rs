@@ -113,7 +113,7 @@ pub enum Fault {
         /// For how long.
         lasts: Moment,
     },
-    /// A screen's connection is up and brings nothing; what is sent to it meanwhile is lost.
+    /// A screen's connection is up but delivers nothing; what is sent to it meanwhile is lost.
     Deaf {
         /// Which one.
         screen: usize,
