@@ -85,7 +85,7 @@ pub fn fold(
         }
     }
     if changed {
-        next.version += 1;
+        next.version = next.version.saturating_add(1);
         next.calibration =
             calibration.map(|calibration| calibration.version().to_owned()).unwrap_or_default();
         folded.next = Some(next);
@@ -263,7 +263,7 @@ fn validate(
 }
 
 fn take(state: &mut DeviceState, arrival: &Arrival, values: Vec<(usize, Measured)>, place: &Place) {
-    state.count += 1;
+    state.count = state.count.saturating_add(1);
     if let Some(mark) = state.watermarks.get_mut(&place.stream) {
         mark.at = mark.at.max(place.enqueued.at);
     }

@@ -1,3 +1,4 @@
 // The browser build of the npm client is a script with one global; the convergence module imports it by name.
 
-export const { DefaultHttpClient, HubConnectionBuilder, LogLevel, NullLogger } = globalThis.signalR;
+export const { DefaultHttpClient, HttpError, HttpResponse, HubConnectionBuilder, LogLevel, NullLogger, TimeoutError } =
+  globalThis.signalR;
