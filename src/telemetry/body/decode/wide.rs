@@ -53,7 +53,8 @@ pub(super) fn seen(bytes: &[u8]) -> Option<Wide> {
         // Of JSON that can be a reading, the second character is an ASCII character as well.
         [_, 0, 1..=0xff, 1..=0xff, ..] if order(2) == Order::Little => None,
         [_, 0, 1..=0xff, ..] => Some(Wide::Utf16(order(2))),
-        [_, 0, 0, 0, 1..=0xff] | [_, 0, 0, 0, 1..=0xff, 0, 0, ..] => Some(Wide::Utf32(order(4))),
+        // Behind it, the third one's plane may come first.
+        [_, 0, 0, 0, 1..=0xff] | [_, 0, 0, 0, 1..=0xff, 0, 0..=0x10, ..] => Some(Wide::Utf32(order(4))),
         _ => None,
     }
 }
