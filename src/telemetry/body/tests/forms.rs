@@ -83,6 +83,40 @@ fn texts() -> impl Strategy<Value = String> {
     })
 }
 
+/// A thousand small bodies in a batch must not cost as much as a thousand large ones.
+#[test]
+fn a_small_packed_body_does_not_become_many_readings() {
+    let body = |count: usize, padding: usize| {
+        let mut body = packed(format!("[{}]", [r#"{"light":5}"#].repeat(count).join(",")).as_bytes(), "gzip");
+        body.extend(std::iter::repeat_n(0, padding));
+        body
+    };
+    assert_eq!(found(&body(2_000, 0), None).len(), 2_000);
+    for padding in [0, 10_000] {
+        let all = found(&body(5_000, padding), None);
+        let reasons: Vec<_> = all.iter().map(|one| one.outcome.as_ref().unwrap_err().reason).collect();
+        assert_eq!(reasons, [Reason::TooMany], "{padding} NULs behind it");
+    }
+}
+
+/// Each member costs a decoder of its own, however little is in it.
+#[test]
+fn a_gzip_body_has_few_members() {
+    let member = packed(br#"{"temperature":20}"#, "gzip");
+    assert_eq!(found(&member.repeat(16), None).len(), 16);
+    assert_eq!(rejected(&member.repeat(17), None), "there are bytes behind the gzip data of the body");
+}
+
+/// The first few are explained, which takes time; all are rejected.
+#[test]
+fn lines_that_cannot_be_read_are_rejected_whatever_their_number() {
+    let body = format!("{{\"light\":5}}\n{}", "{x}\n".repeat(100));
+    let details: Vec<String> =
+        found(body.as_bytes(), None).into_iter().skip(1).map(|one| one.outcome.unwrap_err().detail).collect();
+    assert_eq!(details.len(), 100);
+    assert!(details[0] != details[99] && details[99] == "the line is not JSON", "{}", details[0]);
+}
+
 proptest! {
     #[test]
     fn a_body_means_the_same_in_every_form(
